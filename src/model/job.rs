@@ -1,0 +1,149 @@
+//! Background work. Payloads hold ids, never copies of data, and can be read by the next release.
+
+use crate::call::coded;
+use crate::{CallId, CaptureId, FlowVersionId, GreetingId, PromptId, RecordingId, TenantId, TranscriptId, UserId};
+use serde::{Deserialize, Serialize};
+
+/// A piece of background work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "job", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the fields are ids, named for what they name")]
+pub enum Job {
+    /// Capture → aligned stereo → loudness → sealed recording, then the capture is erased.
+    ProcessRecording {
+        tenant: TenantId,
+        capture: CaptureId,
+        recording: RecordingId,
+    },
+    /// Recording → segments and words.
+    Transcribe {
+        tenant: TenantId,
+        recording: RecordingId,
+        transcript: TranscriptId,
+    },
+    /// Transcript → sentiment, summary, key points, action items.
+    Analyse { tenant: TenantId, transcript: TranscriptId },
+    /// Writes the notice that something finished.
+    Notify {
+        tenant: TenantId,
+        call: CallId,
+        what: NoticeKind,
+    },
+    /// Uploaded audio → normalised 8 kHz mono.
+    NormalisePrompt { tenant: TenantId, prompt: PromptId },
+    /// Text of a flow's say nodes → audio; flips the flow's pointer when all are there.
+    RenderFlow { tenant: TenantId, version: FlowVersionId },
+    /// Text of a user's default greeting → audio.
+    RenderGreeting { tenant: TenantId, user: UserId },
+    /// A greeting's own text or upload → audio.
+    PrepareGreeting { tenant: TenantId, greeting: GreetingId },
+    /// Removes what is past its retention.
+    Retain { tenant: TenantId },
+}
+
+coded! {
+    /// What a notice tells.
+    NoticeKind {
+        /// A recording is ready to play.
+        RecordingReady = "recording_ready",
+        /// A recording could not be made.
+        RecordingFailed = "recording_failed",
+        /// A transcript and its analysis are ready.
+        TranscriptReady = "transcript_ready",
+        /// A transcript could not be made.
+        TranscriptFailed = "transcript_failed",
+        /// A message was left.
+        VoicemailReady = "voicemail_ready",
+        /// An inbound call was missed.
+        CallMissed = "call_missed",
+    }
+}
+
+coded! {
+    /// Where a job stands.
+    JobState {
+        /// Waiting for a worker or for its next try.
+        Queued = "queued",
+        /// A worker is on it.
+        Running = "running",
+        /// Done.
+        Done = "done",
+        /// Given up, with the reason; can be tried again by hand.
+        Dead = "dead",
+    }
+}
+
+impl Job {
+    /// The kind as stored and shown.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::ProcessRecording { .. } => "process_recording",
+            Self::Transcribe { .. } => "transcribe",
+            Self::Analyse { .. } => "analyse",
+            Self::Notify { .. } => "notify",
+            Self::NormalisePrompt { .. } => "normalise_prompt",
+            Self::RenderFlow { .. } => "render_flow",
+            Self::RenderGreeting { .. } => "render_greeting",
+            Self::PrepareGreeting { .. } => "prepare_greeting",
+            Self::Retain { .. } => "retain",
+        }
+    }
+
+    /// The tenant it works for.
+    #[must_use]
+    pub const fn tenant(&self) -> TenantId {
+        match self {
+            Self::ProcessRecording { tenant, .. }
+            | Self::Transcribe { tenant, .. }
+            | Self::Analyse { tenant, .. }
+            | Self::Notify { tenant, .. }
+            | Self::NormalisePrompt { tenant, .. }
+            | Self::RenderFlow { tenant, .. }
+            | Self::RenderGreeting { tenant, .. }
+            | Self::PrepareGreeting { tenant, .. }
+            | Self::Retain { tenant } => *tenant,
+        }
+    }
+
+    /// Lower runs first: what somebody waits for on the phone before what fills an archive.
+    #[must_use]
+    pub const fn priority(&self) -> i32 {
+        match self {
+            Self::RenderFlow { .. }
+            | Self::RenderGreeting { .. }
+            | Self::PrepareGreeting { .. }
+            | Self::NormalisePrompt { .. } => 0,
+            Self::Notify { .. } => 1,
+            Self::ProcessRecording { .. } => 2,
+            Self::Analyse { .. } => 3,
+            Self::Transcribe { .. } => 4,
+            Self::Retain { .. } => 5,
+        }
+    }
+
+    /// How often it is tried before it is given up.
+    #[must_use]
+    pub const fn attempts(&self) -> u32 {
+        match self {
+            Self::ProcessRecording { .. } => 8,
+            Self::Transcribe { .. } | Self::Analyse { .. } | Self::NormalisePrompt { .. } => 3,
+            Self::Notify { .. }
+            | Self::RenderFlow { .. }
+            | Self::RenderGreeting { .. }
+            | Self::PrepareGreeting { .. }
+            | Self::Retain { .. } => 5,
+        }
+    }
+
+    /// How long to wait before try `attempt` (2 is the first repeat), seconds.
+    #[must_use]
+    pub const fn back_off_s(attempt: u32) -> u64 {
+        match attempt {
+            0..=2 => 2,
+            3 => 10,
+            4 => 60,
+            _ => 300,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The words of the domain and the decisions that need only them.
+//!
+//! This crate is pure: no clock, no random numbers, no files, no sockets. Time and chance come in
+//! through [`World`]. Start reading at [`call`] for what a call is, at [`settings`] for the cascade
+//! of platform, tenant and user, and at [`capture`] for what travels from a leg to the disk.
+
+pub mod bucket;
+pub mod call;
+pub mod capture;
+pub mod cause;
+pub mod id;
+pub mod job;
+pub mod number;
+pub mod record;
+pub mod retention;
+pub mod role;
+pub mod settings;
+pub mod speech;
+pub mod trunk;
+pub mod world;
+
+pub use call::{CallState, CallType, Direction};
+pub use cause::HangupCause;
+pub use id::*;
+pub use role::Role;
+pub use world::World;
