@@ -110,7 +110,23 @@ impl CallState {
         if matches!(self, Self::Active) {
             return match cause {
                 HangupCause::DaemonRestart | HangupCause::InternalError => Self::Failed,
-                _ => Self::Completed,
+                HangupCause::Normal
+                | HangupCause::Cancelled
+                | HangupCause::Busy
+                | HangupCause::NoAnswer
+                | HangupCause::Rejected
+                | HangupCause::NotFound
+                | HangupCause::Unreachable
+                | HangupCause::Forbidden
+                | HangupCause::MaxDuration
+                | HangupCause::MediaTimeout
+                | HangupCause::NoCodec
+                | HangupCause::Congestion
+                | HangupCause::ProviderError
+                | HangupCause::Shutdown
+                | HangupCause::Administrative
+                | HangupCause::FlowEnded
+                | HangupCause::AnsweredElsewhere => Self::Completed,
             };
         }
         match cause {
@@ -120,7 +136,20 @@ impl CallState {
                 Direction::Inbound => Self::Missed,
                 Direction::Outbound | Direction::Internal => Self::NoAnswer,
             },
-            _ => Self::Failed,
+            HangupCause::Normal
+            | HangupCause::NotFound
+            | HangupCause::Forbidden
+            | HangupCause::MaxDuration
+            | HangupCause::MediaTimeout
+            | HangupCause::NoCodec
+            | HangupCause::Congestion
+            | HangupCause::ProviderError
+            | HangupCause::Shutdown
+            | HangupCause::DaemonRestart
+            | HangupCause::Administrative
+            | HangupCause::FlowEnded
+            | HangupCause::AnsweredElsewhere
+            | HangupCause::InternalError => Self::Failed,
         }
     }
 

@@ -1,0 +1,113 @@
+//! Every key there is, with its default and what it does.
+
+/// A key of the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// Section and key, joined by a dot.
+    pub path: &'static str,
+    /// The default, as it would be written in the file.
+    pub default: &'static str,
+    /// What it does.
+    pub about: &'static str,
+    /// Whether its value may be shown.
+    pub secret: bool,
+}
+
+const fn field(path: &'static str, default: &'static str, about: &'static str) -> Field {
+    Field {
+        path,
+        default,
+        about,
+        secret: false,
+    }
+}
+
+/// Every key there is.
+pub const FIELDS: &[Field] = &[
+    field("data_dir", "\"/var/lib/strowger\"", "where the product keeps its state"),
+    field(
+        "master_key_file",
+        "\"\"",
+        "file with the master key, made at first start; empty: master.key in data_dir",
+    ),
+    field(
+        "http.listen",
+        "[\"127.0.0.1:8080\"]",
+        "where the console and the REST interface listen",
+    ),
+    field("http.public_url", "\"\"", "how people reach the console, for links"),
+    field(
+        "http.secure_cookies",
+        "false",
+        "mark cookies Secure; turn on behind HTTPS",
+    ),
+    field("http.metrics_public", "false", "let other machines read /metrics"),
+    field("sip.udp", "[\"0.0.0.0:5060\"]", "where SIP listens on UDP"),
+    field("sip.tcp", "[\"0.0.0.0:5060\"]", "where SIP listens on TCP"),
+    field(
+        "sip.advertised",
+        "\"\"",
+        "address written into Contact and Via; empty: the listener's own",
+    ),
+    field(
+        "sip.max_calls",
+        "1000",
+        "most calls at once; further ones are refused with 503",
+    ),
+    field(
+        "sip.requests_per_second",
+        "200",
+        "new requests a second taken from one address",
+    ),
+    field(
+        "sip.user_agent",
+        "\"Strowger\"",
+        "what we call ourselves to phones and providers",
+    ),
+    field("media.bind", "\"0.0.0.0\"", "address RTP is bound to"),
+    field(
+        "media.advertised",
+        "\"\"",
+        "address written into SDP; empty: the address SIP was reached at",
+    ),
+    field("media.first_port", "16384", "first RTP port"),
+    field("media.last_port", "32767", "last RTP port"),
+    field("media.threads", "0", "media threads; 0: one a core"),
+    field(
+        "media.silence_timeout_s",
+        "60",
+        "end a leg that should be heard after so many seconds without RTP; 0: never",
+    ),
+    Field {
+        secret: true,
+        ..field(
+            "database.url",
+            "\"\"",
+            "sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME; empty: SQLite in data_dir",
+        )
+    },
+    field(
+        "recording.reserve_mb",
+        "512",
+        "free space below which no new audio is captured",
+    ),
+    field("worker.supervise", "true", "start a worker as a child of the daemon"),
+    field("worker.concurrency", "0", "jobs at once; 0: half the cores"),
+    field(
+        "worker.models_dir",
+        "\"\"",
+        "where speech models lie; empty: models in data_dir",
+    ),
+    field(
+        "worker.model",
+        "\"\"",
+        "speech model to use; empty: the best one installed",
+    ),
+    field("log.level", "\"info\"", "log filter, such as info,strowger_sip=debug"),
+    field("log.format", "\"pretty\"", "pretty, json or journald"),
+    field(
+        "shutdown.drain_s",
+        "10",
+        "how long calls may go on after the daemon was told to end",
+    ),
+];
