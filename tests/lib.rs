@@ -1,1 +1,16 @@
-//! placeholder
+//! What whole-product tests and the demo are made of: the real binaries, real partners, real audio.
+//!
+//! [`Sandbox`] starts a throw-away instance, [`Baresip`] and [`sipp`] are phones and providers,
+//! [`tone`] makes and measures audio, [`speech`] has recorded human speech with its exact text.
+
+pub mod baresip;
+pub mod patience;
+pub mod process;
+pub mod sandbox;
+pub mod sipp;
+pub mod speech;
+pub mod tone;
+
+pub use baresip::Baresip;
+pub use patience::{eventually, within};
+pub use sandbox::Sandbox;

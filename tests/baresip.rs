@@ -1,0 +1,228 @@
+//! baresip as a phone: registers, calls, answers, presses keys, holds, speaks from a WAV file.
+
+use crate::process;
+use anyhow::{Context, Result, anyhow, bail};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+/// How a phone is set up.
+#[derive(Debug, Clone)]
+pub struct Setup<'a> {
+    /// The instance's SIP address, `host:port`.
+    pub server: &'a str,
+    /// SIP user name.
+    pub user: &'a str,
+    /// SIP password.
+    pub password: &'a str,
+    /// What it speaks: a WAV file of 8 kHz, 16 bit, mono.
+    pub speaks: &'a Path,
+    /// Whether it answers by itself.
+    pub answers: bool,
+    /// `udp` or `tcp`.
+    pub transport: &'a str,
+    /// Whether it registers.
+    pub registers: bool,
+}
+
+/// A running phone.
+#[derive(Debug)]
+pub struct Baresip {
+    stream: TcpStream,
+    pending: Vec<u8>,
+    events: Vec<Value>,
+    folder: TempDir,
+    _child: Child,
+}
+
+impl Baresip {
+    /// Starts a phone.
+    ///
+    /// # Errors
+    /// It does not come up within ten seconds.
+    pub async fn start(setup: &Setup<'_>) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        // The port above the SIP port is baresip's TLS listener, so control sits further away.
+        let port = process::free_port()?;
+        let control = process::free_port()?;
+        std::fs::write(
+            folder.path().join("config"),
+            config(folder.path(), setup.speaks, port, control)?,
+        )?;
+        std::fs::write(folder.path().join("accounts"), account(setup))?;
+        std::fs::write(folder.path().join("contacts"), "")?;
+        let log = std::fs::File::create(folder.path().join("log"))?;
+        let child = process::start(
+            Command::new("baresip")
+                .arg("-f")
+                .arg(folder.path())
+                .stdout(Stdio::from(log.try_clone()?))
+                .stderr(Stdio::from(log)),
+        )?;
+        let stream = crate::eventually(Duration::from_secs(10), "baresip's control port", || async {
+            Ok(TcpStream::connect(("127.0.0.1", control)).await?)
+        })
+        .await?;
+        let mut phone = Self {
+            stream,
+            pending: Vec::new(),
+            events: Vec::new(),
+            folder,
+            _child: child,
+        };
+        if setup.registers {
+            phone.event("REGISTER_OK").await?;
+        }
+        Ok(phone)
+    }
+
+    /// Sends a command of baresip's menu.
+    ///
+    /// # Errors
+    /// The phone is gone.
+    pub async fn command(&mut self, name: &str, parameter: &str) -> Result<()> {
+        let text = json!({"command": name, "params": parameter, "token": name}).to_string();
+        self.stream
+            .write_all(format!("{}:{text},", text.len()).as_bytes())
+            .await?;
+        Ok(())
+    }
+
+    /// Calls a number or address.
+    ///
+    /// # Errors
+    /// The phone is gone.
+    pub async fn dial(&mut self, address: &str) -> Result<()> {
+        self.command("dial", address).await
+    }
+
+    /// Presses keys, one after the other.
+    ///
+    /// # Errors
+    /// The phone is gone.
+    pub async fn press(&mut self, keys: &str) -> Result<()> {
+        for key in keys.chars() {
+            self.command("sndcode", &key.to_string()).await?;
+        }
+        Ok(())
+    }
+
+    /// Hangs up.
+    ///
+    /// # Errors
+    /// The phone is gone.
+    pub async fn hang_up(&mut self) -> Result<()> {
+        self.command("hangup", "").await
+    }
+
+    /// Waits for an event such as `CALL_ESTABLISHED`, at most twenty seconds. Events that came before
+    /// it are passed over.
+    ///
+    /// # Errors
+    /// It does not come, or the phone ends.
+    pub async fn event(&mut self, kind: &str) -> Result<Value> {
+        self.event_within(kind, Duration::from_secs(20)).await
+    }
+
+    /// As [`Baresip::event`], with another limit.
+    ///
+    /// # Errors
+    /// It does not come, or the phone ends.
+    pub async fn event_within(&mut self, kind: &str, limit: Duration) -> Result<Value> {
+        let deadline = tokio::time::Instant::now() + limit;
+        loop {
+            while !self.events.is_empty() {
+                let event = self.events.remove(0);
+                if event["type"] == kind {
+                    return Ok(event);
+                }
+            }
+            let mut buffer = [0u8; 8192];
+            let read = tokio::time::timeout_at(deadline, self.stream.read(&mut buffer)).await;
+            match read {
+                Err(_) => bail!("no {kind} within {limit:?}; the phone's log ends:\n{}", self.log_end()),
+                Ok(Ok(0)) => bail!("the phone ended; its log ends:\n{}", self.log_end()),
+                Ok(count) => self.pending.extend_from_slice(&buffer[..count?]),
+            }
+            self.take_netstrings()?;
+        }
+    }
+
+    fn take_netstrings(&mut self) -> Result<()> {
+        while let Some(colon) = self.pending.iter().position(|byte| *byte == b':') {
+            let length: usize = std::str::from_utf8(&self.pending[..colon])?.parse()?;
+            if self.pending.len() < colon + 1 + length + 1 {
+                return Ok(());
+            }
+            let message: Value = serde_json::from_slice(&self.pending[colon + 1..=colon + length])?;
+            self.pending.drain(..colon + length + 2);
+            if message["event"] == true {
+                self.events.push(message);
+            } else if message["ok"] == false {
+                return Err(anyhow!("baresip refused: {message}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The WAV file with what the phone heard in its calls so far, if there is one.
+    #[must_use]
+    pub fn heard(&self) -> Option<PathBuf> {
+        let files = std::fs::read_dir(self.folder.path()).ok()?;
+        files
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .find(|path| path.to_string_lossy().ends_with("-dec.wav"))
+    }
+
+    fn log_end(&self) -> String {
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(12)..].join("\n")
+    }
+}
+
+fn account(setup: &Setup<'_>) -> String {
+    let Setup {
+        server,
+        user,
+        password,
+        transport,
+        ..
+    } = setup;
+    let answer = if setup.answers { "auto" } else { "manual" };
+    let register = if setup.registers { 60 } else { 0 };
+    format!(
+        "<sip:{user}@{server};transport={transport}>;auth_user={user};auth_pass={password};regint={register};answermode={answer};audio_codecs=PCMU,PCMA;medianat=\n"
+    )
+    .replace(";medianat=", "")
+}
+
+fn config(folder: &Path, speaks: &Path, port: u16, control: u16) -> Result<String> {
+    let folder = folder.to_str().context("a temporary folder with an odd name")?;
+    let speaks = speaks.to_str().context("a sound file with an odd name")?;
+    let mut text = String::new();
+    let lines = [
+        format!("sip_listen 127.0.0.1:{port}"),
+        "audio_path /usr/share/baresip".to_owned(),
+        format!("audio_source aufile,{speaks}"),
+        "audio_player aubridge,heard".to_owned(),
+        "audio_alert aubridge,alert".to_owned(),
+        "ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1".to_owned(),
+        "call_local_timeout 120".to_owned(),
+        "module_path /usr/lib/baresip/modules".to_owned(),
+        "module g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so".to_owned(),
+        format!("snd_path {folder}"),
+        "module_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so".to_owned(),
+        format!("ctrl_tcp_listen 127.0.0.1:{control}"),
+    ];
+    for line in lines {
+        writeln!(text, "{line}")?;
+    }
+    Ok(text)
+}

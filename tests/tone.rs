@@ -1,0 +1,78 @@
+//! Tones: made, and found again in what was recorded.
+
+use anyhow::{Context, Result};
+use std::f64::consts::TAU;
+use std::path::Path;
+
+/// Writes `seconds` of a sine of `hertz` at −12 dBFS as 8 kHz 16-bit mono WAV.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write(path: &Path, hertz: f64, seconds: u32) -> Result<()> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut file = hound::WavWriter::create(path, spec).context("cannot write a tone")?;
+    for n in 0..seconds * 8000 {
+        let value = (TAU * hertz * f64::from(n) / 8000.0).sin() * 8231.0;
+        #[expect(clippy::cast_possible_truncation, reason = "within ±8231")]
+        file.write_sample(value as i16)?;
+    }
+    file.finalize()?;
+    Ok(())
+}
+
+/// The level of one frequency in dBFS (Goertzel over the whole slice; a full-scale sine is 0).
+#[must_use]
+pub fn level(samples: &[f32], rate_hz: u32, hertz: f64) -> f64 {
+    if samples.is_empty() {
+        return f64::NEG_INFINITY;
+    }
+    let factor = 2.0 * (TAU * hertz / f64::from(rate_hz)).cos();
+    let (mut one, mut two) = (0.0, 0.0);
+    for sample in samples {
+        let now = f64::from(*sample) + factor * one - two;
+        two = one;
+        one = now;
+    }
+    let power = one * one + two * two - factor * one * two;
+    #[expect(clippy::cast_precision_loss, reason = "a length far below 2^52")]
+    let amplitude = 2.0 * power.max(0.0).sqrt() / samples.len() as f64;
+    20.0 * amplitude.max(1e-12).log10()
+}
+
+/// The part of `samples`, in windows of 100 ms, in which `hertz` stands above `floor_dbfs`: 0 to 1.
+#[must_use]
+pub fn share_above(samples: &[f32], rate_hz: u32, hertz: f64, floor_dbfs: f64) -> f64 {
+    let window = (rate_hz / 10) as usize;
+    let windows: Vec<bool> = samples
+        .chunks_exact(window.max(1))
+        .map(|part| level(part, rate_hz, hertz) > floor_dbfs)
+        .collect();
+    if windows.is_empty() {
+        return 0.0;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "counts of windows")]
+    let share = windows.iter().filter(|is| **is).count() as f64 / windows.len() as f64;
+    share
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tone_is_found_at_its_level_and_its_neighbour_is_not() {
+        #[expect(clippy::cast_possible_truncation, reason = "a test tone")]
+        let tone: Vec<f32> = (0..8000)
+            .map(|n| ((TAU * 1004.0 * f64::from(n) / 8000.0).sin() * 0.25) as f32)
+            .collect();
+        assert!((level(&tone, 8000, 1004.0) + 12.04).abs() < 0.2);
+        assert!(level(&tone, 8000, 1400.0) < -50.0);
+        assert!(share_above(&tone, 8000, 1004.0, -30.0) > 0.99);
+        assert!(share_above(&tone, 8000, 1400.0, -30.0) < 0.01);
+    }
+}
