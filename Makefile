@@ -27,7 +27,7 @@ check: setup
 
 bench: setup
 	cargo build --locked --release --package strowger-daemon --package strowger-worker
-	packaging/bench
+	bench/run
 
 deb: setup
 	packaging/deb/build
