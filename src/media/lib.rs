@@ -1,1 +1,43 @@
-//! placeholder
+//! The audio of one leg and between legs.
+//!
+//! Pure except for [`io`]: session descriptions are negotiated in [`sdp`], packets are read and
+//! written in [`rtp`] and [`rtcp`], one leg's audio is decided in [`leg`], meetings are mixed in
+//! [`mixer`], and captured packets become aligned samples in [`timeline`]. Sockets, clocks and
+//! threads live in [`io`] alone; start reading at [`io::MediaHandle`]. This crate knows nothing of
+//! SIP, flows or tenants.
+
+pub mod io;
+pub mod mixer;
+pub mod port;
+pub mod sdp;
+
+pub use io::{MediaConfig, MediaEvent, MediaHandle, OpenLeg};
+pub use mixer::Mixer;
+pub use port::{AudioFrame, AudioPort};
+pub use sdp::{Codec, Direction, Negotiated};
+
+use serde::{Deserialize, Serialize};
+
+/// The sample rate of everything here: narrow-band telephony.
+pub const SAMPLE_RATE_HZ: u32 = 8_000;
+
+/// The samples of one 20 ms frame at [`SAMPLE_RATE_HZ`].
+pub const FRAME_SAMPLES: usize = 160;
+
+/// The media side of one leg, unique within a run of the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MediaLegId(pub u64);
+
+impl std::fmt::Display for MediaLegId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// One play of a prompt, numbered by whoever asks for it; comes back in [`MediaEvent::PlayDone`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PlayId(pub u64);
+
+/// A meeting's key at the mixer, chosen by whoever opens it and unique within a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RoomKey(pub u64);

@@ -1,0 +1,355 @@
+//! Sockets, clocks and threads of the audio: the only place of this crate where they occur.
+//!
+//! [`MediaHandle`] is the way in, [`MediaEvent`] the way out. A media thread ([`thread`]) owns whole
+//! calls, waits for packets and for commands, and lets [`crate::leg`] decide; the mixing thread
+//! ([`rooms`]) feeds meetings through [`crate::AudioPort`]s. Nothing here waits for a database, a
+//! disk or another call.
+
+mod command;
+mod ports;
+mod rooms;
+mod thread;
+
+use crate::{AudioPort, MediaLegId, Negotiated, PlayId, RoomKey};
+use command::{Command, Mailbox};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use strowger_model::capture::Sink;
+use strowger_model::record::Quality;
+use strowger_model::{CallId, World};
+use tokio::sync::mpsc;
+
+pub use rooms::MixedSink;
+
+/// Commands a media thread's mailbox holds. When it is full the sender waits: the thread empties it
+/// at every wake-up and itself waits for nobody.
+const MAILBOX: usize = 4_096;
+
+/// Events waiting for the switch. When it is full the thread keeps them aside, oldest first, and
+/// tries again at every wake-up.
+const EVENTS: usize = 8_192;
+
+/// How media is set up.
+#[derive(Debug, Clone)]
+pub struct MediaConfig {
+    /// The address RTP is received on.
+    pub bind: IpAddr,
+    /// The address written into session descriptions, where it differs (static NAT).
+    pub advertised: Option<IpAddr>,
+    /// UDP ports for RTP (even) and RTCP (odd). A range that starts at 0 lets the system choose.
+    pub ports: RangeInclusive<u16>,
+    /// Media threads; 0 means one a core.
+    pub threads: usize,
+    /// How long a leg that should be heard may stay silent before [`MediaEvent::Silent`].
+    pub silence_after: Duration,
+    /// Whether keys are also heard as tones on legs that did not negotiate telephone-event.
+    pub inband_digits: bool,
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        Self {
+            bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            advertised: None,
+            ports: 20_000..=29_999,
+            threads: 0,
+            silence_after: Duration::from_secs(30),
+            inband_digits: true,
+        }
+    }
+}
+
+/// A leg that was just opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenLeg {
+    /// Its name in commands and events.
+    pub leg: MediaLegId,
+    /// Where it receives RTP, as to be written into a session description. RTCP is the next port.
+    pub local: SocketAddr,
+}
+
+/// What the media threads have to say.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MediaEvent {
+    /// A key was pressed: `0`–`9`, `*`, `#`, `A`–`D`. Comes at the start of the key, once a press.
+    Digit {
+        /// Who pressed it.
+        leg: MediaLegId,
+        /// Which key.
+        digit: char,
+    },
+    /// A play ended by itself. A play that was stopped or replaced says nothing.
+    PlayDone {
+        /// Where it played.
+        leg: MediaLegId,
+        /// Which play.
+        play: PlayId,
+    },
+    /// Nothing was heard of the leg for the configured time though it should be. Comes once, until it is heard again.
+    Silent {
+        /// The leg.
+        leg: MediaLegId,
+    },
+    /// The first packet of the far end after connecting, or the first after `Silent`.
+    Heard {
+        /// The leg.
+        leg: MediaLegId,
+    },
+    /// The leg is closed and nothing of it is left.
+    Closed {
+        /// The leg.
+        leg: MediaLegId,
+        /// What was measured over its life.
+        quality: Quality,
+    },
+}
+
+/// Why media could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A media thread could not be started.
+    #[error("cannot start a media thread")]
+    Start {
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Every port of the range is taken: the call is refused with 503.
+    #[error("no free pair of UDP ports between {first} and {last} on {ip}")]
+    NoPort {
+        /// The address tried.
+        ip: IpAddr,
+        /// The range's first port.
+        first: u16,
+        /// The range's last port.
+        last: u16,
+    },
+    /// The address cannot be bound at all.
+    #[error("cannot bind a UDP port on {ip}")]
+    Bind {
+        /// The address tried.
+        ip: IpAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The media threads have ended.
+    #[error("the media threads have ended")]
+    Ended,
+}
+
+/// The way in to the media threads. Cheap to clone; the threads end when the last clone goes.
+#[derive(Debug, Clone)]
+pub struct MediaHandle {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: MediaConfig,
+    ports: ports::Ports,
+    threads: Vec<thread::Running>,
+    mixer: rooms::Running,
+    next_leg: AtomicU64,
+}
+
+impl MediaHandle {
+    /// Starts the media threads and the mixing thread.
+    ///
+    /// # Errors
+    /// A thread or its poll could not be made.
+    pub fn start(config: MediaConfig, world: &dyn World) -> Result<(Self, mpsc::Receiver<MediaEvent>), Error> {
+        let count = match config.threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            count => count,
+        }
+        .min(thread::MOST_THREADS);
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let threads = (0..count)
+            .map(|index| thread::start(index, &config, thread::Seed::draw(world), events.clone()))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|source| Error::Start { source })?;
+        let mixer = rooms::start().map_err(|source| Error::Start { source })?;
+        let inner = Inner {
+            ports: ports::Ports::new(config.bind, config.ports.clone()),
+            config,
+            threads,
+            mixer,
+            next_leg: AtomicU64::new(1),
+        };
+        Ok((Self { inner: Arc::new(inner) }, receiver))
+    }
+
+    /// Opens a leg: binds its ports and gives it to the thread of its call.
+    ///
+    /// # Errors
+    /// No free port pair, or the threads have ended.
+    pub fn open(&self, call: CallId) -> Result<OpenLeg, Error> {
+        let (rtp, rtcp, bound) = self.inner.ports.pair()?;
+        let index = thread::index_of_call(call, self.inner.threads.len());
+        let number = self.inner.next_leg.fetch_add(1, Ordering::Relaxed);
+        let leg = thread::leg_id(number, index);
+        let ip = self.inner.config.advertised.unwrap_or_else(|| bound.ip());
+        self.mailbox(leg)
+            .filter(|mailbox| mailbox.send(Command::Open { leg, rtp, rtcp }))
+            .ok_or(Error::Ended)?;
+        Ok(OpenLeg {
+            leg,
+            local: SocketAddr::new(ip, bound.port()),
+        })
+    }
+
+    /// Sets, or sets again, the far end of a leg. Packets that came before are heard, if they are fresh.
+    pub fn connect(&self, leg: MediaLegId, negotiated: Negotiated) {
+        self.send(leg, Command::Connect { leg, negotiated });
+    }
+
+    /// Joins the audio of two legs; each leaves whatever bridge, port or room it was in.
+    pub fn bridge(&self, a: MediaLegId, b: MediaLegId) {
+        if thread::index_of_leg(a) == thread::index_of_leg(b) {
+            self.send(a, Command::Bridge { a, b });
+        } else {
+            // Legs of two calls on two threads meet as frames; within a call this does not occur.
+            let (one, other) = AudioPort::pair();
+            self.attach(a, one);
+            self.attach(b, other);
+        }
+    }
+
+    /// Parts a leg from the one it is bridged with.
+    pub fn unbridge(&self, leg: MediaLegId) {
+        self.send(leg, Command::Unbridge { leg });
+    }
+
+    /// Plays samples (16-bit linear mono, 8 kHz) to the far end, after the plays before it. A repeating
+    /// play ends when another one is asked for. While something plays, the leg does not hear its bridge.
+    pub fn play(&self, leg: MediaLegId, play: PlayId, samples: Arc<[i16]>, repeat: bool) {
+        self.send(
+            leg,
+            Command::Play {
+                leg,
+                play,
+                samples,
+                repeat,
+            },
+        );
+    }
+
+    /// Stops all plays and unsent digits of a leg.
+    pub fn stop(&self, leg: MediaLegId) {
+        self.send(leg, Command::Stop { leg });
+    }
+
+    /// Presses keys towards the far end: as telephone-events, or as tones where it does not take them.
+    pub fn send_digits(&self, leg: MediaLegId, digits: &str) {
+        let digits = digits.to_owned();
+        self.send(leg, Command::SendDigits { leg, digits });
+    }
+
+    /// Holds a leg: its bridge neither hears it nor is heard by it, plays still reach it, and silence is no fault.
+    pub fn hold(&self, leg: MediaLegId, held: bool) {
+        self.send(leg, Command::Hold { leg, held });
+    }
+
+    /// Mutes a leg: what it says reaches nobody, nor its capture; digits are still told.
+    pub fn mute(&self, leg: MediaLegId, muted: bool) {
+        self.send(leg, Command::Mute { leg, muted });
+    }
+
+    /// Captures what the far end says. `began` is the moment the capture began: arrival times count
+    /// from it, so all streams of one capture must be given the same.
+    pub fn capture(&self, leg: MediaLegId, stream: u8, began: Instant, sink: Box<dyn Sink>) {
+        let side = command::Side::Heard;
+        self.send(
+            leg,
+            Command::Capture {
+                leg,
+                side,
+                stream,
+                began,
+                sink,
+            },
+        );
+    }
+
+    /// Captures what we play to the far end (prompts, room audio), not what a bridge relays to it.
+    pub fn capture_played(&self, leg: MediaLegId, stream: u8, began: Instant, sink: Box<dyn Sink>) {
+        let side = command::Side::Played;
+        self.send(
+            leg,
+            Command::Capture {
+                leg,
+                side,
+                stream,
+                began,
+                sink,
+            },
+        );
+    }
+
+    /// Pauses or resumes the captures of a leg; a mark tells where. Nothing said in between is written.
+    pub fn capture_pause(&self, leg: MediaLegId, paused: bool) {
+        self.send(leg, Command::CapturePause { leg, paused });
+    }
+
+    /// Ends the captures of a leg: what is packed goes to the sinks, then the sinks are dropped.
+    pub fn capture_stop(&self, leg: MediaLegId) {
+        self.send(leg, Command::CaptureStop { leg });
+    }
+
+    /// Gives a leg an audio port to talk with; it leaves the bridge, port or room it was in.
+    pub fn attach(&self, leg: MediaLegId, port: AudioPort) {
+        self.send(leg, Command::Attach { leg, port });
+    }
+
+    /// Takes a leg's audio port away.
+    pub fn detach(&self, leg: MediaLegId) {
+        self.send(leg, Command::Detach { leg });
+    }
+
+    /// Lets a leg take part in a meeting; the first member opens it, the last one closes it.
+    pub fn mix_join(&self, room: RoomKey, leg: MediaLegId) {
+        let port = self.mix_port(room);
+        self.attach(leg, port);
+    }
+
+    /// Takes a leg out of its meeting.
+    pub fn mix_leave(&self, leg: MediaLegId) {
+        self.detach(leg);
+    }
+
+    /// A member's port to a meeting, for one who is no leg (a browser). Dropping it leaves.
+    #[must_use]
+    pub fn mix_port(&self, room: RoomKey) -> AudioPort {
+        let (ours, theirs) = AudioPort::pair();
+        self.inner.mixer.join(room, theirs);
+        ours
+    }
+
+    /// Captures the mix of a meeting, all members together, until the meeting is empty or
+    /// [`MediaHandle::mix_capture_stop`].
+    pub fn mix_capture(&self, room: RoomKey, stream: u8, began: Instant, sink: Box<dyn Sink>) {
+        self.inner.mixer.capture(room, MixedSink { stream, began, sink });
+    }
+
+    /// Ends the capture of a meeting's mix.
+    pub fn mix_capture_stop(&self, room: RoomKey) {
+        self.inner.mixer.capture_stop(room);
+    }
+
+    /// Closes a leg: its ports are free and its captures flushed when [`MediaEvent::Closed`] comes.
+    pub fn close(&self, leg: MediaLegId) {
+        self.send(leg, Command::Close { leg });
+    }
+
+    fn mailbox(&self, leg: MediaLegId) -> Option<&Mailbox> {
+        let running = self.inner.threads.get(thread::index_of_leg(leg))?;
+        Some(&running.mailbox)
+    }
+
+    fn send(&self, leg: MediaLegId, command: Command) {
+        // A thread that has ended says so by its closed events channel; a command to it has no meaning.
+        let _ = self.mailbox(leg).is_some_and(|mailbox| mailbox.send(command));
+    }
+}
