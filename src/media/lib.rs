@@ -6,12 +6,22 @@
 //! threads live in [`io`] alone; start reading at [`io::MediaHandle`]. This crate knows nothing of
 //! SIP, flows or tenants.
 
+pub mod dtmf;
+pub mod event;
+pub mod g711;
+pub mod inband;
 pub mod io;
+pub mod leg;
 pub mod mixer;
 pub mod port;
+pub mod quality;
+pub mod rtcp;
+pub mod rtp;
 pub mod sdp;
+pub mod tone;
 
-pub use io::{MediaConfig, MediaEvent, MediaHandle, OpenLeg};
+pub use event::MediaEvent;
+pub use io::{MediaConfig, MediaHandle, OpenLeg};
 pub use mixer::Mixer;
 pub use port::{AudioFrame, AudioPort};
 pub use sdp::{Codec, Direction, Negotiated};

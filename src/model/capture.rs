@@ -76,6 +76,29 @@ pub enum Mark {
     Lost,
 }
 
+impl Mark {
+    /// The payload byte of a frame that carries this mark.
+    #[must_use]
+    pub const fn byte(self) -> u8 {
+        match self {
+            Self::Paused => 1,
+            Self::Resumed => 2,
+            Self::Lost => 3,
+        }
+    }
+
+    /// Reads the payload of a frame that carries a mark.
+    #[must_use]
+    pub const fn of(payload: &[u8]) -> Option<Self> {
+        match payload {
+            [1] => Some(Self::Paused),
+            [2] => Some(Self::Resumed),
+            [3] => Some(Self::Lost),
+            _ => None,
+        }
+    }
+}
+
 /// One captured frame, borrowed from the buffer it stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'a> {

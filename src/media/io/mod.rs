@@ -1,6 +1,6 @@
 //! Sockets, clocks and threads of the audio: the only place of this crate where they occur.
 //!
-//! [`MediaHandle`] is the way in, [`MediaEvent`] the way out. A media thread ([`thread`]) owns whole
+//! [`MediaHandle`] is the way in, [`MediaEvent`] what comes out. A media thread ([`thread`]) owns whole
 //! calls, waits for packets and for commands, and lets [`crate::leg`] decide; the mixing thread
 //! ([`rooms`]) feeds meetings through [`crate::AudioPort`]s. Nothing here waits for a database, a
 //! disk or another call.
@@ -10,7 +10,7 @@ mod ports;
 mod rooms;
 mod thread;
 
-use crate::{AudioPort, MediaLegId, Negotiated, PlayId, RoomKey};
+use crate::{AudioPort, MediaEvent, MediaLegId, Negotiated, PlayId, RoomKey};
 use command::{Command, Mailbox};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -18,7 +18,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use strowger_model::capture::Sink;
-use strowger_model::record::Quality;
 use strowger_model::{CallId, World};
 use tokio::sync::mpsc;
 
@@ -69,42 +68,6 @@ pub struct OpenLeg {
     pub leg: MediaLegId,
     /// Where it receives RTP, as to be written into a session description. RTCP is the next port.
     pub local: SocketAddr,
-}
-
-/// What the media threads have to say.
-#[derive(Debug, Clone, PartialEq)]
-pub enum MediaEvent {
-    /// A key was pressed: `0`–`9`, `*`, `#`, `A`–`D`. Comes at the start of the key, once a press.
-    Digit {
-        /// Who pressed it.
-        leg: MediaLegId,
-        /// Which key.
-        digit: char,
-    },
-    /// A play ended by itself. A play that was stopped or replaced says nothing.
-    PlayDone {
-        /// Where it played.
-        leg: MediaLegId,
-        /// Which play.
-        play: PlayId,
-    },
-    /// Nothing was heard of the leg for the configured time though it should be. Comes once, until it is heard again.
-    Silent {
-        /// The leg.
-        leg: MediaLegId,
-    },
-    /// The first packet of the far end after connecting, or the first after `Silent`.
-    Heard {
-        /// The leg.
-        leg: MediaLegId,
-    },
-    /// The leg is closed and nothing of it is left.
-    Closed {
-        /// The leg.
-        leg: MediaLegId,
-        /// What was measured over its life.
-        quality: Quality,
-    },
 }
 
 /// Why media could not be set up.

@@ -1,0 +1,425 @@
+//! The audio of one leg as a value: which packets are believed, what becomes of them, and what is
+//! sent. No sockets, no clocks: packets and moments come in, packets and events go out. The thread in
+//! [`crate::io`] moves them; two legs meet there by [`Leg::receive`] of one and [`Leg::relay`] of the other.
+
+mod early;
+mod latch;
+mod outgoing;
+mod player;
+mod port;
+mod report;
+mod tap;
+#[cfg(test)]
+mod tests;
+
+pub use early::Early;
+pub use player::Play;
+pub use tap::{CHUNK_BYTES, Tap};
+
+use crate::dtmf;
+use crate::inband;
+use crate::quality::{Received, samples_since};
+use crate::rtp::{self, Header};
+use crate::{AudioPort, Codec, Direction, MediaEvent, MediaLegId, Negotiated};
+use latch::Latch;
+use outgoing::Outgoing;
+use player::Player;
+use port::Attached;
+use report::Reports;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use strowger_model::record::Quality;
+
+/// How long packets of a leg that was just answered are kept for the bridge that follows.
+pub const EARLY_WINDOW: Duration = Duration::from_millis(200);
+
+/// The longest packet that is taken; G.711 at 120 ms and every extra fit.
+pub const PACKET_BYTES: usize = 2_048;
+
+/// Events for the switch, in order.
+pub type Events = VecDeque<MediaEvent>;
+
+/// A packet that was believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its header.
+    pub header: Header,
+    /// What it carries.
+    pub kind: Kind,
+}
+
+/// What a packet carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Audio.
+    Audio(Codec),
+    /// A telephone-event.
+    Event,
+}
+
+/// A packet to be sent: its place in the buffer and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transmit {
+    /// The packet within the buffer.
+    pub bytes: std::ops::Range<usize>,
+    /// The far end.
+    pub to: SocketAddr,
+}
+
+/// What is fixed for a leg's life.
+#[derive(Debug, Clone, Copy)]
+pub struct LegSetup {
+    /// Its name.
+    pub leg: MediaLegId,
+    /// Unpredictable: our source, first sequence number and timestamp come from it.
+    pub seed: u64,
+    /// When it was opened.
+    pub opened: Instant,
+    /// How long silence may last.
+    pub silence_after: Duration,
+    /// Whether keys are heard as tones where no telephone-event was negotiated.
+    pub inband_digits: bool,
+}
+
+/// One leg.
+#[derive(Debug)]
+pub struct Leg {
+    setup: LegSetup,
+    negotiated: Option<Negotiated>,
+    latch: Latch,
+    received: Received,
+    source: Option<u32>,
+    heard_at: Instant,
+    heard: bool,
+    silent: bool,
+    held: bool,
+    muted: bool,
+    bridged: bool,
+    events: dtmf::Receiver,
+    tones: Option<Box<inband::Detector>>,
+    early: Option<Box<Early>>,
+    out: Outgoing,
+    player: Player,
+    attached: Option<Box<Attached>>,
+    tap: Option<Box<Tap>>,
+    played_tap: Option<Box<Tap>>,
+    reports: Reports,
+}
+
+impl Leg {
+    /// A leg that nobody is connected to yet.
+    #[must_use]
+    pub fn new(setup: LegSetup) -> Self {
+        Self {
+            setup,
+            negotiated: None,
+            latch: Latch::default(),
+            received: Received::default(),
+            source: None,
+            heard_at: setup.opened,
+            heard: false,
+            silent: false,
+            held: false,
+            muted: false,
+            bridged: false,
+            events: dtmf::Receiver::default(),
+            tones: None,
+            early: Some(Box::default()),
+            out: Outgoing::new(setup.seed, setup.opened),
+            player: Player::default(),
+            attached: None,
+            tap: None,
+            played_tap: None,
+            reports: Reports::new(setup.seed, setup.opened),
+        }
+    }
+
+    /// Sets the far end. Packets kept from before are for the caller to [`Leg::receive`] now.
+    pub fn connect(&mut self, negotiated: Negotiated, now: Instant) -> Option<Box<Early>> {
+        let moved = self.negotiated.is_none_or(|before| before.remote != negotiated.remote);
+        self.latch.connect(negotiated.remote, moved);
+        self.negotiated = Some(negotiated);
+        self.heard_at = now;
+        self.silent = false;
+        self.events.reset();
+        self.reports.connect(negotiated.remote_rtcp);
+        let tones = self.setup.inband_digits && negotiated.dtmf_payload_type.is_none();
+        self.tones = tones.then(Box::default);
+        let kept = self.early.take();
+        if !self.bridged && self.attached.is_none() {
+            self.early = Some(Box::new(Early::since(now)));
+        }
+        kept
+    }
+
+    /// Whether a far end is set.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.negotiated.is_some()
+    }
+
+    /// Takes a datagram. What comes back was counted, captured and told, and is the bridge's now.
+    pub fn receive(&mut self, packet: &[u8], from: SocketAddr, now: Instant, events: &mut Events) -> Option<Accepted> {
+        let Some(negotiated) = self.negotiated else {
+            // The far end may be faster with its audio than with its answer.
+            if let Some(early) = &mut self.early {
+                early.keep(packet, from, now, None);
+            }
+            return None;
+        };
+        let header = rtp::parse(packet)?;
+        let payload = packet.get(header.payload.clone())?;
+        let kind = kind_of(&negotiated, header.payload_type)?;
+        if payload.is_empty() || !self.latch.believes(from, now) {
+            return None;
+        }
+        self.count(&header, now);
+        self.note_heard(now, events);
+        match kind {
+            Kind::Event => {
+                if let Some(digit) = self.events.hear(header.timestamp, payload) {
+                    let leg = self.setup.leg;
+                    events.push_back(MediaEvent::Digit { leg, digit });
+                }
+            }
+            Kind::Audio(codec) => self.hear(codec, &header, payload, now, events),
+        }
+        let accepted = Accepted { header, kind };
+        if let Some(early) = &mut self.early {
+            if early.is_over(now) {
+                self.early = None;
+            } else {
+                early.keep(packet, from, now, Some(accepted.clone()));
+            }
+        }
+        Some(accepted)
+    }
+
+    fn count(&mut self, header: &Header, now: Instant) {
+        if self.source != Some(header.ssrc) {
+            if self.source.is_some() {
+                self.received.restart();
+                self.events.reset();
+            }
+            self.source = Some(header.ssrc);
+        }
+        let arrival = samples_since(self.setup.opened, now);
+        self.received.count(header.sequence, header.timestamp, arrival);
+    }
+
+    fn note_heard(&mut self, now: Instant, events: &mut Events) {
+        self.heard_at = now;
+        if !self.heard || self.silent {
+            self.heard = true;
+            self.silent = false;
+            events.push_back(MediaEvent::Heard { leg: self.setup.leg });
+        }
+    }
+
+    fn hear(&mut self, codec: Codec, header: &Header, payload: &[u8], now: Instant, events: &mut Events) {
+        if let Some(tones) = &mut self.tones {
+            let leg = self.setup.leg;
+            let samples = payload.iter().map(|byte| crate::g711::decode(codec, *byte));
+            tones.hear(samples, |digit| events.push_back(MediaEvent::Digit { leg, digit }));
+        }
+        if self.muted {
+            return;
+        }
+        if let Some(tap) = &mut self.tap {
+            tap.take(codec.captured(), header.timestamp, header.sequence, payload, now);
+        }
+        if !self.held
+            && let Some(attached) = &mut self.attached
+        {
+            attached.hear(codec, payload);
+        }
+    }
+
+    /// Whether what this leg says may pass to its bridge.
+    #[must_use]
+    pub fn is_heard_by_others(&self) -> bool {
+        !self.held && !self.muted
+    }
+
+    /// Rewrites a packet of the bridged leg into one of ours, in place in its buffer. `None` when it
+    /// must not be sent: nowhere to, on hold, something plays, or an event the far end cannot take.
+    pub fn relay(&mut self, packet: &mut [u8], accepted: &Accepted, now: Instant) -> Option<Transmit> {
+        let negotiated = self.negotiated.as_ref()?;
+        if self.held || self.player.is_busy() {
+            return None;
+        }
+        let to = self.latch.target(negotiated.direction.send)?;
+        let payload_type = match accepted.kind {
+            Kind::Event => negotiated.dtmf_payload_type?,
+            Kind::Audio(codec) => {
+                if codec != negotiated.codec {
+                    let payload = packet.get_mut(accepted.header.payload.clone())?;
+                    crate::g711::transcode(codec, negotiated.codec, payload);
+                }
+                negotiated.payload_type
+            }
+        };
+        let header = self.out.relayed(&accepted.header, payload_type, now);
+        let start = rtp::write(packet, &header)?;
+        Some(Transmit {
+            bytes: start..header.payload.end,
+            to,
+        })
+    }
+
+    /// Starts to be bridged: ends a repeating play, forgets whose packets were relayed before, and
+    /// gives back the fresh packets kept for this moment.
+    pub fn bridge(&mut self) -> Option<Box<Early>> {
+        self.bridged = true;
+        self.attached = None;
+        self.player.end_repeating();
+        self.out.switch_source();
+        self.early.take()
+    }
+
+    /// Stops to be bridged.
+    pub fn unbridge(&mut self) {
+        self.bridged = false;
+    }
+
+    /// Adds a play after those that wait.
+    pub fn play(&mut self, play: Play) {
+        self.player.add(play);
+    }
+
+    /// Stops plays and keys.
+    pub fn stop(&mut self) {
+        self.player.clear();
+    }
+
+    /// Presses keys towards the far end.
+    pub fn send_digits(&mut self, digits: &str) {
+        let as_events = self
+            .negotiated
+            .is_none_or(|negotiated| negotiated.dtmf_payload_type.is_some());
+        self.player.press(digits, as_events);
+    }
+
+    /// Holds or resumes.
+    pub fn hold(&mut self, held: bool, now: Instant) {
+        self.held = held;
+        self.heard_at = now;
+    }
+
+    /// Mutes or unmutes what the far end says.
+    pub fn mute(&mut self, muted: bool) {
+        self.muted = muted;
+    }
+
+    /// Gives the leg a port to talk with.
+    pub fn attach(&mut self, port: AudioPort) {
+        self.early = None;
+        self.player.end_repeating();
+        self.attached = Some(Box::new(Attached::new(port)));
+    }
+
+    /// Takes the port away.
+    pub fn detach(&mut self) {
+        self.attached = None;
+    }
+
+    /// Captures what the far end says.
+    pub fn tap(&mut self, tap: Tap) {
+        self.tap = Some(Box::new(tap));
+    }
+
+    /// Captures what is played.
+    pub fn tap_played(&mut self, tap: Tap) {
+        self.played_tap = Some(Box::new(tap));
+    }
+
+    /// Pauses or resumes the captures.
+    pub fn pause_taps(&mut self, paused: bool, now: Instant) {
+        for tap in self.tap.iter_mut().chain(&mut self.played_tap) {
+            tap.pause(paused, now);
+        }
+    }
+
+    /// Flushes and ends the captures.
+    pub fn stop_taps(&mut self) {
+        for mut tap in self.tap.take().into_iter().chain(self.played_tap.take()) {
+            tap.flush();
+        }
+    }
+
+    /// Whether [`Leg::tick`] has something to do each 20 ms.
+    #[must_use]
+    pub fn needs_clock(&self) -> bool {
+        self.player.is_busy() || self.attached.is_some()
+    }
+
+    /// 20 ms of what we say ourselves, written into the buffer.
+    pub fn tick(&mut self, packet: &mut [u8; PACKET_BYTES], now: Instant, events: &mut Events) -> Option<Transmit> {
+        let codec = self.negotiated.map_or(Codec::Pcmu, |negotiated| negotiated.codec);
+        if let Some(attached) = &mut self.attached
+            && attached.is_gone()
+        {
+            self.attached = None;
+        }
+        let stands = self.out.stands_at(now);
+        let port = self.attached.as_deref_mut();
+        let frame = self.player.step(self.setup.leg, codec, stands, port, packet, events)?;
+        let negotiated = self.negotiated.as_ref()?;
+        let to = self.latch.target(negotiated.direction.send);
+        let payload_type = match frame.kind {
+            Kind::Audio(_) => negotiated.payload_type,
+            Kind::Event => negotiated.dtmf_payload_type?,
+        };
+        let header = self.out.own(&frame, payload_type, to.is_some(), now);
+        if matches!(frame.kind, Kind::Audio(_))
+            && let Some(tap) = &mut self.played_tap
+        {
+            let payload = packet.get(header.payload.clone())?;
+            tap.take(codec.captured(), header.timestamp, header.sequence, payload, now);
+        }
+        let start = rtp::write(packet, &header)?;
+        Some(Transmit {
+            bytes: start..header.payload.end,
+            to: to?,
+        })
+    }
+
+    /// What is due about once a second: old captures are handed over, early packets forgotten, silence noticed.
+    pub fn housekeeping(&mut self, now: Instant, events: &mut Events) {
+        for tap in self.tap.iter_mut().chain(&mut self.played_tap) {
+            tap.flush_older(now);
+        }
+        if self.is_connected() && self.early.as_ref().is_some_and(|early| early.is_over(now)) {
+            self.early = None;
+        }
+        let expected = self
+            .negotiated
+            .is_some_and(|negotiated| negotiated.direction == Direction::BOTH)
+            && !self.held;
+        if expected && !self.silent && now.saturating_duration_since(self.heard_at) >= self.setup.silence_after {
+            self.silent = true;
+            events.push_back(MediaEvent::Silent { leg: self.setup.leg });
+        }
+    }
+
+    /// What was measured so far.
+    #[must_use]
+    pub fn quality(&self) -> Quality {
+        self.received.quality(self.out.packets(), self.reports.round_trip_ms())
+    }
+}
+
+fn kind_of(negotiated: &Negotiated, payload_type: u8) -> Option<Kind> {
+    if payload_type == negotiated.payload_type {
+        return Some(Kind::Audio(negotiated.codec));
+    }
+    if negotiated.dtmf_receive_type == Some(payload_type) || negotiated.dtmf_payload_type == Some(payload_type) {
+        return Some(Kind::Event);
+    }
+    // A far end may change between the codecs it was offered without saying so.
+    [Codec::Pcmu, Codec::Pcma]
+        .into_iter()
+        .find(|codec| codec.static_payload_type() == payload_type)
+        .map(Kind::Audio)
+}

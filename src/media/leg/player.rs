@@ -1,0 +1,168 @@
+//! What we say to a far end ourselves: prompts, keys, and an audio port, in 20 ms steps.
+
+use super::port::Attached;
+use super::{Events, Kind, PACKET_BYTES};
+use crate::rtp::HEADER_BYTES;
+use crate::{Codec, FRAME_SAMPLES, MediaEvent, MediaLegId, PlayId, dtmf, g711, tone};
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Plays that may wait; more are dropped, told as done at once.
+const WAITING: usize = 256;
+/// A key as a tone, and the pause after it.
+const TONE_MS: u32 = 120;
+const TONE_PAUSE_MS: u32 = 80;
+
+/// One play of a prompt.
+#[derive(Debug, Clone)]
+pub struct Play {
+    /// Named in the event at its end; `None` for sounds nobody waits for.
+    pub id: Option<PlayId>,
+    /// 16-bit linear mono, 8 kHz.
+    pub samples: Arc<[i16]>,
+    /// Whether it begins again at its end.
+    pub repeat: bool,
+}
+
+/// A frame of our own in the buffer.
+#[derive(Debug, Clone)]
+pub(super) struct Frame {
+    pub(super) kind: Kind,
+    pub(super) marker: bool,
+    pub(super) timestamp: u32,
+    pub(super) payload: Range<usize>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Player {
+    plays: VecDeque<Play>,
+    /// Samples of the first play that were said.
+    position: usize,
+    keys: Option<Box<dtmf::Sender>>,
+}
+
+impl Player {
+    pub(super) fn add(&mut self, play: Play) {
+        self.end_repeating();
+        if self.plays.len() < WAITING {
+            self.plays.push_back(play);
+        }
+    }
+
+    /// A repeating play would never let another one begin.
+    pub(super) fn end_repeating(&mut self) {
+        let repeats = |play: &Play| play.repeat;
+        if self.plays.front().is_some_and(repeats) {
+            self.position = 0;
+        }
+        self.plays.retain(|play| !play.repeat);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.plays.clear();
+        self.position = 0;
+        self.keys = None;
+    }
+
+    pub(super) fn press(&mut self, digits: &str, as_events: bool) {
+        if as_events {
+            self.keys.get_or_insert_default().press(digits);
+            return;
+        }
+        for samples in digits.chars().filter_map(|digit| tone::key(digit, TONE_MS)) {
+            for samples in [samples, tone::silence(TONE_PAUSE_MS)] {
+                let (id, repeat) = (None, false);
+                self.add(Play { id, samples, repeat });
+            }
+        }
+    }
+
+    /// Whether a prompt or keys are being said; a port does not count.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.plays.is_empty() || self.keys.is_some()
+    }
+
+    /// The next 20 ms, written behind room for a header. `stands` is our stream's timestamp.
+    pub(super) fn step(
+        &mut self,
+        leg: MediaLegId,
+        codec: Codec,
+        stands: u32,
+        port: Option<&mut Attached>,
+        packet: &mut [u8; PACKET_BYTES],
+        events: &mut Events,
+    ) -> Option<Frame> {
+        // The port runs on beneath a prompt, so that it is not heard late afterwards.
+        let ported = port.and_then(Attached::say);
+        if let Some(keys) = &mut self.keys {
+            match keys.step(stands) {
+                dtmf::Step::Packet {
+                    marker,
+                    timestamp,
+                    payload,
+                } => {
+                    let range = HEADER_BYTES..HEADER_BYTES + dtmf::EVENT_BYTES;
+                    packet.get_mut(range.clone())?.copy_from_slice(&payload);
+                    return Some(Frame {
+                        kind: Kind::Event,
+                        marker,
+                        timestamp,
+                        payload: range,
+                    });
+                }
+                dtmf::Step::Pause => return None,
+                dtmf::Step::Over => self.keys = None,
+            }
+        }
+        let range = HEADER_BYTES..HEADER_BYTES + FRAME_SAMPLES;
+        let payload = packet.get_mut(range.clone())?;
+        if !self.plays.is_empty() {
+            self.fill(leg, codec, payload, events);
+        } else if let Some(frame) = ported {
+            encode(codec, &frame, payload);
+        } else {
+            return None;
+        }
+        Some(Frame {
+            kind: Kind::Audio(codec),
+            marker: false,
+            timestamp: stands,
+            payload: range,
+        })
+    }
+
+    /// Fills a frame from the plays; one that ends within it is followed by the next without a gap.
+    fn fill(&mut self, leg: MediaLegId, codec: Codec, mut room: &mut [u8], events: &mut Events) {
+        while let Some(play) = self.plays.front() {
+            let rest = play.samples.get(self.position..).unwrap_or_default();
+            let count = rest.len().min(room.len());
+            let (now, later) = std::mem::take(&mut room).split_at_mut(count);
+            encode(codec, rest, now);
+            room = later;
+            self.position += count;
+            if self.position < play.samples.len() {
+                return;
+            }
+            self.position = 0;
+            if play.repeat && !play.samples.is_empty() {
+                if room.is_empty() {
+                    return;
+                }
+                continue;
+            }
+            if let Some(ended) = self.plays.pop_front()
+                && let Some(play) = ended.id
+            {
+                events.push_back(MediaEvent::PlayDone { leg, play });
+            }
+        }
+        room.fill(g711::silence(codec));
+    }
+}
+
+fn encode(codec: Codec, samples: &[i16], payload: &mut [u8]) {
+    for (byte, sample) in payload.iter_mut().zip(samples) {
+        *byte = g711::encode(codec, *sample);
+    }
+}

@@ -1,0 +1,55 @@
+//! A leg's end of an audio port: packets become frames of 20 ms and back.
+
+use crate::port::{AudioFrame, AudioPort, Popped};
+use crate::{Codec, FRAME_SAMPLES, g711};
+
+#[derive(Debug)]
+pub(super) struct Attached {
+    port: AudioPort,
+    filling: AudioFrame,
+    filled: usize,
+    gone: bool,
+}
+
+impl Attached {
+    pub(super) fn new(port: AudioPort) -> Self {
+        Self {
+            port,
+            filling: [0; FRAME_SAMPLES],
+            filled: 0,
+            gone: false,
+        }
+    }
+
+    /// Takes a packet of any length.
+    pub(super) fn hear(&mut self, codec: Codec, payload: &[u8]) {
+        for byte in payload {
+            if let Some(sample) = self.filling.get_mut(self.filled) {
+                *sample = g711::decode(codec, *byte);
+            }
+            self.filled += 1;
+            if self.filled == FRAME_SAMPLES {
+                // Full means the mixer is behind or gone; 20 ms are lost, which it hears as a gap.
+                let _ = self.port.push(&self.filling);
+                self.filled = 0;
+            }
+        }
+    }
+
+    /// The next frame to be said; `None` when nothing is there yet.
+    pub(super) fn say(&mut self) -> Option<AudioFrame> {
+        match self.port.pop() {
+            Popped::Frame(frame) => Some(frame),
+            Popped::Empty => None,
+            Popped::Gone => {
+                self.gone = true;
+                None
+            }
+        }
+    }
+
+    /// Whether the other end went away.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone
+    }
+}
