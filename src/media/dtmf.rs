@@ -166,7 +166,7 @@ mod tests {
         sender.press(digits);
         let mut packets = Vec::new();
         for frame in 0_u32.. {
-            match sender.step(u32::MAX - 1_000 + frame * 160) {
+            match sender.step((u32::MAX - 1_000).wrapping_add(frame * 160)) {
                 Step::Packet {
                     marker,
                     timestamp,

@@ -10,6 +10,7 @@ pub mod dtmf;
 pub mod event;
 pub mod g711;
 pub mod inband;
+#[expect(clippy::disallowed_methods, reason = "sockets, clocks and threads live in io/")]
 pub mod io;
 pub mod leg;
 pub mod mixer;

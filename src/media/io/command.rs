@@ -87,9 +87,10 @@ pub(super) enum Command {
 /// The sending side of a thread's mailbox.
 pub(super) struct Mailbox {
     sender: SyncSender<Command>,
-    waker: Arc<mio::Waker>,
+    waker: mio::Waker,
     /// Whether the thread waits, or is about to wait, in its poll and must be woken.
     waits: Arc<AtomicBool>,
+    told: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Mailbox {
@@ -102,18 +103,22 @@ impl std::fmt::Debug for Mailbox {
 pub(super) struct Inbox {
     pub(super) receiver: Receiver<Command>,
     pub(super) waits: Arc<AtomicBool>,
+    /// Whether something came since the flag was taken down: one load instead of a look into the queue.
+    pub(super) told: Arc<AtomicBool>,
 }
 
 /// A mailbox for `bound` commands.
 pub(super) fn mailbox(bound: usize, waker: mio::Waker) -> (Mailbox, Inbox) {
     let (sender, receiver) = sync_channel(bound);
     let waits = Arc::new(AtomicBool::new(false));
+    let told = Arc::new(AtomicBool::new(false));
     let mailbox = Mailbox {
         sender,
-        waker: Arc::new(waker),
+        waker,
         waits: Arc::clone(&waits),
+        told: Arc::clone(&told),
     };
-    (mailbox, Inbox { receiver, waits })
+    (mailbox, Inbox { receiver, waits, told })
 }
 
 impl Mailbox {
@@ -122,6 +127,7 @@ impl Mailbox {
         if self.sender.send(command).is_err() {
             return false;
         }
+        self.told.store(true, Ordering::SeqCst);
         // The thread raises the flag, looks into the mailbox once more and only then waits, so either it
         // sees the command or we see the flag.
         if self.waits.swap(false, Ordering::SeqCst) {

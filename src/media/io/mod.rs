@@ -8,7 +8,10 @@
 mod command;
 mod ports;
 mod rooms;
+#[cfg(test)]
+mod tests;
 mod thread;
+mod wheel;
 
 use crate::{AudioPort, MediaEvent, MediaLegId, Negotiated, PlayId, RoomKey};
 use command::{Command, Mailbox};
@@ -20,8 +23,6 @@ use std::time::{Duration, Instant};
 use strowger_model::capture::Sink;
 use strowger_model::{CallId, World};
 use tokio::sync::mpsc;
-
-pub use rooms::MixedSink;
 
 /// Commands a media thread's mailbox holds. When it is full the sender waits: the thread empties it
 /// at every wake-up and itself waits for nobody.
@@ -293,7 +294,7 @@ impl MediaHandle {
     /// Captures the mix of a meeting, all members together, until the meeting is empty or
     /// [`MediaHandle::mix_capture_stop`].
     pub fn mix_capture(&self, room: RoomKey, stream: u8, began: Instant, sink: Box<dyn Sink>) {
-        self.inner.mixer.capture(room, MixedSink { stream, began, sink });
+        self.inner.mixer.capture(room, rooms::MixedSink { stream, began, sink });
     }
 
     /// Ends the capture of a meeting's mix.

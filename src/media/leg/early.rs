@@ -62,6 +62,13 @@ impl Early {
             .is_some_and(|since| now.saturating_duration_since(since) > waits)
     }
 
+    /// The packets still worth hearing, left where they are.
+    pub(super) fn peek(&self, now: Instant) -> impl Iterator<Item = &Kept> {
+        self.kept
+            .iter()
+            .filter(move |kept| now.saturating_duration_since(kept.at) <= EARLY_WINDOW)
+    }
+
     /// The packets still worth hearing, oldest first.
     pub fn fresh(self, now: Instant) -> impl Iterator<Item = Kept> {
         self.kept

@@ -324,8 +324,20 @@ impl Leg {
         self.attached = None;
     }
 
-    /// Captures what the far end says.
-    pub fn tap(&mut self, tap: Tap) {
+    /// Captures what the far end says, from the packets on that still wait for a bridge.
+    pub fn tap(&mut self, mut tap: Tap, now: Instant) {
+        for kept in self.early.iter().flat_map(|early| early.peek(now)) {
+            let Some(Accepted {
+                header,
+                kind: Kind::Audio(codec),
+            }) = &kept.accepted
+            else {
+                continue;
+            };
+            if let Some(payload) = kept.bytes.get(header.payload.clone()) {
+                tap.take(codec.captured(), header.timestamp, header.sequence, payload, kept.at);
+            }
+        }
         self.tap = Some(Box::new(tap));
     }
 
