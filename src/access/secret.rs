@@ -1,6 +1,6 @@
 //! Secrets: made from the world's chance, kept only as SHA-256, compared in constant time.
 
-use aws_lc_rs::{constant_time, digest};
+use aws_lc_rs::digest;
 use strowger_model::{TokenId, World};
 
 /// Letters and digits that cannot be mistaken for each other and that a phone's keypad types
@@ -53,12 +53,6 @@ pub fn plain_code(typed: &str) -> String {
 #[must_use]
 pub fn digest_hex(secret: &str) -> String {
     hex::encode(digest::digest(&digest::SHA256, secret.as_bytes()))
-}
-
-/// Whether two digests are equal, in a time that does not tell where they differ.
-#[must_use]
-pub fn same(left: &str, right: &str) -> bool {
-    constant_time::verify_slices_are_equal(left.as_bytes(), right.as_bytes()).is_ok()
 }
 
 /// An API token as shown once: `swt_<id>_<secret>`.

@@ -2,12 +2,11 @@
 
 use super::{Access, Error};
 use crate::secret;
-use crate::throttle::source_key;
 use crate::web::Source;
-use std::sync::PoisonError;
 use std::time::Duration;
+use strowger_model::Role;
 use strowger_model::record::User;
-use strowger_model::{Role, UserId};
+use strowger_store::NewUser;
 use tracing::info;
 
 /// The form of the first-run page.
@@ -48,23 +47,26 @@ pub enum FirstRunRefused {
 
 impl Access {
     /// Makes the one-time code when no platform administrator exists: the daemon prints it at start.
-    /// Only its digest is kept, and only until it is used or the process ends.
+    /// Its digest is kept until it is used; an older code is worth nothing from now on.
     ///
     /// # Errors
     /// The store failed.
     pub async fn first_run_code(&self) -> Result<Option<String>, Error> {
-        if self.store().accounts().has_platform_admin().await? {
+        if self.store().accounts().has_admin().await? {
             return Ok(None);
         }
         let code = secret::one_time_code(self.world());
-        self.keep_code(Some(secret::digest_hex(&secret::plain_code(&code))));
+        let digest = secret::digest_hex(&secret::plain_code(&code));
+        self.store().accounts().set_first_run_code(&digest).await?;
         Ok(Some(code))
     }
 
     /// Whether the first-run page is open.
-    #[must_use]
-    pub fn awaits_first_admin(&self) -> bool {
-        self.code_digest().is_some()
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn awaits_first_admin(&self) -> Result<bool, Error> {
+        Ok(!self.store().accounts().has_admin().await?)
     }
 
     /// Makes the first platform administrator and burns the code.
@@ -72,70 +74,33 @@ impl Access {
     /// # Errors
     /// Says why not; the code stays good unless it was right.
     pub async fn create_first_admin(&self, form: FirstAdmin<'_>, source: Source) -> Result<User, FirstRunRefused> {
-        {
-            let (mut limits, now) = self.limits();
-            let taken = limits.sign_in_by_source.take(source_key(source.address), now);
-            taken.map_err(|retry_after| FirstRunRefused::TooMany { retry_after })?;
+        self.take_source_try(source.address)
+            .map_err(|retry_after| FirstRunRefused::TooMany { retry_after })?;
+        if !self.awaits_first_admin().await? {
+            return Err(FirstRunRefused::Done);
         }
-        let digest = self.code_digest().ok_or(FirstRunRefused::Done)?;
-        if !secret::same(&digest, &secret::digest_hex(&secret::plain_code(form.code))) {
+        let accounts = self.store().accounts();
+        let digest = secret::digest_hex(&secret::plain_code(form.code));
+        if !accounts.is_first_run_code(&digest).await.map_err(Error::from)? {
             return Err(FirstRunRefused::WrongCode);
         }
         let email = form.email.trim().to_lowercase();
         if !is_email(&email) {
             return Err(FirstRunRefused::Email);
         }
-        let hash = self.hash_password(form.password).await?;
-        // Burnt before the row is written: of two forms with the right code one goes on.
-        if !self.burn_code(&digest) {
-            return Err(FirstRunRefused::Done);
-        }
-        match self.write_first_admin(&email, form.name, &hash).await {
-            Ok(user) => Ok(user),
-            Err(problem) => {
-                self.keep_code(Some(digest));
-                Err(problem.into())
-            }
-        }
-    }
-
-    async fn write_first_admin(&self, email: &str, name: &str, hash: &str) -> Result<User, Error> {
-        let world = self.world();
-        let name = name.trim();
-        let user = User {
-            id: UserId::generate(world),
-            tenant: None,
-            email: email.to_owned(),
-            name: if name.is_empty() { email } else { name }.to_owned(),
+        let name = form.name.trim();
+        let new = NewUser {
+            name: if name.is_empty() { email.as_str() } else { name }.to_owned(),
+            email,
             role: Role::PlatformAdmin,
             extension: None,
-            active: true,
-            created_at: world.now(),
+            password_hash: Some(self.hash_password(form.password).await?),
         };
-        self.store().accounts().create_platform_admin(&user, hash).await?;
+        // The code is burnt in the transaction that writes the row: of two forms one goes on.
+        let made = accounts.first_admin(&digest, new).await.map_err(Error::from)?;
+        let user = made.ok_or(FirstRunRefused::Done)?;
         info!(user = %user.id, "first administrator made");
         Ok(user)
-    }
-
-    fn code_digest(&self) -> Option<String> {
-        self.inner
-            .first_run
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn keep_code(&self, digest: Option<String>) {
-        *self.inner.first_run.lock().unwrap_or_else(PoisonError::into_inner) = digest;
-    }
-
-    fn burn_code(&self, digest: &str) -> bool {
-        let mut kept = self.inner.first_run.lock().unwrap_or_else(PoisonError::into_inner);
-        let still = kept.as_deref() == Some(digest);
-        if still {
-            *kept = None;
-        }
-        still
     }
 }
 

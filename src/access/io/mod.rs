@@ -59,6 +59,12 @@ pub enum Error {
     /// The password could not be hashed.
     #[error("cannot hash the password")]
     Hash,
+    /// Too many tries.
+    #[error("too many tries; try again in {} seconds", retry_after.as_secs().max(1))]
+    TooMany {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// A token may not act as a platform administrator.
     #[error("a token cannot be a platform administrator's")]
     TokenRole,
@@ -76,7 +82,6 @@ struct Inner {
     config: AccessConfig,
     hashing: Semaphore,
     limits: Mutex<Limits>,
-    first_run: Mutex<Option<String>>,
 }
 
 /// The limits that hold for everybody. Locked for the length of a look-up, never across an await.
@@ -118,7 +123,6 @@ impl Access {
                 config,
                 hashing,
                 limits: Mutex::new(Limits::new()),
-                first_run: Mutex::new(None),
             }),
         }
     }
@@ -170,6 +174,17 @@ impl Access {
         tokio::task::spawn_blocking(move || password::verify(&password, hash.as_deref()))
             .await
             .unwrap_or(false)
+    }
+
+    fn take_account_try(&self, email: &str) -> Result<(), Duration> {
+        let (mut limits, now) = self.limits();
+        let account: String = email.chars().take(254).collect();
+        limits.sign_in_by_account.take(account, now)
+    }
+
+    fn forgive_account(&self, email: &str) {
+        let (mut limits, _) = self.limits();
+        limits.sign_in_by_account.forgive(&email.to_owned());
     }
 
     fn limits(&self) -> (MutexGuard<'_, Limits>, Instant) {

@@ -1,14 +1,10 @@
-//! Sessions: found by the digest of their cookie, prolonged while used, listed and ended.
+//! Sessions: found by the digest of their cookie, listed and ended.
 
 use super::{Access, Error};
 use crate::principal::Principal;
 use crate::secret;
-use strowger_model::{SessionId, UserId};
-use strowger_store::Session;
-use time::Duration;
-
-/// How much of its time a session may have lost before its row is written again.
-const PROLONG_EVERY: Duration = Duration::MINUTE;
+use strowger_model::UserId;
+use strowger_store::{Actor, Session};
 
 impl Access {
     /// Who a session cookie belongs to; `None` when it is over or never was.
@@ -19,20 +15,16 @@ impl Access {
         if cookie.len() != 64 {
             return Ok(None);
         }
-        let now = self.world().now();
+        let digest = secret::digest_hex(cookie);
         let accounts = self.store().accounts();
-        let Some((session, user)) = accounts.session(&secret::digest_hex(cookie), now).await? else {
+        let Some(session) = accounts.session(&digest).await? else {
             return Ok(None);
         };
-        if !user.active {
+        if self.world().now() - session.seen_at > self.config().session_idle {
+            accounts.close_session(&digest).await?;
             return Ok(None);
         }
-        let longest = session.created_at + self.config().session_longest;
-        let until = (now + self.config().session_idle).min(longest);
-        if until - session.expires_at >= PROLONG_EVERY {
-            accounts.prolong_session(session.id, now, until).await?;
-        }
-        Ok(Some(Principal::person(&user, session.id)))
+        Ok(Some(Principal::person(&session.user, session.id)))
     }
 
     /// The sessions of a person, for their page.
@@ -40,50 +32,53 @@ impl Access {
     /// # Errors
     /// The store failed.
     pub async fn sessions_of(&self, user: UserId) -> Result<Vec<Session>, Error> {
-        let now = self.world().now();
-        Ok(self.store().accounts().sessions_of(user, now).await?)
+        Ok(self.store().accounts().sessions_of(user).await?)
     }
 
-    /// Ends one of a person's sessions. Returns whether there was one.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn end_session(&self, user: UserId, session: SessionId) -> Result<bool, Error> {
-        Ok(self.store().accounts().end_session(user, session).await?)
-    }
-
-    /// Ends every session of a person: their role or password changed, or they were switched off.
+    /// Ends every session of a person: their role changed, or they were switched off.
     ///
     /// # Errors
     /// The store failed.
     pub async fn end_sessions_of(&self, user: UserId) -> Result<(), Error> {
-        self.store().accounts().end_sessions_of(user).await?;
-        Ok(())
+        Ok(self.store().accounts().close_sessions_of(user).await?)
     }
 
-    /// Gives a person a new password and ends their sessions.
+    /// Gives a person a new password and ends their sessions. Returns whether they exist.
     ///
     /// # Errors
     /// The password will not do, or the store failed.
-    pub async fn set_password(&self, user: UserId, password: &str) -> Result<(), Error> {
+    pub async fn set_password(&self, actor: &Actor, user: UserId, password: &str) -> Result<bool, Error> {
         let hash = self.hash_password(password).await?;
-        self.store().accounts().set_password(user, &hash).await?;
-        self.end_sessions_of(user).await
+        Ok(self.store().accounts().set_password_hash(actor, user, &hash).await?)
     }
 
-    /// Whether this is the person's password; counted like a try to sign in by who asks for it.
+    /// Whether this is the person's password, asked before they change it. Tries count like those to
+    /// sign in.
     ///
     /// # Errors
-    /// The store failed.
-    pub async fn is_password_of(&self, email: &str, password: &str) -> Result<bool, Error> {
-        let account = self.store().accounts().by_email(&email.to_lowercase()).await?;
-        let hash = account.and_then(|account| account.password_hash);
-        Ok(self.verify_password(password, hash).await)
+    /// Too many tries, or the store failed.
+    pub async fn is_password_of(&self, user: UserId, password: &str) -> Result<bool, Error> {
+        let account = self.store().accounts().get(user).await?;
+        let email = account
+            .as_ref()
+            .map(|account| account.user.email.clone())
+            .unwrap_or_default();
+        self.take_account_try(&email)
+            .map_err(|retry_after| Error::TooMany { retry_after })?;
+        let fits = self
+            .verify_password(password, account.and_then(|account| account.password_hash))
+            .await;
+        if fits {
+            self.forgive_account(&email);
+        }
+        Ok(fits)
     }
 
     pub(crate) async fn end_secret(&self, cookie: &str) -> Result<(), Error> {
-        let digest = secret::digest_hex(cookie);
-        self.store().accounts().end_session_by_secret(&digest).await?;
-        Ok(())
+        Ok(self
+            .store()
+            .accounts()
+            .close_session(&secret::digest_hex(cookie))
+            .await?)
     }
 }

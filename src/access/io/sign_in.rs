@@ -4,9 +4,9 @@ use super::{Access, Error};
 use crate::principal::Principal;
 use crate::throttle::source_key;
 use crate::web::{SESSION_COOKIE, Source};
-use crate::{secret, web::TENANT_COOKIE};
+use crate::{csrf, secret, web::TENANT_COOKIE};
+use std::net::IpAddr;
 use std::time::Duration;
-use strowger_model::SessionId;
 use strowger_store::NewSession;
 use tracing::{info, warn};
 
@@ -61,42 +61,38 @@ impl Access {
         let account = self.store().accounts().by_email(&email).await.map_err(Error::from)?;
         let hash = account.as_ref().and_then(|account| account.password_hash.clone());
         let fits = self.verify_password(try_.password, hash).await;
-        let Some(account) = account.filter(|account| fits && account.may_sign_in) else {
+        let Some(account) = account.filter(|account| fits && account.user.active && account.tenant_active) else {
             warn!(source = %try_.source.address, "sign-in refused");
             return Err(SignInRefused::Wrong);
         };
-        {
-            let (mut limits, _) = self.limits();
-            limits.sign_in_by_account.forgive(&email);
-            limits.sign_in_by_source.forgive(&source_key(try_.source.address));
-        }
+        self.forgive_account(&email);
         let signed_in = self.begin_session(&account.user, &try_).await?;
         info!(user = %account.user.id, source = %try_.source.address, "signed in");
         Ok(signed_in)
     }
 
-    fn take_try(&self, email: &str, source: Source) -> Result<(), Duration> {
+    pub(super) fn take_source_try(&self, source: IpAddr) -> Result<(), Duration> {
         let (mut limits, now) = self.limits();
-        limits.sign_in_by_source.take(source_key(source.address), now)?;
-        let account: String = email.chars().take(254).collect();
-        limits.sign_in_by_account.take(account, now)
+        limits.sign_in_by_source.take(source_key(source), now)
+    }
+
+    fn take_try(&self, email: &str, source: Source) -> Result<(), Duration> {
+        self.take_source_try(source.address)?;
+        self.take_account_try(email)
     }
 
     async fn begin_session(&self, user: &strowger_model::record::User, try_: &SignIn<'_>) -> Result<SignedIn, Error> {
         let world = self.world();
         let cookie = secret::random_hex(world);
-        let session = SessionId::generate(world);
-        let now = world.now();
         let new = NewSession {
-            id: session,
+            secret_hash: secret::digest_hex(&cookie),
             user: user.id,
-            secret_sha256: secret::digest_hex(&cookie),
-            source: try_.source.address.to_string(),
+            csrf: csrf::token(&cookie),
+            expires_at: world.now() + self.config().session_longest,
             user_agent: try_.user_agent.chars().take(200).collect(),
-            created_at: now,
-            expires_at: now + self.config().session_idle,
+            source: try_.source.address.to_string(),
         };
-        self.store().accounts().begin_session(&new).await?;
+        let session = self.store().accounts().open_session(&new).await?;
         Ok(SignedIn {
             principal: Principal::person(user, session),
             set_cookie: session_cookie(&cookie, try_.source.https),

@@ -8,7 +8,8 @@ use crate::web::BearerRefusal;
 use std::net::IpAddr;
 use strowger_model::record::ApiToken;
 use strowger_model::{Role, TenantId, TokenId};
-use time::{Duration, OffsetDateTime};
+use strowger_store::Actor;
+use time::OffsetDateTime;
 use tracing::{error, warn};
 
 /// What a new token is to be.
@@ -26,24 +27,24 @@ impl Access {
     /// Makes a token for a tenant. Returns its row and its text, which nobody sees again.
     ///
     /// # Errors
-    /// The role is a platform administrator's, or the store failed.
-    pub async fn create_token(&self, tenant: TenantId, new: NewToken) -> Result<(ApiToken, String), Error> {
+    /// The role is a platform administrator's, the name is taken, or the store failed.
+    pub async fn create_token(
+        &self,
+        actor: &Actor,
+        tenant: TenantId,
+        new: NewToken,
+    ) -> Result<(ApiToken, String), Error> {
         if new.role == Role::PlatformAdmin {
             return Err(Error::TokenRole);
         }
-        let world = self.world();
-        let secret = secret::random_hex(world);
-        let token = ApiToken {
-            id: TokenId::generate(world),
-            tenant,
+        let secret = secret::random_hex(self.world());
+        let row = strowger_store::NewToken {
             name: new.name,
             role: new.role,
             expires_at: new.expires_at,
-            last_used_at: None,
-            created_at: world.now(),
+            secret_hash: secret::digest_hex(&secret),
         };
-        let digest = secret::digest_hex(&secret);
-        self.store().tenant(tenant).tokens().create(&token, &digest).await?;
+        let token = self.store().tenant(tenant).tokens().create(actor, row).await?;
         let written = secret::write_token(token.id, &secret);
         Ok((token, written))
     }
@@ -57,47 +58,26 @@ impl Access {
             Some((id, secret)) => self.known_token(id, secret).await?,
             None => None,
         };
+        let (mut limits, now) = self.limits();
         let Some(token) = known else {
-            let (mut limits, now) = self.limits();
             let taken = limits.wrong_token_by_source.take(source_key(source), now);
             drop(limits);
             taken.map_err(|retry_after| BearerRefusal::TooMany { retry_after })?;
             warn!(%source, "wrong API token");
             return Err(BearerRefusal::Wrong);
         };
-        {
-            let (mut limits, at) = self.limits();
-            let taken = limits.by_token.take(token.id, at);
-            taken.map_err(|retry_after| BearerRefusal::TooMany { retry_after })?;
-        }
-        let now = self.world().now();
-        if token.expires_at.is_some_and(|end| end <= now) {
-            return Err(BearerRefusal::Expired);
-        }
-        self.note_use(&token, now).await;
+        let taken = limits.by_token.take(token.id, now);
+        drop(limits);
+        taken.map_err(|retry_after| BearerRefusal::TooMany { retry_after })?;
         Ok(Principal::program(&token))
     }
 
     async fn known_token(&self, id: TokenId, secret: &str) -> Result<Option<ApiToken>, BearerRefusal> {
-        let found = self.store().accounts().token(id).await.map_err(|problem| {
+        let found = self.store().accounts().token(&secret::digest_hex(secret)).await;
+        let found = found.map_err(|problem| {
             error!(%problem, "cannot look an API token up");
             BearerRefusal::Unavailable
         })?;
-        let digest = secret::digest_hex(secret);
-        Ok(found
-            .filter(|(_, kept)| secret::same(kept, &digest))
-            .map(|(token, _)| token))
-    }
-
-    /// Writes when a token was used, at most once a minute. A failure costs nobody their request.
-    async fn note_use(&self, token: &ApiToken, now: OffsetDateTime) {
-        let minute =
-            now - Duration::seconds(i64::from(now.second())) - Duration::nanoseconds(i64::from(now.nanosecond()));
-        if token.last_used_at.is_some_and(|last| last >= minute) {
-            return;
-        }
-        if let Err(problem) = self.store().accounts().token_used(token.id, minute).await {
-            warn!(%problem, "cannot note the use of an API token");
-        }
+        Ok(found.map(|known| known.token).filter(|token| token.id == id))
     }
 }

@@ -59,12 +59,9 @@ pub enum BearerRefusal {
     /// No token came along.
     #[error("send an API token in the Authorization header")]
     Missing,
-    /// The token is not one of ours, or was revoked.
-    #[error("this API token is not valid")]
+    /// The token is not one of ours, was revoked, or its time is over.
+    #[error("this API token is not valid, was revoked or has expired")]
     Wrong,
-    /// The token's time is over.
-    #[error("this API token has expired")]
-    Expired,
     /// Too many requests with this token, or too many wrong tokens from this address.
     #[error("too many requests")]
     TooMany {
@@ -84,7 +81,7 @@ impl BearerRefusal {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::Missing | Self::Wrong | Self::Expired => StatusCode::UNAUTHORIZED,
+            Self::Missing | Self::Wrong => StatusCode::UNAUTHORIZED,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -97,7 +94,6 @@ impl BearerRefusal {
         match self {
             Self::Missing => "token_missing",
             Self::Wrong => "token_invalid",
-            Self::Expired => "token_expired",
             Self::TooMany { .. } => "too_many_requests",
             Self::Forbidden(_) => "forbidden",
             Self::Unavailable => "unavailable",
