@@ -1,1 +1,32 @@
-//! placeholder
+//! Everything a program does over HTTP: REST with its description, events, health and counters.
+//!
+//! Not here: pages for people (console) and decisions about calls (switch). A handler reaches a
+//! tenant's data through [`caller::Caller::may`] alone, which asks the token's role first; whatever is
+//! refused leaves as [`problem::Problem`]. Start reading at [`router`], then at any area's `routes`.
+
+pub mod body;
+pub mod caller;
+mod calls;
+mod dev;
+mod devices;
+mod events;
+mod flows;
+pub mod health;
+pub mod live;
+mod metrics;
+mod numbers;
+mod probe;
+pub mod problem;
+mod recordings;
+mod refusals;
+mod router;
+mod settings;
+mod state;
+mod transcription;
+mod voicemail;
+mod wire;
+
+pub use health::{Check, Mood};
+pub use live::Calls;
+pub use router::router;
+pub use state::{ApiState, Probe};

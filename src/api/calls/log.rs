@@ -1,0 +1,120 @@
+//! The call log.
+
+use super::one::beside;
+use super::wire::CallJson;
+use crate::body::Asked;
+use crate::caller::Caller;
+use crate::problem::Problem;
+use crate::refusals::Refusals;
+use crate::wire::{Listing, page};
+use axum::Json;
+use serde::Deserialize;
+use strowger_model::role::Permission;
+use strowger_model::{CallState, Direction, UserId};
+use strowger_store::CallFilter;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+/// What of the log is wanted. Filters add up.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct LogQuery {
+    /// Calls from or to this number.
+    number: Option<String>,
+    /// `inbound`, `outbound` or `internal`.
+    direction: Option<String>,
+    /// A state, or several with commas between: `completed`, `missed`, `no_answer`, `busy`, `cancelled`, `failed`, `initiated`, `ringing`, `active`.
+    status: Option<String>,
+    /// Calls of this user.
+    user_id: Option<Uuid>,
+    /// Calls that began at this time or later: RFC 3339, or a date.
+    from: Option<String>,
+    /// Calls that began before this time: RFC 3339, or a date.
+    to: Option<String>,
+    /// Words of notes, names, numbers or transcripts.
+    search: Option<String>,
+    /// Calls with this tag.
+    tag: Option<String>,
+    /// Items to answer, 1 to 200; 50 when absent.
+    limit: Option<u32>,
+    /// The `next_cursor` of the answer before.
+    cursor: Option<String>,
+}
+
+/// Lists calls, newest first.
+#[utoipa::path(
+    get, path = "/api/calls/log", tag = "calls", params(LogQuery),
+    responses((status = 200, description = "A part of the log", body = Listing<CallJson>), Refusals)
+)]
+pub(crate) async fn log(caller: Caller, Asked(query): Asked<LogQuery>) -> Result<Json<Listing<CallJson>>, Problem> {
+    let scope = caller.may(Permission::ReadAllCalls)?;
+    let page = page(query.cursor.clone(), query.limit);
+    let paged = scope.calls().log(&filter(query)?, &page).await?;
+    let next_cursor = paged.next;
+    let items = beside(&scope, paged.items).await?;
+    Ok(Json(Listing { items, next_cursor }))
+}
+
+fn filter(query: LogQuery) -> Result<CallFilter, Problem> {
+    let direction = coded("direction", query.direction.as_deref(), Direction::from_code)?;
+    let mut states = Vec::new();
+    for word in query.status.iter().flat_map(|words| words.split(',')) {
+        states.extend(coded("status", Some(word), state_of)?);
+    }
+    Ok(CallFilter {
+        number: query.number,
+        direction,
+        states,
+        user: query.user_id.map(UserId::from_uuid),
+        from: moment("from", query.from.as_deref())?,
+        until: moment("to", query.to.as_deref())?,
+        search: query.search,
+        tag: query.tag,
+    })
+}
+
+/// Our codes, and the same with dashes or capitals as other systems write them.
+fn state_of(code: &str) -> Option<CallState> {
+    CallState::from_code(&code.to_ascii_lowercase().replace('-', "_"))
+}
+
+fn coded<T>(field: &str, code: Option<&str>, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+    let Some(code) = code else { return Ok(None) };
+    read(code)
+        .map(Some)
+        .ok_or_else(|| Problem::field(field, format!("`{code}` is none of the words it takes")))
+}
+
+/// Reads a time: RFC 3339, or a date, which means its midnight in UTC.
+pub(super) fn moment(field: &str, text: Option<&str>) -> Result<Option<OffsetDateTime>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let whole = if text.len() == 10 {
+        format!("{text}T00:00:00Z")
+    } else {
+        text.replace(' ', "+")
+    };
+    OffsetDateTime::parse(&whole, &Rfc3339)
+        .map(Some)
+        .map_err(|_| Problem::field(field, "write a time such as 2026-11-21T08:30:00Z, or a date"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_people_and_programs_write_them() {
+        for good in [
+            "2026-11-21",
+            "2026-11-21T08:30:00Z",
+            "2026-11-21T08:30:00 01:00",
+            "2026-11-21T08:30:00.5+01:00",
+        ] {
+            assert!(moment("from", Some(good)).unwrap().is_some(), "{good}");
+        }
+        assert!(moment("from", Some("yesterday")).is_err());
+        assert_eq!(state_of("NO-ANSWER"), Some(CallState::NoAnswer));
+    }
+}

@@ -1,0 +1,24 @@
+//! `/api/calls`: place, list, read, note, tag, end and delete calls.
+
+mod log;
+mod one;
+mod outbound;
+mod stats;
+mod tags;
+pub(crate) mod wire;
+
+use crate::state::ApiState;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The routes.
+pub(crate) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(outbound::outbound))
+        .routes(routes!(log::log))
+        .routes(routes!(stats::summary))
+        .routes(routes!(one::get, one::update, one::remove))
+        .routes(routes!(one::hang_up))
+        .routes(routes!(tags::add))
+        .routes(routes!(tags::remove))
+}

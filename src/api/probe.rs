@@ -1,0 +1,126 @@
+//! What `/health` looks at: the database, the queue, the disk, the trunks, the process's memory.
+
+use crate::health::{Check, Mood};
+use crate::state::ApiState;
+use strowger_store::Health;
+
+/// Jobs waiting above which workers are too few or too slow.
+const MANY_JOBS: i64 = 500;
+/// Free bytes below which somebody has to act.
+const LOW_DISK_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+/// Free bytes below which rows can no longer be written for sure.
+const NO_DISK_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Looks at everything once.
+pub(crate) async fn look(state: &ApiState) -> Vec<Check> {
+    let mut checks = Vec::new();
+    match state.access.store().health().await {
+        Ok(health) => {
+            checks.push(Check {
+                name: "database",
+                mood: Mood::Pass,
+                stops_calls: true,
+                detail: format!("{} answers", health.engine),
+            });
+            checks.push(queue(&health));
+            checks.extend(disk(health.free_bytes));
+        }
+        Err(problem) => {
+            tracing::error!(%problem, "the database does not answer");
+            checks.push(Check {
+                name: "database",
+                mood: Mood::Fail,
+                stops_calls: true,
+                detail: "the database does not answer; look at its service and at the daemon's log".to_owned(),
+            });
+        }
+    }
+    checks.push(trunks(state));
+    checks.extend(memory());
+    checks
+}
+
+fn queue(health: &Health) -> Check {
+    let mood = if health.jobs_dead > 0 || health.jobs_queued > MANY_JOBS {
+        Mood::Warn
+    } else {
+        Mood::Pass
+    };
+    Check {
+        name: "queue",
+        mood,
+        stops_calls: false,
+        detail: format!(
+            "{} waiting, {} running, {} given up",
+            health.jobs_queued, health.jobs_running, health.jobs_dead
+        ),
+    }
+}
+
+fn disk(free_bytes: Option<u64>) -> Option<Check> {
+    let free = free_bytes?;
+    let mood = if free < NO_DISK_BYTES {
+        Mood::Fail
+    } else if free < LOW_DISK_BYTES {
+        Mood::Warn
+    } else {
+        Mood::Pass
+    };
+    Some(Check {
+        name: "disk",
+        mood,
+        stops_calls: true,
+        detail: format!("{} MiB free in the data folder", free / (1024 * 1024)),
+    })
+}
+
+fn trunks(state: &ApiState) -> Check {
+    let trunks = state.calls.trunks();
+    let down = trunks.iter().filter(|trunk| !trunk.is_usable()).count();
+    let mood = match (trunks.len(), down) {
+        (_, 0) => Mood::Pass,
+        (all, down) if all == down => Mood::Fail,
+        _ => Mood::Warn,
+    };
+    Check {
+        name: "trunks",
+        mood,
+        stops_calls: false,
+        detail: format!("{} of {} usable", trunks.len() - down, trunks.len()),
+    }
+}
+
+/// Resident memory, where the system tells (`/proc`).
+fn memory() -> Option<Check> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    let load = std::fs::read_to_string("/proc/loadavg").ok();
+    let load = load.as_deref().and_then(|text| text.split(' ').next()).unwrap_or("?");
+    Some(Check {
+        name: "memory",
+        mood: Mood::Pass,
+        stops_calls: false,
+        detail: format!("{} MiB resident, load {load}", kib / 1024),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_stops_calls_and_a_long_queue_does_not() {
+        let full = disk(Some(1)).unwrap();
+        assert!(full.stops_calls && full.mood == Mood::Fail);
+        let health = Health {
+            engine: "sqlite",
+            jobs_queued: 10_000,
+            jobs_running: 0,
+            jobs_dead: 0,
+            free_bytes: None,
+        };
+        let long = queue(&health);
+        assert!(!long.stops_calls && long.mood == Mood::Warn);
+    }
+}

@@ -1,0 +1,109 @@
+//! The audio of a recording, opened and sent piece by piece.
+
+use super::range::{Wanted, read};
+use crate::body::Id;
+use crate::caller::Caller;
+use crate::problem::{Problem, ProblemBody};
+use crate::refusals::{Named, Refusals};
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use strowger_model::RecordingId;
+use strowger_model::role::Permission;
+use strowger_store::{Actor, Scope};
+
+/// How much is opened at a time.
+const PIECE_BYTES: u64 = 256 * 1024;
+
+/// The audio of a recording. Each request is written to the audit log.
+#[utoipa::path(
+    get, path = "/api/recordings/{id}/audio", tag = "recordings",
+    params(
+        ("id" = Uuid, Path, description = "The recording's id"),
+        ("Range" = Option<String>, Header, description = "`bytes=first-last`"),
+    ),
+    responses(
+        (status = 200, description = "Ogg Opus, stereo, caller left", content_type = "audio/ogg", body = Vec<u8>),
+        (status = 206, description = "The part that was asked for", content_type = "audio/ogg", body = Vec<u8>),
+        (status = 409, description = "The audio is not ready, failed or is erased", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 416, description = "The range lies outside of the audio", body = ProblemBody, content_type = "application/problem+json"),
+        Refusals, Named
+    )
+)]
+pub(crate) async fn audio(caller: Caller, Id(id): Id<RecordingId>, headers: HeaderMap) -> Result<Response, Problem> {
+    let scope = caller.may(Permission::ReadAllCalls)?;
+    let recording = scope.recordings().get(id).await?;
+    let recording = recording.ok_or_else(|| Problem::not_found("recording"))?;
+    let Some(blob) = recording.blob.filter(|_| recording.state == "ready") else {
+        let detail = format!("the audio of this recording is {}", recording.state);
+        return Err(
+            Problem::conflict("not_ready", detail).hint("a `captured` recording is ready within a minute or so")
+        );
+    };
+    let size = u64::try_from(recording.size_bytes).unwrap_or(0);
+    let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
+    let etag = format!("\"{}\"", recording.sha256);
+    // RFC 9110 §13.1.5: a range of another version is no range.
+    let same = headers
+        .get(header::IF_RANGE)
+        .is_none_or(|given| given.as_bytes() == etag.as_bytes());
+    let (status, first, last) = match read(range.filter(|_| same), size) {
+        Wanted::All => (StatusCode::OK, 0, size.saturating_sub(1)),
+        Wanted::Part(first, last) => (StatusCode::PARTIAL_CONTENT, first, last),
+        Wanted::Nothing => {
+            let mut response = Problem::new(
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "range",
+                "this range lies outside of the audio",
+            )
+            .into_response();
+            let value = format!("bytes */{size}")
+                .parse()
+                .map_err(|_| Problem::not_found("range"))?;
+            response.headers_mut().insert(header::CONTENT_RANGE, value);
+            return Ok(response);
+        }
+    };
+    let actor = Actor::named(caller.actor());
+    scope
+        .audit()
+        .write(&actor, "recording.play", &id.to_string(), range.unwrap_or("all"))
+        .await?;
+    let length = if size == 0 { 0 } else { last - first + 1 };
+    let mut response = Response::builder()
+        .status(status)
+        .header(header::CONTENT_TYPE, "audio/ogg")
+        .header(header::CONTENT_LENGTH, length)
+        .header(header::ACCEPT_RANGES, "bytes")
+        .header(header::ETAG, etag)
+        .header(header::CACHE_CONTROL, "private, no-store");
+    if status == StatusCode::PARTIAL_CONTENT {
+        response = response.header(header::CONTENT_RANGE, format!("bytes {first}-{last}/{size}"));
+    }
+    response
+        .body(pieces(scope, blob, first, length))
+        .map_err(|problem| Problem::internal(&problem))
+}
+
+/// The bytes from `first` on, opened as the connection takes them.
+fn pieces(scope: Scope, blob: String, first: u64, length: u64) -> Body {
+    let stream = stream::unfold((first, length), move |(at, left)| {
+        let (blobs, blob) = (scope.blobs(), blob.clone());
+        async move {
+            if left == 0 {
+                return None;
+            }
+            let count = left.min(PIECE_BYTES);
+            let piece = blobs.range(&blob, at, count).await.map(Bytes::from);
+            // A piece that cannot be opened breaks the connection: the client sees that bytes are missing.
+            let next = if piece.is_ok() {
+                (at + count, left - count)
+            } else {
+                (at, 0)
+            };
+            Some((piece, next))
+        }
+    });
+    Body::from_stream(stream)
+}

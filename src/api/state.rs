@@ -1,0 +1,72 @@
+//! What handlers stand on. The store is not within their reach: a tenant's data comes from
+//! [`crate::caller::Caller::may`] alone.
+
+use crate::health::Check;
+use crate::live::Calls;
+use axum::extract::FromRef;
+use serde_json::Value;
+use std::sync::{Arc, OnceLock};
+use strowger_access::Access;
+use strowger_host::metrics::Metrics;
+
+/// Something that is looked at for `/health` besides what this crate knows of.
+pub type Probe = Arc<dyn Fn() -> Check + Send + Sync>;
+
+/// What the interface stands on. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiState {
+    pub(crate) access: Access,
+    pub(crate) calls: Arc<dyn Calls>,
+    pub(crate) metrics: Metrics,
+    pub(crate) metrics_public: bool,
+    pub(crate) probes: Arc<[Probe]>,
+    pub(crate) described: Arc<OnceLock<Described>>,
+}
+
+/// The interface's description, written once.
+#[derive(Debug)]
+pub(crate) struct Described {
+    pub(crate) document: Value,
+    pub(crate) page: String,
+}
+
+impl ApiState {
+    /// Puts it together: the store comes with `access`.
+    #[must_use]
+    pub fn new(access: Access, calls: Arc<dyn Calls>, metrics: Metrics) -> Self {
+        Self {
+            access,
+            calls,
+            metrics,
+            metrics_public: false,
+            probes: Arc::from([]),
+            described: Arc::default(),
+        }
+    }
+
+    /// Lets `/metrics` answer others than this machine.
+    #[must_use]
+    pub fn with_public_metrics(mut self, public: bool) -> Self {
+        self.metrics_public = public;
+        self
+    }
+
+    /// Adds what `/health` looks at.
+    #[must_use]
+    pub fn with_probes(mut self, probes: Vec<Probe>) -> Self {
+        self.probes = probes.into();
+        self
+    }
+}
+
+impl std::fmt::Debug for ApiState {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("ApiState").finish_non_exhaustive()
+    }
+}
+
+impl FromRef<ApiState> for Access {
+    fn from_ref(state: &ApiState) -> Self {
+        state.access.clone()
+    }
+}
