@@ -19,6 +19,7 @@ pub mod quality;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
+pub mod timeline;
 pub mod tone;
 
 pub use event::MediaEvent;
