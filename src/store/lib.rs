@@ -1,1 +1,74 @@
-//! placeholder
+//! Every byte at rest: rows, sealed blobs, the capture spool, the job queue.
+//!
+//! SQL exists in this crate only. Callers see areas that answer questions in words: a tenant's through
+//! [`Store::tenant`], whose every statement carries the tenant's id, the platform's on [`Store`].
+//! Both engines, SQLite and PostgreSQL, run the same statements. What is secret is sealed before it
+//! is written: see [`keys`], [`blobs`] and [`capture`].
+//!
+//! Start reading at [`store`], then [`calls`], the busiest area.
+
+mod accounts;
+mod audit;
+mod bindings;
+pub mod blobs;
+pub mod calls;
+pub mod capture;
+mod devices;
+mod directory;
+mod error;
+mod flows;
+mod greetings;
+mod health;
+pub mod keys;
+mod migrate;
+mod notices;
+mod numbers;
+mod prompts;
+pub mod queue;
+mod recordings;
+mod retention;
+mod rooms;
+mod scope;
+mod settings;
+mod speech;
+mod sql;
+mod store;
+mod tenants;
+mod tokens;
+mod transcripts;
+mod trunks;
+mod users;
+mod voicemails;
+mod world;
+
+pub use accounts::{Account, Accounts, NewSession, Session};
+pub use audit::{Actor, Audit, AuditFilter, Verdict};
+pub use bindings::Bindings;
+pub use blobs::Blobs;
+pub use calls::{CallDetail, CallFilter, CallStats, Calls, FinishedCall, NewRecording, NewVoicemail};
+pub use devices::{DeviceChange, Devices, NewDevice};
+pub use directory::{
+    Directory, DirectorySnapshot, KnownDevice, KnownFlow, KnownPrompt, KnownSpeech, KnownTrunk, MailboxAudio,
+};
+pub use error::{DatabaseError, Error, Result};
+pub use flows::{Flows, NewFlow};
+pub use greetings::{Greetings, NewGreeting};
+pub use health::Health;
+pub use notices::Notices;
+pub use numbers::{NewNumber, NumberChange, Numbers};
+pub use prompts::{PromptAudio, Prompts};
+pub use recordings::{Afterwards, RecordingResult, Recordings};
+pub use retention::{Retention, RetentionReport};
+pub use rooms::Rooms;
+pub use scope::Scope;
+pub use settings::{PlatformSettings, SettingsArea};
+pub use speech::Speech;
+pub use sql::{Page, Paged};
+pub use store::{Store, StoreConfig};
+pub use tenants::{NewTenant, TenantChange, Tenants};
+pub use tokens::{KnownToken, NewToken, Tokens};
+pub use transcripts::{TranscriptFilter, TranscriptResult, Transcripts};
+pub use trunks::{NewTrunk, TrunkChange, Trunks};
+pub use users::{NewUser, UserChange, Users};
+pub use voicemails::{VoicemailFilter, Voicemails};
+pub use world::SystemWorld;

@@ -1,0 +1,53 @@
+//! Whether the database answers, for the health page and probes.
+
+use crate::sql::{Engine, args};
+use crate::{Result, Store};
+
+/// What the store says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// `sqlite` or `postgres`.
+    pub engine: &'static str,
+    /// Jobs that wait.
+    pub jobs_queued: i64,
+    /// Jobs a worker is on.
+    pub jobs_running: i64,
+    /// Jobs given up.
+    pub jobs_dead: i64,
+    /// Free bytes on the disk of the data folder; `None` where the system does not say.
+    pub free_bytes: Option<u64>,
+}
+
+impl Store {
+    /// Asks the database a question and looks at the disk.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn health(&self) -> Result<Health> {
+        let rows = self
+            .read_all()
+            .await?
+            .all("select state, count(*) as n from jobs group by state", args![])
+            .await?;
+        let mut health = Health {
+            engine: match self.db().engine() {
+                Engine::Sqlite => "sqlite",
+                Engine::Postgres => "postgres",
+            },
+            jobs_queued: 0,
+            jobs_running: 0,
+            jobs_dead: 0,
+            free_bytes: crate::capture::free_bytes(self.data_dir()),
+        };
+        for row in &rows {
+            let count = row.int("n")?;
+            match row.text("state")?.as_str() {
+                "queued" => health.jobs_queued = count,
+                "running" => health.jobs_running = count,
+                "dead" => health.jobs_dead = count,
+                _ => {}
+            }
+        }
+        Ok(health)
+    }
+}

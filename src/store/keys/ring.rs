@@ -1,0 +1,98 @@
+//! The keys in use: the master key and the tenants' keys that were asked for.
+
+use super::{CryptoError, Key};
+use crate::Result;
+use crate::sql::{Db, Tx, args};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use strowger_model::{TenantId, World};
+use zeroize::Zeroizing;
+
+const CHECK: &str = "master_key_check";
+const CHECK_TEXT: &[u8] = b"strowger";
+
+/// The master key and a cache of unwrapped tenant keys.
+pub(crate) struct Keyring {
+    master: Key,
+    tenants: Mutex<HashMap<TenantId, Arc<Key>>>,
+}
+
+impl Keyring {
+    pub(crate) fn new(master: [u8; 32]) -> Result<Self> {
+        Ok(Self {
+            master: Key::from_bytes(Zeroizing::new(master))?,
+            tenants: Mutex::new(HashMap::new()),
+        })
+    }
+
+    /// Compares the master key with the check value made at the first start; makes it then.
+    pub(crate) async fn check(&self, db: &Db, world: &dyn World) -> Result<()> {
+        let mut tx = db.write_all().await?;
+        let stored = tx
+            .one("select value from platform_values where name = $1", args![CHECK])
+            .await?;
+        if let Some(row) = stored {
+            self.master
+                .open_text(CHECK, &row.text("value")?)
+                .map_err(|_| CryptoError::WrongMasterKey)?;
+            return Ok(());
+        }
+        let value = self.master.seal_text(world, CHECK, CHECK_TEXT)?;
+        tx.run(
+            "insert into platform_values (name, value) values ($1, $2)",
+            args![CHECK, value],
+        )
+        .await?;
+        tx.commit().await
+    }
+
+    /// Makes a new tenant's key.
+    pub(crate) async fn create(&self, tx: &mut Tx, tenant: TenantId, world: &dyn World) -> Result<()> {
+        let key = Key::generate(world)?;
+        let wrapped = self.master.wrap(world, &about(tenant), &key)?;
+        tx.run(
+            "insert into tenant_keys (tenant_id, wrapped) values ($1, $2)",
+            args![tenant, wrapped],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// A tenant's key, from memory or the database.
+    pub(crate) async fn tenant(&self, db: &Db, tenant: TenantId) -> Result<Arc<Key>> {
+        if let Some(key) = self.cached(tenant) {
+            return Ok(key);
+        }
+        let mut tx = db.read(tenant).await?;
+        let row = tx
+            .one("select wrapped from tenant_keys where tenant_id = $1", args![tenant])
+            .await?
+            .ok_or(CryptoError::Erased)?;
+        let key = Arc::new(self.master.unwrap(&about(tenant), &row.text("wrapped")?)?);
+        self.tenants
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(tenant, Arc::clone(&key));
+        Ok(key)
+    }
+
+    fn cached(&self, tenant: TenantId) -> Option<Arc<Key>> {
+        self.tenants
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&tenant)
+            .cloned()
+    }
+
+    /// Forgets a removed tenant's key.
+    pub(crate) fn forget(&self, tenant: TenantId) {
+        self.tenants
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&tenant);
+    }
+}
+
+fn about(tenant: TenantId) -> String {
+    format!("tenant key {tenant}")
+}

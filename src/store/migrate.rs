@@ -1,0 +1,23 @@
+//! The schema: one portable set of migrations and what differs by engine, embedded in the program.
+
+use crate::sql::{Db, Engine};
+use crate::{Error, Result};
+use sqlx::migrate::Migrator;
+
+static PORTABLE: Migrator = sqlx::migrate!("../../migrations");
+static SQLITE: Migrator = sqlx::migrate!("../../migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("../../migrations/postgres");
+
+/// Brings the schema up to date.
+pub(crate) async fn run(db: &Db) -> Result<()> {
+    let own = match db.engine() {
+        Engine::Sqlite => &SQLITE,
+        Engine::Postgres => &POSTGRES,
+    };
+    let mut migrations: Vec<_> = PORTABLE.iter().chain(own.iter()).cloned().collect();
+    migrations.sort_by_key(|migration| migration.version);
+    Migrator::with_migrations(migrations)
+        .run(db.pool())
+        .await
+        .map_err(Error::Migrate)
+}

@@ -1,0 +1,166 @@
+//! Taking a job, keeping it, and ending a try.
+
+use super::ask::ticket;
+use crate::sql::{Engine, args};
+use crate::{Result, Store};
+use strowger_model::JobId;
+use strowger_model::job::Job;
+use time::{Duration, OffsetDateTime};
+
+/// A worker that was not heard of for so long is dead, and its jobs are anybody's.
+const SILENCE: Duration = Duration::seconds(45);
+
+/// A job that is ours until its try ends or we fall silent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// Its id.
+    pub id: JobId,
+    /// The work.
+    pub job: Job,
+    /// Which try this is: 1, 2, 3 …
+    pub attempt: u32,
+    /// How many there are at most.
+    pub max_attempts: u32,
+}
+
+/// How a try ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The work is done.
+    Done,
+    /// It went wrong and may go well another time.
+    Retry(String),
+    /// It will never go well.
+    GiveUp(String),
+}
+
+impl Store {
+    /// Claims the most urgent due job for a worker: lowest priority figure first; among those a tenant
+    /// with fewer running jobs before one with more, then the oldest.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub(super) async fn claim_job(&self, worker: &str) -> Result<Option<Claimed>> {
+        let now = self.now();
+        let mut tx = self.write_all().await?;
+        let statement = match self.db().engine() {
+            Engine::Sqlite => {
+                "select j.id from jobs j where j.state = 'queued' and j.run_at <= $1 \
+                 order by j.priority, (select count(*) from jobs r where r.tenant_id = j.tenant_id \
+                 and r.state = 'running'), j.run_at, j.id limit 1"
+            }
+            Engine::Postgres => {
+                "select j.id from jobs j where j.state = 'queued' and j.run_at <= $1 \
+                 order by j.priority, (select count(*) from jobs r where r.tenant_id = j.tenant_id \
+                 and r.state = 'running'), j.run_at, j.id limit 1 for update skip locked"
+            }
+        };
+        let Some(row) = tx.one(statement, args![now]).await? else {
+            return Ok(None);
+        };
+        let id: JobId = row.parse("id")?;
+        let row = tx
+            .one(
+                "update jobs set state = 'running', attempts = attempts + 1, worker = $2, started_at = $3, \
+                 heartbeat_at = $3 where id = $1 and state = 'queued' returning payload, attempts, max_attempts",
+                args![id, worker, now],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let claimed = Claimed {
+            id,
+            job: row.json("payload")?,
+            attempt: u32::try_from(row.int("attempts")?).unwrap_or(u32::MAX),
+            max_attempts: u32::try_from(row.int("max_attempts")?).unwrap_or(u32::MAX),
+        };
+        tx.commit().await?;
+        Ok(Some(claimed))
+    }
+
+    /// Says that a worker lives, for all its jobs.
+    pub(super) async fn keep_jobs(&self, worker: &str) -> Result<()> {
+        let mut tx = self.write_all().await?;
+        tx.run(
+            "update jobs set heartbeat_at = $2 where worker = $1 and state = 'running'",
+            args![worker, self.now()],
+        )
+        .await?;
+        tx.commit().await
+    }
+
+    /// Ends a try. One that another worker has taken over meanwhile stays that worker's.
+    pub(super) async fn end_job(&self, worker: &str, claimed: &Claimed, outcome: &Outcome) -> Result<()> {
+        let now = self.now();
+        let mut tx = self.write_all().await?;
+        let (state, problem, run_at, finished) = match outcome {
+            Outcome::Done => ("done", None, now, Some(now)),
+            Outcome::Retry(problem) if claimed.attempt < claimed.max_attempts => {
+                ("queued", Some(problem), self.after(claimed.attempt), None)
+            }
+            Outcome::Retry(problem) | Outcome::GiveUp(problem) => ("dead", Some(problem), now, Some(now)),
+        };
+        let touched = tx
+            .run(
+                "update jobs set state = $3, problem = $4, run_at = $5, finished_at = $6, heartbeat_at = null \
+                 where id = $1 and worker = $2 and state = 'running' and attempts = $7",
+                args![
+                    claimed.id,
+                    worker,
+                    state,
+                    problem,
+                    run_at,
+                    finished,
+                    i64::from(claimed.attempt)
+                ],
+            )
+            .await?;
+        if touched > 0 && state == "queued" {
+            ticket(&mut tx, self, claimed.id, i64::from(claimed.job.priority()), run_at).await?;
+        }
+        tx.commit().await
+    }
+
+    fn after(&self, attempt: u32) -> OffsetDateTime {
+        let wait = Job::back_off_s(attempt.saturating_add(1));
+        self.now() + Duration::seconds(i64::try_from(wait).unwrap_or(300))
+    }
+
+    /// Takes jobs back from workers that fell silent: tried again, or given up after the last try.
+    /// Returns how many.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn requeue_abandoned_jobs(&self) -> Result<u64> {
+        let now = self.now();
+        let mut tx = self.write_all().await?;
+        let rows = tx
+            .all(
+                "update jobs set state = case when attempts < max_attempts then 'queued' else 'dead' end, \
+                 problem = 'the worker ended in the middle', run_at = $1, heartbeat_at = null, \
+                 finished_at = case when attempts < max_attempts then null else $3 end \
+                 where state = 'running' and heartbeat_at < $2 returning id, state, priority",
+                args![now, now - SILENCE, now],
+            )
+            .await?;
+        for row in &rows {
+            if row.text("state")? == "queued" {
+                ticket(&mut tx, self, row.parse("id")?, row.int("priority")?, now).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(rows.len() as u64)
+    }
+
+    /// Takes a worker's jobs back at once: it starts, so it is on none. Returns how many.
+    pub(super) async fn requeue_own_jobs(&self, worker: &str) -> Result<()> {
+        let mut tx = self.write_all().await?;
+        tx.run(
+            "update jobs set heartbeat_at = 0 where worker = $1 and state = 'running'",
+            args![worker],
+        )
+        .await?;
+        tx.commit().await?;
+        self.requeue_abandoned_jobs().await?;
+        Ok(())
+    }
+}

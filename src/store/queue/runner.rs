@@ -1,0 +1,195 @@
+//! What a worker process runs: a number of hands that claim jobs and do them.
+
+use super::claim::{Claimed, Outcome};
+use crate::{Result, Store};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use strowger_model::JobId;
+use strowger_model::job::Job;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, error, info, info_span, warn};
+
+/// Which worker, with how many hands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunnerConfig {
+    /// The worker's name, unique among those that run at the same time.
+    pub name: String,
+    /// How many jobs at once.
+    pub hands: usize,
+}
+
+/// What a handler may know of its try.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Which try this is: 1, 2, 3 …
+    pub attempt: u32,
+    /// Whether it is the last: a failure of it is final.
+    pub is_last: bool,
+    /// Cancelled when the worker is to end; the job is tried again elsewhere.
+    pub cancelled: CancellationToken,
+}
+
+/// How a try went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JobError {
+    /// It may go well another time.
+    #[error("{0}")]
+    Retry(String),
+    /// It will never go well.
+    #[error("{0}")]
+    GiveUp(String),
+}
+
+/// Claims jobs and hands them to a handler until told to end.
+pub struct Runner {
+    store: Store,
+    config: RunnerConfig,
+    wake: Arc<Notify>,
+}
+
+/// How often due jobs are looked for when no ticket came: covers what a lost ticket would hide.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often a worker says that it lives, and looks for those that do not.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+impl Runner {
+    /// A runner over a store.
+    #[must_use]
+    pub fn new(store: Store, config: RunnerConfig) -> Self {
+        Self {
+            store,
+            config,
+            wake: Arc::new(Notify::new()),
+        }
+    }
+
+    /// Runs until `shutdown`; then waits for the running jobs, which see their `cancelled`.
+    ///
+    /// # Errors
+    /// The database did not answer at the start. Later faults are logged and tried again.
+    pub async fn run<H, F>(self, handler: H, shutdown: CancellationToken) -> Result<()>
+    where
+        H: Fn(JobId, Job, Context) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), JobError>> + Send + 'static,
+    {
+        self.store.requeue_own_jobs(&self.config.name).await?;
+        let handler = Arc::new(handler);
+        let mut tasks = JoinSet::new();
+        for _ in 0..self.config.hands.max(1) {
+            let hand = Hand {
+                store: self.store.clone(),
+                name: self.config.name.clone(),
+                wake: Arc::clone(&self.wake),
+                handler: Arc::clone(&handler),
+                shutdown: shutdown.clone(),
+            };
+            tasks.spawn(hand.work());
+        }
+        tasks.spawn(beat(self.store.clone(), self.config.name.clone(), shutdown.clone()));
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(problem) = ended {
+                error!(%problem, "a task of the worker ended badly");
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn beat(store: Store, name: String, shutdown: CancellationToken) {
+    let mut ticks = tokio::time::interval(HEARTBEAT);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(problem) = upkeep(&store, &name).await {
+            warn!(
+                problem = &problem as &dyn std::error::Error,
+                "the queue's upkeep failed"
+            );
+        }
+    }
+}
+
+async fn upkeep(store: &Store, name: &str) -> Result<()> {
+    store.keep_jobs(name).await?;
+    let taken = store.requeue_abandoned_jobs().await?;
+    if taken > 0 {
+        warn!(jobs = taken, "took jobs back from a worker that ended");
+    }
+    store.queue().ask_retention().await?;
+    Ok(())
+}
+
+struct Hand<H> {
+    store: Store,
+    name: String,
+    wake: Arc<Notify>,
+    handler: Arc<H>,
+    shutdown: CancellationToken,
+}
+
+impl<H, F> Hand<H>
+where
+    H: Fn(JobId, Job, Context) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<(), JobError>> + Send + 'static,
+{
+    async fn work(self) {
+        while !self.shutdown.is_cancelled() {
+            match self.store.claim_job(&self.name).await {
+                Ok(Some(claimed)) => self.one(claimed).await,
+                Ok(None) => self.pause().await,
+                Err(problem) => {
+                    warn!(problem = &problem as &dyn std::error::Error, "cannot look for jobs");
+                    self.pause().await;
+                }
+            }
+        }
+    }
+
+    async fn pause(&self) {
+        tokio::select! {
+            () = self.shutdown.cancelled() => {}
+            () = self.wake.notified() => {}
+            _ = tokio::time::timeout(LOOK, std::future::pending::<()>()) => {}
+        }
+    }
+
+    async fn one(&self, claimed: Claimed) {
+        let span = info_span!("job", job = %claimed.id, kind = claimed.job.kind(), attempt = claimed.attempt);
+        let context = Context {
+            attempt: claimed.attempt,
+            is_last: claimed.attempt >= claimed.max_attempts,
+            cancelled: self.shutdown.clone(),
+        };
+        // A task of its own, so that a handler that panics ends its try and nothing else.
+        let mut task = JoinSet::new();
+        task.spawn((self.handler)(claimed.id, claimed.job.clone(), context).instrument(span.clone()));
+        let outcome = match task.join_next().await {
+            Some(Ok(Ok(()))) => Outcome::Done,
+            Some(Ok(Err(JobError::Retry(problem)))) => Outcome::Retry(problem),
+            Some(Ok(Err(JobError::GiveUp(problem)))) => Outcome::GiveUp(problem),
+            Some(Err(problem)) => Outcome::Retry(format!("the job ended badly: {problem}")),
+            None => Outcome::Retry("the job did not run".to_owned()),
+        };
+        self.end(&claimed, &outcome).instrument(span).await;
+    }
+
+    async fn end(&self, claimed: &Claimed, outcome: &Outcome) {
+        match outcome {
+            Outcome::Done => info!("job done"),
+            Outcome::Retry(problem) => warn!(problem, "job failed"),
+            Outcome::GiveUp(problem) => warn!(problem, "job given up"),
+        }
+        if let Err(problem) = self.store.end_job(&self.name, claimed, outcome).await {
+            // The job stays `running` without a heartbeat after our end and is taken back then.
+            error!(
+                problem = &problem as &dyn std::error::Error,
+                "cannot write the end of a job"
+            );
+        }
+    }
+}

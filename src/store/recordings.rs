@@ -1,0 +1,347 @@
+//! Recordings: from capture to sealed audio.
+
+use crate::audit::Actor;
+use crate::scope::area;
+use crate::sql::{Page, Paged, Row, Tx, args, cut};
+use crate::transcripts;
+use crate::{Result, notices};
+use strowger_model::job::NoticeKind;
+use strowger_model::record::Recording;
+use strowger_model::{CallId, RecordingId};
+
+/// What processing made of a capture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordingResult {
+    /// `ogg/opus`.
+    pub format: String,
+    /// Length.
+    pub duration_ms: i64,
+    /// Size of the audio before sealing.
+    pub size_bytes: i64,
+    /// SHA-256 of the audio before sealing, hexadecimal.
+    pub sha256: String,
+    /// The key of its blob, already written.
+    pub blob: String,
+    /// 400 peaks a channel, 0–255.
+    pub peaks: Vec<Vec<u8>>,
+}
+
+/// What follows once a recording is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Afterwards {
+    /// It is transcribed.
+    Transcribe,
+    /// Nothing.
+    Nothing,
+}
+
+area! {
+    /// The recordings of the tenant.
+    Recordings, recordings
+}
+
+pub(crate) fn recording_of(row: &Row) -> Result<Recording> {
+    Ok(Recording {
+        id: row.parse("id")?,
+        tenant: row.parse("tenant_id")?,
+        call: row.parse("call_id")?,
+        capture: row.opt_parse("capture_id")?,
+        state: row.text("state")?,
+        problem: row.opt_text("problem")?,
+        name: row.text("name")?,
+        description: row.text("description")?,
+        format: row.text("format")?,
+        duration_ms: row.int("duration_ms")?,
+        size_bytes: row.int("size_bytes")?,
+        sha256: row.text("sha256")?,
+        blob: row.opt_text("blob")?,
+        peaks: row.json("peaks")?,
+        recorded_by: row.text("recorded_by")?,
+        held: row.switch("held")?,
+        created_at: row.time("created_at")?,
+    })
+}
+
+impl Recordings {
+    /// The recordings, newest first.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn list(&self, page: &Page) -> Result<Paged<Recording>> {
+        let rows = self
+            .scope
+            .read()
+            .await?
+            .all(
+                "select id, tenant_id, call_id, capture_id, state, problem, name, description, format, duration_ms, \
+                 size_bytes, sha256, blob, peaks, recorded_by, held, created_at from recordings \
+                 where tenant_id = $1 and id < $2 order by id desc limit $3",
+                args![self.scope.tenant(), page.before_id(), page.fetch()],
+            )
+            .await?;
+        cut(&rows, page, recording_of, |recording| recording.id.to_string())
+    }
+
+    /// The recordings of a call in order.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn of_call(&self, call: CallId) -> Result<Vec<Recording>> {
+        self.scope
+            .read()
+            .await?
+            .all(
+                "select id, tenant_id, call_id, capture_id, state, problem, name, description, format, duration_ms, \
+                 size_bytes, sha256, blob, peaks, recorded_by, held, created_at from recordings \
+                 where tenant_id = $1 and call_id = $2 order by created_at, id",
+                args![self.scope.tenant(), call],
+            )
+            .await?
+            .iter()
+            .map(recording_of)
+            .collect()
+    }
+
+    /// One recording.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn get(&self, recording: RecordingId) -> Result<Option<Recording>> {
+        self.read(&mut self.scope.read().await?, recording).await
+    }
+
+    async fn read(&self, tx: &mut Tx, recording: RecordingId) -> Result<Option<Recording>> {
+        tx.one(
+            "select id, tenant_id, call_id, capture_id, state, problem, name, description, format, duration_ms, \
+             size_bytes, sha256, blob, peaks, recorded_by, held, created_at from recordings \
+             where tenant_id = $1 and id = $2",
+            args![self.scope.tenant(), recording],
+        )
+        .await?
+        .map(|row| recording_of(&row))
+        .transpose()
+    }
+
+    /// Whether settings or the call ask for a transcript of this recording: a message by
+    /// `auto_transcribe_voicemails`, a call by its own wish or `auto_transcribe_calls`, and neither
+    /// where `enable_ai_transcription` is off.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn afterwards(&self, recording: RecordingId) -> Result<Afterwards> {
+        let tenant = self.scope.tenant();
+        let row = self
+            .scope
+            .read()
+            .await?
+            .one(
+                "select c.transcribe, c.user_id, v.user_id as mailbox from recordings r \
+                 join calls c on c.id = r.call_id left join voicemails v on v.recording_id = r.id \
+                 where r.tenant_id = $1 and r.id = $2",
+                args![tenant, recording],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(Afterwards::Nothing) };
+        let mailbox = row.opt_parse("mailbox")?;
+        let settings = match mailbox.or(row.opt_parse("user_id")?) {
+            Some(user) => self.scope.settings().resolve_for(user).await?,
+            None => self.scope.settings().resolve().await?,
+        };
+        let wished = if mailbox.is_some() {
+            settings.switch("auto_transcribe_voicemails")
+        } else {
+            settings.switch("auto_transcribe_calls")
+        };
+        let wished = wished || row.switch("transcribe")?;
+        Ok(if wished && settings.switch("enable_ai_transcription") {
+            Afterwards::Transcribe
+        } else {
+            Afterwards::Nothing
+        })
+    }
+
+    /// Keeps what processing made: the row, the notice, the message's length and the transcript with
+    /// its job, all or nothing. Doing it twice changes nothing. Returns whether it was the first time;
+    /// when not, the caller erases the blob it brought.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn ready(&self, recording: RecordingId, result: &RecordingResult, then: Afterwards) -> Result<bool> {
+        let tenant = self.scope.tenant();
+        let mut tx = self.scope.write().await?;
+        let row = tx
+            .one(
+                "update recordings set state = 'ready', problem = null, format = $3, duration_ms = $4, \
+                 size_bytes = $5, sha256 = $6, blob = $7, peaks = $8 \
+                 where tenant_id = $1 and id = $2 and state in ('captured', 'failed') returning call_id",
+                args![
+                    tenant,
+                    recording,
+                    result.format,
+                    result.duration_ms,
+                    result.size_bytes,
+                    result.sha256,
+                    result.blob,
+                    serde_json::json!(result.peaks)
+                ],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(false) };
+        let call: CallId = row.parse("call_id")?;
+        let message = tx
+            .run(
+                "update voicemails set duration_ms = $3 where tenant_id = $1 and recording_id = $2",
+                args![tenant, recording, result.duration_ms],
+            )
+            .await?;
+        let kind = if message > 0 {
+            NoticeKind::VoicemailReady
+        } else {
+            NoticeKind::RecordingReady
+        };
+        notices::write(&mut tx, &self.scope, Some(call), kind, "").await?;
+        match then {
+            Afterwards::Transcribe => {
+                transcripts::ask(&mut tx, &self.scope, recording, call, message > 0).await?;
+            }
+            Afterwards::Nothing => {}
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// The capture behind the recording was erased after processing.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn capture_erased(&self, recording: RecordingId) -> Result<()> {
+        let mut tx = self.scope.write().await?;
+        tx.run(
+            "update recordings set capture_id = null where tenant_id = $1 and id = $2",
+            args![self.scope.tenant(), recording],
+        )
+        .await?;
+        tx.commit().await
+    }
+
+    /// The recording could not be made: the reason and the notice.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn failed(&self, recording: RecordingId, problem: &str) -> Result<()> {
+        let mut tx = self.scope.write().await?;
+        let row = tx
+            .one(
+                "update recordings set state = 'failed', problem = $3 \
+                 where tenant_id = $1 and id = $2 and state = 'captured' returning call_id",
+                args![self.scope.tenant(), recording, problem],
+            )
+            .await?;
+        if let Some(row) = row {
+            let call: CallId = row.parse("call_id")?;
+            notices::write(&mut tx, &self.scope, Some(call), NoticeKind::RecordingFailed, problem).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Renames a recording. Returns whether there is one.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn rename(&self, actor: &Actor, recording: RecordingId, name: &str, description: &str) -> Result<bool> {
+        let mut tx = self.scope.write().await?;
+        let touched = tx
+            .run(
+                "update recordings set name = $3, description = $4 where tenant_id = $1 and id = $2",
+                args![self.scope.tenant(), recording, name, description],
+            )
+            .await?;
+        if touched == 0 {
+            return Ok(false);
+        }
+        self.scope
+            .note(&mut tx, actor, "recording.rename", &recording, name)
+            .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Puts a recording under a legal hold: nothing removes it.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn hold(&self, actor: &Actor, recording: RecordingId) -> Result<bool> {
+        self.set_held(actor, recording, true, "recording.hold").await
+    }
+
+    /// Ends a legal hold.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn release(&self, actor: &Actor, recording: RecordingId) -> Result<bool> {
+        self.set_held(actor, recording, false, "recording.release").await
+    }
+
+    async fn set_held(&self, actor: &Actor, recording: RecordingId, held: bool, action: &'static str) -> Result<bool> {
+        let mut tx = self.scope.write().await?;
+        let touched = tx
+            .run(
+                "update recordings set held = $3 where tenant_id = $1 and id = $2",
+                args![self.scope.tenant(), recording, held],
+            )
+            .await?;
+        if touched == 0 {
+            return Ok(false);
+        }
+        self.scope.note(&mut tx, actor, action, &recording, "").await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Erases a recording's audio and transcript; the row stays in state `erased`. One under a legal
+    /// hold stays whole. Returns whether it was erased.
+    ///
+    /// # Errors
+    /// A legal hold keeps it, or the database did not answer.
+    pub async fn erase(&self, actor: &Actor, recording: RecordingId) -> Result<bool> {
+        let mut tx = self.scope.write().await?;
+        let Some(found) = self.read(&mut tx, recording).await? else {
+            return Ok(false);
+        };
+        if found.held {
+            return Err(crate::Error::State {
+                what: "this recording",
+                state: "under a legal hold".to_owned(),
+                wish: "be erased",
+            });
+        }
+        let blob = erase_audio(&mut tx, &found).await?;
+        self.scope
+            .note(&mut tx, actor, "recording.erase", &recording, "")
+            .await?;
+        tx.commit().await?;
+        self.scope.blobs().unlink(&Vec::from_iter(blob)).await?;
+        Ok(true)
+    }
+}
+
+/// Destroys the key of a recording's audio, removes its transcript and marks the row; returns the blob
+/// whose file is to be unlinked after the commit.
+pub(crate) async fn erase_audio(tx: &mut Tx, recording: &Recording) -> Result<Option<String>> {
+    if let Some(blob) = &recording.blob {
+        crate::blobs::destroy_key(tx, recording.tenant, blob).await?;
+    }
+    let key = || args![recording.tenant, recording.id];
+    tx.run(
+        "delete from transcripts where tenant_id = $1 and recording_id = $2",
+        key(),
+    )
+    .await?;
+    tx.run(
+        "update recordings set state = 'erased', blob = null, peaks = '[]', sha256 = '', size_bytes = 0 \
+         where tenant_id = $1 and id = $2",
+        key(),
+    )
+    .await?;
+    Ok(recording.blob.clone())
+}

@@ -1,0 +1,246 @@
+//! Removing what is past its time: first a dry run that lists, then batches that a crash may cut anywhere.
+
+use crate::calls::page::remove_call;
+use crate::recordings::{erase_audio, recording_of};
+use crate::scope::area;
+use crate::sql::{Tx, args};
+use crate::{Actor, Result};
+use strowger_model::CallId;
+use strowger_model::retention::{Kind, RetentionPolicy};
+use time::OffsetDateTime;
+
+/// What a run removed, or a dry run would.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RetentionReport {
+    /// Recordings with their transcripts.
+    pub recordings: i64,
+    /// Messages with their audio and transcripts.
+    pub voicemails: i64,
+    /// Calls with what is left of them.
+    pub calls: i64,
+    /// Things past their time that a legal hold keeps.
+    pub held: i64,
+    /// Bytes of audio before sealing.
+    pub bytes: i64,
+}
+
+impl RetentionReport {
+    /// Whether nothing was removed.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.recordings == 0 && self.voicemails == 0 && self.calls == 0
+    }
+
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            recordings: self.recordings + other.recordings,
+            voicemails: self.voicemails + other.voicemails,
+            calls: self.calls + other.calls,
+            held: self.held + other.held,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+}
+
+area! {
+    /// How long the tenant's things are kept.
+    Retention, retention
+}
+
+impl Retention {
+    /// The policy that the tenant's settings make.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn policy(&self) -> Result<RetentionPolicy> {
+        Ok(RetentionPolicy::of(&self.scope.settings().resolve().await?))
+    }
+
+    /// What a run would remove now, all batches together.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn dry_run(&self, policy: &RetentionPolicy, now: OffsetDateTime) -> Result<RetentionReport> {
+        let mut tx = self.scope.read().await?;
+        let tenant = self.scope.tenant();
+        let recordings = tx
+            .one(
+                "select count(case when held = 0 then 1 end) as n, count(case when held = 1 then 1 end) as held, \
+                 cast(coalesce(sum(case when held = 0 then size_bytes else 0 end), 0) as bigint) as bytes \
+                 from recordings r where tenant_id = $1 and created_at <= $2 and state in ('ready', 'failed') \
+                 and not exists (select 1 from voicemails v where v.recording_id = r.id)",
+                args![tenant, policy.limit(Kind::Recording, now)],
+            )
+            .await?;
+        let messages = tx
+            .one(
+                "select count(case when r.held = 0 then 1 end) as n, count(case when r.held = 1 then 1 end) as held, \
+                 cast(coalesce(sum(case when r.held = 0 then r.size_bytes else 0 end), 0) as bigint) as bytes \
+                 from voicemails v join recordings r on r.id = v.recording_id \
+                 where v.tenant_id = $1 and v.created_at <= $2 and r.state <> 'captured'",
+                args![tenant, policy.limit(Kind::Voicemail, now)],
+            )
+            .await?;
+        let calls = tx
+            .count(
+                "select count(*) as n from calls c where tenant_id = $1 and started_at <= $2 and ended_at is not null \
+                 and not exists (select 1 from voicemails v join recordings r on r.id = v.recording_id \
+                 where v.call_id = c.id and (v.created_at > $3 or r.held = 1 or r.state = 'captured')) \
+                 and not exists (select 1 from recordings r where r.call_id = c.id and (r.held = 1 \
+                 or r.state = 'captured' or (r.state <> 'erased' and r.created_at > $4 \
+                 and not exists (select 1 from voicemails v where v.recording_id = r.id))))",
+                args![
+                    tenant,
+                    policy.limit(Kind::Call, now),
+                    policy.limit(Kind::Voicemail, now),
+                    policy.limit(Kind::Recording, now)
+                ],
+            )
+            .await?;
+        let mut report = RetentionReport {
+            calls,
+            ..RetentionReport::default()
+        };
+        if let Some(row) = recordings {
+            report.recordings = row.int("n")?;
+            report.held += row.int("held")?;
+            report.bytes += row.int("bytes")?;
+        }
+        if let Some(row) = messages {
+            report.voicemails = row.int("n")?;
+            report.held += row.int("held")?;
+            report.bytes += row.int("bytes")?;
+        }
+        Ok(report)
+    }
+
+    /// Removes at most `limit` things of each kind; call it again until its report is empty. Each thing
+    /// is one transaction, so a run cut anywhere goes on where it was.
+    ///
+    /// # Errors
+    /// The database did not answer, or a file cannot be removed.
+    pub async fn run_batch(
+        &self,
+        policy: &RetentionPolicy,
+        now: OffsetDateTime,
+        limit: i64,
+    ) -> Result<RetentionReport> {
+        let mut report = RetentionReport::default();
+        self.messages(policy, now, limit, &mut report).await?;
+        self.audio(policy, now, limit, &mut report).await?;
+        self.calls(policy, now, limit, &mut report).await?;
+        Ok(report)
+    }
+
+    async fn messages(
+        &self,
+        policy: &RetentionPolicy,
+        now: OffsetDateTime,
+        limit: i64,
+        report: &mut RetentionReport,
+    ) -> Result<()> {
+        let tenant = self.scope.tenant();
+        let due = self
+            .scope
+            .read()
+            .await?
+            .all(
+                "select r.id, r.tenant_id, r.call_id, r.capture_id, r.state, r.problem, r.name, r.description, \
+                 r.format, r.duration_ms, r.size_bytes, r.sha256, r.blob, r.peaks, r.recorded_by, r.held, r.created_at \
+                 from voicemails v join recordings r on r.id = v.recording_id \
+                 where v.tenant_id = $1 and v.created_at <= $2 and r.held = 0 and r.state <> 'captured' \
+                 order by v.id limit $3",
+                args![tenant, policy.limit(Kind::Voicemail, now), limit],
+            )
+            .await?;
+        for row in &due {
+            let recording = recording_of(row)?;
+            let mut tx = self.scope.write().await?;
+            let blob = erase_audio(&mut tx, &recording).await?;
+            tx.run(
+                "delete from voicemails where tenant_id = $1 and recording_id = $2",
+                args![tenant, recording.id],
+            )
+            .await?;
+            self.told(&mut tx, "voicemail.expire", &recording.id).await?;
+            tx.commit().await?;
+            self.scope.blobs().unlink(&Vec::from_iter(blob)).await?;
+            report.voicemails += 1;
+            report.bytes += recording.size_bytes;
+        }
+        Ok(())
+    }
+
+    async fn audio(
+        &self,
+        policy: &RetentionPolicy,
+        now: OffsetDateTime,
+        limit: i64,
+        report: &mut RetentionReport,
+    ) -> Result<()> {
+        let due = self
+            .scope
+            .read()
+            .await?
+            .all(
+                "select id, tenant_id, call_id, capture_id, state, problem, name, description, format, duration_ms, \
+                 size_bytes, sha256, blob, peaks, recorded_by, held, created_at from recordings r \
+                 where tenant_id = $1 and created_at <= $2 and held = 0 and state in ('ready', 'failed') \
+                 and not exists (select 1 from voicemails v where v.recording_id = r.id) order by id limit $3",
+                args![self.scope.tenant(), policy.limit(Kind::Recording, now), limit],
+            )
+            .await?;
+        for row in &due {
+            let recording = recording_of(row)?;
+            let mut tx = self.scope.write().await?;
+            let blob = erase_audio(&mut tx, &recording).await?;
+            self.told(&mut tx, "recording.expire", &recording.id).await?;
+            tx.commit().await?;
+            self.scope.blobs().unlink(&Vec::from_iter(blob)).await?;
+            report.recordings += 1;
+            report.bytes += recording.size_bytes;
+        }
+        Ok(())
+    }
+
+    /// A call's row goes when its own time is up and nothing that must be kept longer hangs on it.
+    async fn calls(
+        &self,
+        policy: &RetentionPolicy,
+        now: OffsetDateTime,
+        limit: i64,
+        report: &mut RetentionReport,
+    ) -> Result<()> {
+        let tenant = self.scope.tenant();
+        let due = self
+            .scope
+            .read()
+            .await?
+            .all(
+                "select id from calls c where tenant_id = $1 and started_at <= $2 and ended_at is not null \
+                 and not exists (select 1 from voicemails v where v.call_id = c.id) \
+                 and not exists (select 1 from recordings r where r.call_id = c.id \
+                 and (r.held = 1 or r.state <> 'erased')) order by started_at limit $3",
+                args![tenant, policy.limit(Kind::Call, now), limit],
+            )
+            .await?;
+        for row in &due {
+            let call: CallId = row.parse("id")?;
+            let mut tx = self.scope.write().await?;
+            let blobs = remove_call(&mut tx, tenant, call).await?;
+            self.told(&mut tx, "call.expire", &call).await?;
+            tx.commit().await?;
+            self.scope.blobs().unlink(&blobs.unwrap_or_default()).await?;
+            report.calls += 1;
+        }
+        Ok(())
+    }
+
+    async fn told(&self, tx: &mut Tx, action: &'static str, target: &(dyn std::fmt::Display + Sync)) -> Result<()> {
+        self.scope
+            .note(tx, &Actor::named("retention"), action, target, "")
+            .await
+    }
+}

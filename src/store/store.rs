@@ -1,0 +1,114 @@
+//! The store as a whole.
+
+use crate::keys::Keyring;
+use crate::sql::{Db, Tx};
+use crate::{Result, Scope, migrate};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use strowger_model::{TenantId, World};
+use time::OffsetDateTime;
+
+/// Where things lie.
+#[derive(Clone)]
+pub struct StoreConfig {
+    /// `sqlite:///path/strowger.db` or `postgres://user@host/name`.
+    pub url: String,
+    /// The folder of blobs, captures and the queue.
+    pub data_dir: PathBuf,
+    /// The key above all keys.
+    pub master_key: [u8; 32],
+}
+
+/// The store. Cheap to clone; all clones share one pool.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Db,
+    url: String,
+    world: Arc<dyn World>,
+    keyring: Keyring,
+    data_dir: PathBuf,
+}
+
+impl Store {
+    /// Opens the database, brings its schema up to date and checks the master key.
+    ///
+    /// # Errors
+    /// The database cannot be opened, its schema is newer, or the master key is another one.
+    pub async fn open(config: &StoreConfig, world: Arc<dyn World>) -> Result<Self> {
+        std::fs::create_dir_all(&config.data_dir).map_err(crate::Error::file("create", &config.data_dir))?;
+        let db = Db::open(&config.url).await?;
+        migrate::run(&db).await?;
+        let keyring = Keyring::new(config.master_key)?;
+        keyring.check(&db, world.as_ref()).await?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                db,
+                url: config.url.clone(),
+                world,
+                keyring,
+                data_dir: config.data_dir.clone(),
+            }),
+        })
+    }
+
+    /// The rows and blobs of one tenant.
+    #[must_use]
+    pub fn tenant(&self, tenant: TenantId) -> Scope {
+        Scope::new(self.clone(), tenant)
+    }
+
+    /// Closes every connection, after the running statements.
+    pub async fn close(&self) {
+        self.inner.db.pool().close().await;
+    }
+
+    /// The folder of blobs, captures and the queue.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.inner.data_dir
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        &self.inner.db
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.inner.url
+    }
+
+    pub(crate) fn keyring(&self) -> &Keyring {
+        &self.inner.keyring
+    }
+
+    pub(crate) fn world(&self) -> &dyn World {
+        self.inner.world.as_ref()
+    }
+
+    pub(crate) fn shared_world(&self) -> Arc<dyn World> {
+        Arc::clone(&self.inner.world)
+    }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        self.inner.world.now()
+    }
+
+    pub(crate) async fn write_all(&self) -> Result<Tx> {
+        self.inner.db.write_all().await
+    }
+
+    pub(crate) async fn read_all(&self) -> Result<Tx> {
+        self.inner.db.read_all().await
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Store")
+            .field("data_dir", &self.inner.data_dir)
+            .finish_non_exhaustive()
+    }
+}

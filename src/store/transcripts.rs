@@ -1,0 +1,360 @@
+//! Transcripts: asked for, made, analysed, searched.
+
+use crate::audit::Actor;
+use crate::scope::area;
+use crate::sql::{Page, Paged, Row, Tx, args, cut, escape_like};
+use crate::{Result, Scope, notices, queue};
+use strowger_model::job::{Job, NoticeKind};
+use strowger_model::record::Transcript;
+use strowger_model::speech::{Analysis, Segment};
+use strowger_model::{CallId, RecordingId, TranscriptId};
+
+/// What a transcriber made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TranscriptResult {
+    /// The whole text.
+    pub text: String,
+    /// ISO 639-1 code.
+    pub language: Option<String>,
+    /// The mean confidence, 0 to 1.
+    pub confidence: f64,
+    /// Who made it.
+    pub provider: String,
+    /// The model's name.
+    pub model: String,
+    /// Seconds of processor time it took.
+    pub cpu_seconds: f64,
+    /// Length of the audio.
+    pub audio_ms: i64,
+    /// The turns in order.
+    pub segments: Vec<Segment>,
+}
+
+/// Which transcripts are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TranscriptFilter {
+    /// Those whose text holds this.
+    pub search: Option<String>,
+    /// Those of this source: `call`, `voicemail` or `recording`.
+    pub source: Option<String>,
+    /// Those in this state.
+    pub state: Option<String>,
+}
+
+area! {
+    /// The transcripts of the tenant.
+    Transcripts, transcripts
+}
+
+pub(crate) fn transcript_of(row: &Row) -> Result<Transcript> {
+    Ok(Transcript {
+        segments: row.json("segments")?,
+        ..listed(row)?
+    })
+}
+
+fn listed(row: &Row) -> Result<Transcript> {
+    Ok(Transcript {
+        id: row.parse("id")?,
+        tenant: row.parse("tenant_id")?,
+        recording: row.parse("recording_id")?,
+        call: row.parse("call_id")?,
+        source: row.text("source")?,
+        state: row.text("state")?,
+        problem: row.opt_text("problem")?,
+        text: row.text("text")?,
+        language: row.opt_text("language")?,
+        confidence: row.real("confidence")?,
+        provider: row.text("provider")?,
+        model: row.text("model")?,
+        cpu_seconds: row.real("cpu_seconds")?,
+        audio_ms: row.int("audio_ms")?,
+        analysis: row.opt_json("analysis")?,
+        segments: Vec::new(),
+        created_at: row.time("created_at")?,
+        finished_at: row.opt_time("finished_at")?,
+    })
+}
+
+/// Asks for a recording's transcript: one a recording, whoever asks and however often. One that failed
+/// is tried again.
+pub(crate) async fn ask(
+    tx: &mut Tx,
+    scope: &Scope,
+    recording: RecordingId,
+    call: CallId,
+    is_message: bool,
+) -> Result<TranscriptId> {
+    let tenant = scope.tenant();
+    let standing = tx
+        .one(
+            "select id, state from transcripts where tenant_id = $1 and recording_id = $2",
+            args![tenant, recording],
+        )
+        .await?;
+    let transcript = match standing {
+        Some(row) => {
+            let id = row.parse("id")?;
+            if row.text("state")? != "failed" {
+                return Ok(id);
+            }
+            tx.run(
+                "update transcripts set state = 'queued', problem = null where tenant_id = $1 and id = $2",
+                args![tenant, id],
+            )
+            .await?;
+            id
+        }
+        None => {
+            let id = TranscriptId::generate(scope.world());
+            let source = if is_message { "voicemail" } else { "call" };
+            tx.run(
+                "insert into transcripts (id, tenant_id, recording_id, call_id, source, state, problem, text, language, \
+                 confidence, provider, model, cpu_seconds, audio_ms, analysis, segments, created_at, finished_at) \
+                 values ($1, $2, $3, $4, $5, 'queued', null, '', null, $6, '', '', $6, 0, null, '[]', $7, null)",
+                args![id, tenant, recording, call, source, 0.0_f64, scope.now()],
+            )
+            .await?;
+            id
+        }
+    };
+    let job = Job::Transcribe {
+        tenant,
+        recording,
+        transcript,
+    };
+    queue::ask(tx, scope.store(), &job).await?;
+    Ok(transcript)
+}
+
+impl Transcripts {
+    /// Asks for a recording's transcript; a second asking finds the first. `None` when there is no such
+    /// recording.
+    ///
+    /// # Errors
+    /// The recording has no audio, or the database did not answer.
+    pub async fn request(&self, actor: &Actor, recording: RecordingId) -> Result<Option<TranscriptId>> {
+        let mut tx = self.scope.write().await?;
+        let row = tx
+            .one(
+                "select r.call_id, r.state, v.id as voicemail_id from recordings r \
+                 left join voicemails v on v.recording_id = r.id where r.tenant_id = $1 and r.id = $2",
+                args![self.scope.tenant(), recording],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let state = row.text("state")?;
+        if state != "ready" {
+            return Err(crate::Error::State {
+                what: "this recording",
+                state,
+                wish: "be transcribed",
+            });
+        }
+        let is_message = row.opt_text("voicemail_id")?.is_some();
+        let transcript = ask(&mut tx, &self.scope, recording, row.parse("call_id")?, is_message).await?;
+        self.scope
+            .note(&mut tx, actor, "transcript.request", &transcript, "")
+            .await?;
+        tx.commit().await?;
+        Ok(Some(transcript))
+    }
+
+    /// The transcripts, newest first, without segments.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn list(&self, filter: &TranscriptFilter, page: &Page) -> Result<Paged<Transcript>> {
+        let search = filter
+            .search
+            .as_deref()
+            .map(|text| format!("%{}%", escape_like(&text.trim().to_lowercase())));
+        let rows = self
+            .scope
+            .read()
+            .await?
+            .all(
+                "select id, tenant_id, recording_id, call_id, source, state, problem, text, language, confidence, \
+                 provider, model, cpu_seconds, audio_ms, analysis, created_at, finished_at from transcripts \
+                 where tenant_id = $1 and id < $2 and ($3 is null or lower(text) like $3 escape '\\') \
+                 and ($4 is null or source = $4) and ($5 is null or state = $5) order by id desc limit $6",
+                args![
+                    self.scope.tenant(),
+                    page.before_id(),
+                    search,
+                    filter.source,
+                    filter.state,
+                    page.fetch()
+                ],
+            )
+            .await?;
+        cut(&rows, page, listed, |transcript| transcript.id.to_string())
+    }
+
+    /// One transcript with its segments.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn get(&self, transcript: TranscriptId) -> Result<Option<Transcript>> {
+        self.scope
+            .read()
+            .await?
+            .one(
+                "select id, tenant_id, recording_id, call_id, source, state, problem, text, language, confidence, \
+                 provider, model, cpu_seconds, audio_ms, analysis, segments, created_at, finished_at \
+                 from transcripts where tenant_id = $1 and id = $2",
+                args![self.scope.tenant(), transcript],
+            )
+            .await?
+            .map(|row| transcript_of(&row))
+            .transpose()
+    }
+
+    /// The transcript of a recording.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn of_recording(&self, recording: RecordingId) -> Result<Option<Transcript>> {
+        self.scope
+            .read()
+            .await?
+            .one(
+                "select id, tenant_id, recording_id, call_id, source, state, problem, text, language, confidence, \
+                 provider, model, cpu_seconds, audio_ms, analysis, segments, created_at, finished_at \
+                 from transcripts where tenant_id = $1 and recording_id = $2",
+                args![self.scope.tenant(), recording],
+            )
+            .await?
+            .map(|row| transcript_of(&row))
+            .transpose()
+    }
+
+    /// A worker has begun.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn running(&self, transcript: TranscriptId) -> Result<()> {
+        let mut tx = self.scope.write().await?;
+        tx.run(
+            "update transcripts set state = 'running' where tenant_id = $1 and id = $2 and state = 'queued'",
+            args![self.scope.tenant(), transcript],
+        )
+        .await?;
+        tx.commit().await
+    }
+
+    /// Keeps what was transcribed and asks for its analysis, in one transaction. Doing it twice changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn ready(&self, transcript: TranscriptId, result: &TranscriptResult) -> Result<()> {
+        let tenant = self.scope.tenant();
+        let mut tx = self.scope.write().await?;
+        let first = tx
+            .run(
+                "update transcripts set state = 'ready', problem = null, text = $3, language = $4, confidence = $5, \
+                 provider = $6, model = $7, cpu_seconds = $8, audio_ms = $9, segments = $10, finished_at = $11 \
+                 where tenant_id = $1 and id = $2 and state <> 'ready'",
+                args![
+                    tenant,
+                    transcript,
+                    result.text,
+                    result.language,
+                    result.confidence,
+                    result.provider,
+                    result.model,
+                    result.cpu_seconds,
+                    result.audio_ms,
+                    serde_json::json!(result.segments),
+                    self.scope.now()
+                ],
+            )
+            .await?;
+        if first > 0 {
+            queue::ask(&mut tx, self.scope.store(), &Job::Analyse { tenant, transcript }).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Keeps what was understood, the turns with their mood, and tells the tenant. Doing it twice tells
+    /// once.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn analysed(&self, transcript: TranscriptId, analysis: &Analysis, segments: &[Segment]) -> Result<()> {
+        let tenant = self.scope.tenant();
+        let mut tx = self.scope.write().await?;
+        let row = tx
+            .one(
+                "select call_id, analysis from transcripts where tenant_id = $1 and id = $2",
+                args![tenant, transcript],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(()) };
+        tx.run(
+            "update transcripts set analysis = $3, segments = $4 where tenant_id = $1 and id = $2",
+            args![
+                tenant,
+                transcript,
+                serde_json::json!(analysis),
+                serde_json::json!(segments)
+            ],
+        )
+        .await?;
+        if row.opt_text("analysis")?.is_none() {
+            let call: CallId = row.parse("call_id")?;
+            notices::write(
+                &mut tx,
+                &self.scope,
+                Some(call),
+                NoticeKind::TranscriptReady,
+                &analysis.summary,
+            )
+            .await?;
+        }
+        tx.commit().await
+    }
+
+    /// The transcript could not be made: the reason and the notice.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn failed(&self, transcript: TranscriptId, problem: &str) -> Result<()> {
+        let mut tx = self.scope.write().await?;
+        let row = tx
+            .one(
+                "update transcripts set state = 'failed', problem = $3 \
+                 where tenant_id = $1 and id = $2 and state in ('queued', 'running') returning call_id",
+                args![self.scope.tenant(), transcript, problem],
+            )
+            .await?;
+        if let Some(row) = row {
+            let call: CallId = row.parse("call_id")?;
+            notices::write(&mut tx, &self.scope, Some(call), NoticeKind::TranscriptFailed, problem).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Removes a transcript; the audio stays. Returns whether there was one.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn remove(&self, actor: &Actor, transcript: TranscriptId) -> Result<bool> {
+        let mut tx = self.scope.write().await?;
+        let touched = tx
+            .run(
+                "delete from transcripts where tenant_id = $1 and id = $2",
+                args![self.scope.tenant(), transcript],
+            )
+            .await?;
+        if touched == 0 {
+            return Ok(false);
+        }
+        self.scope
+            .note(&mut tx, actor, "transcript.remove", &transcript, "")
+            .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+}
