@@ -1,0 +1,62 @@
+//! What can be run: `serve`, `transcribe`, `models`, `check`.
+
+mod models;
+mod transcribe;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use strowger_host::Config;
+
+/// The background worker of Strowger.
+#[derive(Debug, Parser)]
+#[command(name = "strowger-worker", version)]
+pub struct Arguments {
+    /// The configuration file.
+    #[arg(long, short, global = true, env = "STROWGER_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Turns audio files into text, with no store and no queue.
+    Transcribe(transcribe::Arguments),
+    /// Lists, fetches, imports and verifies speech models.
+    Models(models::Arguments),
+}
+
+/// Where models lie.
+#[derive(Debug, Clone, Args)]
+struct ModelFolder {
+    /// The folder with speech models; the configured one by default.
+    #[arg(long = "dir", visible_alias = "models", global = true)]
+    folder: Option<PathBuf>,
+}
+
+impl ModelFolder {
+    /// The folder given, or the configured one.
+    fn resolve(&self, config: Option<&Path>) -> anyhow::Result<PathBuf> {
+        if let Some(folder) = &self.folder {
+            return Ok(folder.clone());
+        }
+        Ok(load(config)?.worker.models_dir)
+    }
+}
+
+fn load(file: Option<&Path>) -> anyhow::Result<Config> {
+    Config::load(file).context("cannot start")
+}
+
+/// Runs what was asked for.
+///
+/// # Errors
+/// What went wrong, for a person.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let config = arguments.config.as_deref();
+    match &arguments.command {
+        Command::Transcribe(arguments) => transcribe::run(arguments, config),
+        Command::Models(arguments) => models::run(arguments, config),
+    }
+}

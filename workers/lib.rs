@@ -1,0 +1,10 @@
+//! The background work of the product: recordings, transcripts, analysis, prompts, retention.
+//!
+//! Everything that parses foreign files, hogs a processor or can crash lives here, in a process of
+//! its own that the daemon never waits for. [`audio`], [`whisper`], [`analysis`] and [`prompts`] know
+//! nothing of jobs; [`jobs`] ties them to the store, one file a job; [`commands`] is what can be run.
+
+pub mod audio;
+pub mod commands;
+pub mod cpu_time;
+pub mod whisper;

@@ -1,0 +1,234 @@
+//! From the model's tokens to words with times, and from words to turns. Pure.
+
+use super::pieces::Piece;
+use strowger_model::speech::Word;
+
+/// A token as the model gave it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Token {
+    /// Its bytes; a leading space begins a word, and a character may be spread over tokens.
+    pub(super) bytes: Vec<u8>,
+    /// How sure the model was.
+    pub(super) probability: f32,
+    /// When it ends, milliseconds within the piece.
+    pub(super) end_ms: i64,
+}
+
+/// A pause within a channel that ends a turn.
+const PAUSE_MS: i64 = 1200;
+/// A turn ends with a sentence once it is this long …
+const ENOUGH_MS: i64 = 4000;
+/// … and anywhere once it is this long.
+const TOO_LONG_MS: i64 = 30_000;
+/// The longest a single word may be said to last.
+const LONGEST_WORD_MS: i64 = 1500;
+
+/// Joins tokens to words and gives them times in the recording: a word ends where its last token
+/// ends, and begins where the word before it ended or its span begins.
+pub(super) fn words(tokens: &[Token], piece: &Piece) -> Vec<Word> {
+    let mut groups: Vec<Vec<&Token>> = Vec::new();
+    for token in tokens {
+        match groups.last_mut() {
+            Some(group) if !token.bytes.starts_with(b" ") => group.push(token),
+            Some(_) | None => groups.push(vec![token]),
+        }
+    }
+    let mut words: Vec<Word> = Vec::new();
+    for group in groups {
+        let bytes: Vec<u8> = group.iter().flat_map(|token| token.bytes.iter().copied()).collect();
+        let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+        if text.is_empty() {
+            continue;
+        }
+        let piece_end_ms = group.iter().map(|token| token.end_ms).max().unwrap_or(0);
+        let previous_ms = words.last().map_or(0, |word| word.end_ms);
+        let end_ms = piece.time_ms(piece_end_ms).max(previous_ms);
+        let start_ms = previous_ms
+            .max(piece.part_start_ms(piece_end_ms))
+            .max(end_ms - LONGEST_WORD_MS)
+            .min(end_ms);
+        let sum: f32 = group.iter().map(|token| token.probability).sum();
+        words.push(Word {
+            text,
+            start_ms,
+            end_ms,
+            confidence: f64::from(sum) / group.len() as f64,
+        });
+    }
+    words
+}
+
+/// Groups a channel's words into turns: at pauses, and at the ends of sentences in long talk.
+pub(super) fn turns(words: Vec<Word>) -> Vec<Vec<Word>> {
+    let mut turns: Vec<Vec<Word>> = Vec::new();
+    for word in words {
+        let goes_on = turns.last().is_some_and(|turn| {
+            let (Some(first), Some(last)) = (turn.first(), turn.last()) else {
+                return false;
+            };
+            let length_ms = last.end_ms - first.start_ms;
+            let sentence_ends = last.text.ends_with(['.', '?', '!', '。', '？', '！']);
+            word.start_ms - last.end_ms < PAUSE_MS
+                && !(sentence_ends && length_ms >= ENOUGH_MS)
+                && length_ms < TOO_LONG_MS
+        });
+        match turns.last_mut() {
+            Some(turn) if goes_on => turn.push(word),
+            Some(_) | None => turns.push(vec![word]),
+        }
+    }
+    turns
+}
+
+/// Whether a text goes round in circles: the same 1 to 12 words at least three times in a row, or
+/// four times for a single short word ("no, no, no" is speech).
+pub(super) fn is_repeating(words: &[Word]) -> bool {
+    let plain: Vec<String> = words.iter().map(|word| plain(&word.text)).collect();
+    (1..=12).any(|length| repeats_in_a_row(&plain, length) >= if length == 1 { 5 } else { 3 })
+}
+
+/// Leaves of each run of repeated words only the first.
+pub(super) fn without_repeats(mut words: Vec<Word>) -> Vec<Word> {
+    for length in 1..=12 {
+        let allowed = if length == 1 { 4 } else { 2 };
+        let mut at = 0;
+        while at + length <= words.len() {
+            let copies = copies_at(&words, at, length);
+            if copies > allowed {
+                words.drain(at + length..at + copies * length);
+            }
+            at += 1;
+        }
+    }
+    words
+}
+
+fn plain(word: &str) -> String {
+    word.chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+fn copies_at(words: &[Word], at: usize, length: usize) -> usize {
+    let same = |n: usize| {
+        (0..length).all(|offset| {
+            let first = words.get(at + offset).map(|word| plain(&word.text));
+            let other = words.get(at + n * length + offset).map(|word| plain(&word.text));
+            other.is_some() && first == other
+        })
+    };
+    1 + (1..).take_while(|n| same(*n)).count()
+}
+
+fn repeats_in_a_row(words: &[String], length: usize) -> usize {
+    let mut longest = 1;
+    let mut matching = 0;
+    for at in length..words.len() {
+        matching = if words.get(at) == words.get(at - length) {
+            matching + 1
+        } else {
+            0
+        };
+        longest = longest.max(1 + matching / length);
+    }
+    longest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pieces::pack;
+    use super::super::speech::Span;
+    use super::*;
+
+    fn said(text: &str) -> Vec<Word> {
+        let word = |(n, text): (usize, &str)| Word {
+            text: text.to_owned(),
+            start_ms: n as i64 * 300,
+            end_ms: n as i64 * 300 + 300,
+            confidence: 1.0,
+        };
+        text.split_whitespace().enumerate().map(word).collect()
+    }
+
+    fn text(words: &[Word]) -> String {
+        words
+            .iter()
+            .map(|word| word.text.as_str())
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    #[test]
+    fn tokens_become_words_with_times_of_the_recording() {
+        let piece = &pack(
+            &[
+                Span {
+                    start: 16_000,
+                    end: 32_000,
+                },
+                Span {
+                    start: 80_000,
+                    end: 96_000,
+                },
+            ],
+            480_000,
+        )[0];
+        let token = |bytes: &str, end_ms| Token {
+            bytes: bytes.into(),
+            probability: 0.5,
+            end_ms,
+        };
+        let words = words(
+            &[
+                token(" Good", 400),
+                token(" mor", 700),
+                token("ning", 900),
+                token(".", 900),
+                token(" Yes", 1700),
+            ],
+            piece,
+        );
+        assert_eq!(text(&words), "Good morning. Yes");
+        assert_eq!((words[0].start_ms, words[0].end_ms), (1000, 1400));
+        assert_eq!((words[1].start_ms, words[1].end_ms), (1400, 1900));
+        assert_eq!((words[2].start_ms, words[2].end_ms), (5000, 5500));
+    }
+
+    #[test]
+    fn a_character_spread_over_tokens_is_put_together() {
+        let piece = &pack(&[Span { start: 0, end: 16_000 }], 480_000)[0];
+        let token = |bytes: &[u8]| Token {
+            bytes: bytes.to_vec(),
+            probability: 1.0,
+            end_ms: 100,
+        };
+        let words = words(&[token(b" caf\xc3"), token(b"\xa9")], piece);
+        assert_eq!(words[0].text, "café");
+    }
+
+    #[test]
+    fn turns_end_at_pauses() {
+        let mut words = said("Hello there. How are you?");
+        for word in &mut words[2..] {
+            word.start_ms += 2000;
+            word.end_ms += 2000;
+        }
+        let turns = turns(words);
+        assert_eq!(turns.len(), 2);
+        assert_eq!(text(&turns[1]), "How are you?");
+    }
+
+    #[test]
+    fn circles_are_found_and_cut_and_ordinary_talk_is_not() {
+        assert!(is_repeating(&said("In this regard, in this regard, in this regard we")));
+        assert!(is_repeating(&said("the the the the the the")));
+        assert!(!is_repeating(&said(
+            "no, no, no, that is not what I said, not what I said"
+        )));
+        let cut = without_repeats(said("well in this regard, in this regard, in this regard, we go"));
+        assert_eq!(text(&cut), "well in this regard, we go");
+        let kept = without_repeats(said("no no no never"));
+        assert_eq!(text(&kept), "no no no never");
+    }
+}
