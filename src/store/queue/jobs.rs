@@ -28,7 +28,7 @@ platform_area! {
     AllJobs, queue
 }
 
-fn job_of(row: &Row) -> Result<JobRow> {
+pub(crate) fn job_of(row: &Row) -> Result<JobRow> {
     Ok(JobRow {
         id: row.parse("id")?,
         tenant: row.parse("tenant_id")?,

@@ -12,5 +12,6 @@ mod runner;
 
 pub(crate) use ask::ask;
 pub use claim::{Claimed, Outcome};
+pub(crate) use jobs::job_of;
 pub use jobs::{AllJobs, JobFilter, Jobs};
 pub use runner::{Context, JobError, Runner, RunnerConfig};
