@@ -1,0 +1,11 @@
+//! The interface against a real store: every path, every role, every other tenant's id.
+
+mod calls;
+mod description;
+mod house;
+mod isolation;
+mod others;
+mod recordings;
+mod roles;
+mod stand_in;
+mod tokens;

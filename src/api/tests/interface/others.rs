@@ -1,0 +1,258 @@
+//! Numbers, voicemail, transcripts, devices, flows, settings, health.
+
+use super::house::{House, flow};
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use serde_json::json;
+use std::net::SocketAddr;
+use strowger_model::settings::{Entry, Lock};
+use strowger_store::Actor;
+
+#[tokio::test]
+async fn a_number_is_claimed_once_changed_and_given_up() {
+    let house = House::new().await;
+    let body = json!({"phone_number": "+49 421 300", "friendly_name": "Sales", "ivr_flow_id": house.acme.ids["flow"]});
+    let (one, two) = tokio::join!(
+        house.ask("POST", "/api/numbers/purchase", Some(body.clone())),
+        house.ask_as(
+            house.zenith.token(strowger_model::Role::TenantAdmin),
+            "POST",
+            "/api/numbers/purchase",
+            Some(json!({"phone_number": "+49421300"}))
+        ),
+    );
+    let mut statuses = [one.status.as_u16(), two.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409], "{} {}", one.text(), two.text());
+
+    let path = "/api/numbers/%2B49421100";
+    let flow = &house.acme.ids["flow"];
+    let number = house
+        .ask("PATCH", path, Some(json!({"ivr_flow_id": flow, "record": true})))
+        .await
+        .expect(200);
+    assert_eq!(number["ivr_flow_id"], flow.as_str());
+    assert_eq!(number["target"]["kind"], "flow");
+    assert_eq!(number["record"], true);
+    let number = house
+        .ask("PATCH", path, Some(json!({"target": null, "is_active": false})))
+        .await
+        .expect(200);
+    assert!(number["target"].is_null());
+    assert_eq!(number["record"], true, "what is not sent stays");
+    let free = house.get("/api/numbers/available?area_code=421").await.expect(200);
+    assert_eq!(free["items"][0]["phone_number"], "+49421100");
+    house
+        .ask(
+            "PATCH",
+            path,
+            Some(json!({"capabilities": {"voice": true, "sms": true}})),
+        )
+        .await
+        .expect(422);
+    house
+        .ask(
+            "POST",
+            "/api/numbers/purchase",
+            Some(json!({"phone_number": "+49421100"})),
+        )
+        .await
+        .expect(201);
+    house.ask("DELETE", path, None).await.expect(204);
+    house.get(path).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_message_is_read_trashed_and_restored() {
+    let house = House::new().await;
+    let path = format!("/api/voicemail/messages/{}", house.acme.ids["voicemail"]);
+    let message = house.get(&path).await.expect(200);
+    assert_eq!(message["is_read"], false);
+    assert_eq!(message["transcription"]["status"], "queued");
+    let count = async |query: &str| {
+        let list = house.get(&format!("/api/voicemail/messages?{query}")).await.expect(200);
+        list["items"].as_array().unwrap().len()
+    };
+    assert_eq!(count("is_read=false").await, 1);
+    assert_eq!(
+        house.ask("PATCH", &format!("{path}/read"), None).await.expect(200)["is_read"],
+        true
+    );
+    assert_eq!(count("is_read=false").await, 0);
+    let unread = house
+        .ask("PATCH", &format!("{path}/read"), Some(json!({"is_read": false})))
+        .await
+        .expect(200);
+    assert_eq!(unread["is_read"], false);
+    house.ask("DELETE", &path, None).await.expect(204);
+    assert_eq!((count("").await, count("is_deleted=true").await), (0, 1));
+    house.ask("POST", &format!("{path}/restore"), None).await.expect(200);
+    assert_eq!(count("").await, 1);
+}
+
+#[tokio::test]
+async fn a_greeting_is_made_chosen_and_removed() {
+    let house = House::new().await;
+    let body = json!({
+        "user_id": house.acme.ids["user"], "name": "Away", "type": "holiday", "text_to_speech": "Back on Monday.",
+    });
+    let greeting = house
+        .ask("POST", "/api/voicemail/greetings", Some(body))
+        .await
+        .expect(201);
+    assert_eq!(greeting["type"], "holiday");
+    assert_eq!(greeting["status"], "pending");
+    let path = format!("/api/voicemail/greetings/{}", greeting["id"].as_str().unwrap());
+    assert_eq!(
+        house.ask("PATCH", &format!("{path}/default"), None).await.expect(200)["is_default"],
+        true
+    );
+    let list = house.get("/api/voicemail/greetings").await.expect(200);
+    assert_eq!(list["items"].as_array().unwrap().len(), 2);
+    house.ask("DELETE", &path, None).await.expect(204);
+    house.ask("DELETE", &path, None).await.expect(404);
+}
+
+#[tokio::test]
+async fn asking_twice_for_a_transcript_answers_the_same_one() {
+    let house = House::new().await;
+    let ask = async |body| {
+        house
+            .ask("POST", "/api/transcription/request", Some(body))
+            .await
+            .expect(202)
+    };
+    let one = ask(json!({"source_type": "call", "source_id": house.acme.ids["call"]})).await;
+    let two = ask(json!({"recording_id": house.acme.ids["recording"]})).await;
+    let three = ask(json!({"voicemail_id": house.acme.ids["voicemail"]})).await;
+    assert_eq!(one["id"], two["id"]);
+    assert_eq!(two["id"], three["id"]);
+    let path = format!("/api/transcription/{}", one["id"].as_str().unwrap());
+    assert_eq!(house.get(&path).await.expect(200)["status"], "queued");
+    house.ask("DELETE", &path, None).await.expect(204);
+    house.get(&path).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_device_shows_its_password_once() {
+    let house = House::new().await;
+    let body = json!({"user_id": house.acme.ids["user"], "device_name": "Kitchen", "username": "kitchen"});
+    let device = house
+        .ask("POST", "/api/devices/register", Some(body.clone()))
+        .await
+        .expect(201);
+    assert_eq!(device["password"].as_str().unwrap().len(), 26);
+    let path = format!("/api/devices/{}", device["id"].as_str().unwrap());
+    assert!(house.get(&path).await.expect(200).get("password").is_none());
+    let taken = house.ask("POST", "/api/devices/register", Some(body)).await.expect(409);
+    assert_eq!(taken["errors"][0]["field"], "username");
+    house.ask("DELETE", &path, None).await.expect(204);
+}
+
+#[tokio::test]
+async fn a_flow_is_drafted_checked_and_published() {
+    let house = House::new().await;
+    let body = json!({"name": "Menu", "flow_definition": {"nodes": [], "edges": []}});
+    let draft = house.ask("POST", "/api/flows", Some(body)).await.expect(201);
+    assert!(
+        !draft["findings"].as_array().unwrap().is_empty(),
+        "a draft may be wrong and says so"
+    );
+    let path = format!("/api/flows/{}", draft["id"].as_str().unwrap());
+    let refused = house.ask("POST", &format!("{path}/publish"), None).await.expect(422);
+    assert_eq!(refused["code"], "invalid");
+    house
+        .ask("PATCH", &path, Some(json!({"flow_definition": flow()})))
+        .await
+        .expect(200);
+    let version = house.ask("POST", &format!("{path}/publish"), None).await.expect(201);
+    assert_eq!(version["version"], 1);
+    assert_eq!(version["status"], "rendering");
+    let checked = house
+        .ask("POST", "/api/flows/validate", Some(json!({"flow_definition": flow()})))
+        .await
+        .expect(200);
+    assert_eq!(checked["valid"], true);
+}
+
+#[tokio::test]
+async fn settings_tell_where_they_come_from_and_locks_hold() {
+    let house = House::new().await;
+    let plain = house.get("/api/settings").await.expect(200);
+    assert_eq!(plain["auto_record_calls"], true);
+    assert_eq!(plain["max_call_duration_seconds"], 3600);
+    let set = |values| json!({"values": values});
+    let told = house
+        .ask(
+            "PUT",
+            "/api/settings",
+            Some(set(json!({"recording_retention_days": 30}))),
+        )
+        .await
+        .expect(200);
+    assert_eq!(told["recording_retention_days"]["value"], 30);
+    assert_eq!(told["recording_retention_days"]["source"], "tenant");
+
+    let lock = Entry {
+        value: Some("false".into()),
+        lock: Lock::Hard,
+    };
+    house
+        .store
+        .platform_settings()
+        .set(&Actor::system(), "enable_ivr", &lock)
+        .await
+        .unwrap();
+    let locked = house
+        .ask("PUT", "/api/settings", Some(set(json!({"enable_ivr": true}))))
+        .await
+        .expect(423);
+    assert_eq!(locked["code"], "setting_locked");
+    let told = house.get("/api/settings?explain=1").await.expect(200);
+    assert_eq!(told["enable_ivr"]["locked_by"], "platform");
+    assert_eq!(told["enable_ivr"]["value"], false);
+
+    let bad = set(json!({"recording_retention_days": "soon", "no_such_key": 1}));
+    let refused = house.ask("PUT", "/api/settings", Some(bad)).await.expect(422);
+    assert_eq!(refused["errors"].as_array().unwrap().len(), 2);
+
+    let user = &house.acme.ids["user"];
+    let mine = json!({"tier": "user", "user_id": user, "values": {"recording_retention_days": 7}});
+    house.ask("PUT", "/api/settings", Some(mine)).await.expect(200);
+    let told = house
+        .get(&format!("/api/settings?user_id={user}&explain=1"))
+        .await
+        .expect(200);
+    assert_eq!(told["recording_retention_days"]["source"], "user");
+    let back = set(json!({"recording_retention_days": null}));
+    let told = house.ask("PUT", "/api/settings", Some(back)).await.expect(200);
+    assert_eq!(told["recording_retention_days"]["source"], "default");
+}
+
+#[tokio::test]
+async fn health_is_open_and_counters_answer_this_machine_only() {
+    let house = House::new().await;
+    let health = house.get("/health").await.expect(200);
+    assert_eq!(health["checks"]["database"]["status"], "pass");
+    assert_eq!(health["checks"]["queue"]["status"], "pass");
+    let from = |address: &str, forwarded: bool| {
+        let mut request = Request::get("/metrics");
+        if forwarded {
+            request = request.header("x-forwarded-for", "203.0.113.9");
+        }
+        let address: SocketAddr = address.parse().unwrap();
+        request.extension(ConnectInfo(address)).body(Body::empty()).unwrap()
+    };
+    assert_eq!(house.send(from("127.0.0.1:5000", false)).await.status, 200);
+    assert_eq!(house.send(from("203.0.113.9:5000", false)).await.status, 403);
+    assert_eq!(house.send(from("127.0.0.1:5000", true)).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_closed_database_is_red_and_stops_calls() {
+    let house = House::new().await;
+    house.store.close().await;
+    let health = house.get("/health").await.expect(503);
+    assert_eq!(health["checks"]["database"]["status"], "fail");
+}

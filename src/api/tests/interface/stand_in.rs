@@ -1,0 +1,119 @@
+//! A stand-in for the switch: notes what it was asked and writes the rows a call would.
+
+use std::sync::{Arc, Mutex};
+use strowger_api::Calls;
+use strowger_api::live::Soon;
+use strowger_model::{CallId, CallState, CallType, Direction, TenantId, World};
+use strowger_store::Store;
+use strowger_switch::live::{EventKind, LiveCall, PlaceCall, PlaceError, SwitchEvent, TrunkView};
+use tokio::sync::broadcast;
+
+pub struct StandIn {
+    store: Store,
+    world: Arc<dyn World>,
+    pub orders: Mutex<Vec<PlaceCall>>,
+    pub hung_up: Mutex<Vec<CallId>>,
+    events: broadcast::Sender<SwitchEvent>,
+    remembered: Mutex<Vec<SwitchEvent>>,
+}
+
+impl StandIn {
+    pub fn new(store: Store, world: Arc<dyn World>) -> Self {
+        Self {
+            store,
+            world,
+            orders: Mutex::default(),
+            hung_up: Mutex::default(),
+            events: broadcast::channel(64).0,
+            remembered: Mutex::default(),
+        }
+    }
+
+    /// Something happens to a call of a tenant.
+    pub fn happen(&self, tenant: TenantId, kind: EventKind) {
+        let mut remembered = self.remembered.lock().unwrap();
+        let now = self.world.now();
+        let event = SwitchEvent {
+            sequence: remembered.len() as u64 + 1,
+            at: now,
+            kind,
+            call: LiveCall {
+                id: CallId::generate(self.world.as_ref()),
+                tenant,
+                user: None,
+                direction: Direction::Inbound,
+                call_type: CallType::CustomerInbound,
+                state: CallState::Ringing,
+                from_number: "+49421777".into(),
+                from_name: None,
+                to_number: "+49421100".into(),
+                started_at: now,
+                answered_at: None,
+                doing: "ringing",
+                node: None,
+                flow_version: None,
+                recording: false,
+                recording_paused: false,
+                legs: Vec::new(),
+            },
+            cause: None,
+        };
+        remembered.push(event.clone());
+        let _ = self.events.send(event);
+    }
+}
+
+impl Calls for StandIn {
+    fn place(&self, order: PlaceCall) -> Soon<'_, Result<CallId, PlaceError>> {
+        Box::pin(async move {
+            let refusal = match order.to.as_str() {
+                "+49421000" => Some(PlaceError::NoRoute),
+                "+49421001" => Some(PlaceError::Busy),
+                _ if order.from.as_deref() == Some("+15550100") => Some(PlaceError::ForeignCaller),
+                _ => None,
+            };
+            if let Some(refusal) = refusal {
+                return Err(refusal);
+            }
+            let mut call = super::house::call(self.world.as_ref(), order.tenant);
+            call.state = CallState::Initiated;
+            call.direction = Direction::Outbound;
+            call.to_number.clone_from(&order.to);
+            call.metadata = order.metadata.clone();
+            call.transcribe = order.transcribe;
+            call.ended_at = None;
+            call.answered_at = None;
+            let id = call.id;
+            self.store.tenant(order.tenant).calls().begin(&call, &[]).await.unwrap();
+            self.orders.lock().unwrap().push(order);
+            Ok(id)
+        })
+    }
+
+    fn hang_up(&self, _tenant: TenantId, call: CallId) -> Soon<'_, bool> {
+        self.hung_up.lock().unwrap().push(call);
+        Box::pin(async { true })
+    }
+
+    fn count(&self) -> usize {
+        0
+    }
+
+    fn trunks(&self) -> Vec<TrunkView> {
+        Vec::new()
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<SwitchEvent> {
+        self.events.subscribe()
+    }
+
+    fn since(&self, tenant: TenantId, sequence: u64) -> Option<Vec<SwitchEvent>> {
+        let remembered = self.remembered.lock().unwrap();
+        (sequence <= remembered.len() as u64).then(|| {
+            let later = remembered.iter().filter(|event| event.sequence > sequence);
+            later.filter(|event| event.call.tenant == tenant).cloned().collect()
+        })
+    }
+
+    fn reload(&self) {}
+}
