@@ -1,0 +1,226 @@
+//! What is captured of a call, and what has been.
+
+use super::leg::Leg;
+use super::output::{Tap, Tapped};
+use super::{Act, Call, MediaOrder, Output};
+use crate::journal::{Message, Taken};
+use crate::live::EventKind;
+use crate::scene::Scene;
+use strowger_model::capture::{CaptureMeta, Purpose, StreamMeta};
+use strowger_model::{CaptureId, LegId, RecordingId};
+
+/// The recording side of a call.
+#[derive(Debug, Default)]
+pub(super) struct Recorder {
+    /// Who asked for a recording that is to begin with the answer.
+    wanted: Option<&'static str>,
+    running: Option<Running>,
+    taken: Vec<Taken>,
+    message: Option<Message>,
+}
+
+#[derive(Debug)]
+struct Running {
+    capture: CaptureId,
+    paused: bool,
+    /// Legs whose voice is led in.
+    tapped: Vec<usize>,
+}
+
+impl Recorder {
+    /// A recorder that begins with the answer when somebody wants it to.
+    pub(super) const fn wanted(by: Option<&'static str>) -> Self {
+        Self {
+            wanted: by,
+            running: None,
+            taken: Vec::new(),
+            message: None,
+        }
+    }
+
+    /// No recording begins with the answer any more.
+    pub(super) const fn want_nothing(&mut self) {
+        self.wanted = None;
+    }
+
+    pub(super) const fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.paused)
+    }
+
+    /// A capture that could not be opened: there is nothing to process.
+    pub(super) fn forget(&mut self, capture: CaptureId) {
+        self.running.take_if(|running| running.capture == capture);
+        let recording = self.taken.iter().find(|taken| taken.capture == capture).map(|taken| taken.recording);
+        self.taken.retain(|taken| taken.capture != capture);
+        self.message.take_if(|message| Some(message.recording) == recording);
+    }
+
+    pub(super) fn take_all(&mut self) -> Vec<Taken> {
+        std::mem::take(&mut self.taken)
+    }
+
+    pub(super) fn take_message(&mut self) -> Option<Message> {
+        self.message.take()
+    }
+
+    pub(super) fn leave_message(&mut self, message: Message) {
+        self.message = Some(message);
+    }
+}
+
+impl Call {
+    /// The near party is up and talks with us: what it says is captured, and what we play to it.
+    pub(super) fn record_near(&mut self, scene: &mut Scene<'_>) {
+        let Some(near) = self.near else {
+            return;
+        };
+        if let Some(by) = self.recorder.wanted.take() {
+            self.begin_capture(Purpose::Call, by, scene);
+        }
+        self.tap(near, true);
+    }
+
+    /// Two parties talk: both are captured.
+    pub(super) fn record_talk(&mut self, near: usize, far: usize, scene: &mut Scene<'_>) {
+        if let Some(by) = self.recorder.wanted.take() {
+            self.begin_capture(Purpose::Call, by, scene);
+        }
+        self.tap(near, false);
+        self.tap(far, false);
+    }
+
+    /// Begins a capture of the given kind, whatever ran before.
+    pub(super) fn begin_capture(&mut self, purpose: Purpose, by: &str, scene: &mut Scene<'_>) -> RecordingId {
+        self.recorder_ends();
+        let began_at = scene.world.now();
+        let meta = CaptureMeta {
+            capture: CaptureId::generate(scene.world),
+            recording: RecordingId::generate(scene.world),
+            tenant: self.row.tenant,
+            call: self.row.id,
+            purpose,
+            started_unix_ms: i64::try_from(began_at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0),
+        };
+        self.recorder.taken.push(Taken {
+            recording: meta.recording,
+            capture: meta.capture,
+            recorded_by: by.to_owned(),
+            began_at,
+        });
+        self.recorder.running = Some(Running {
+            capture: meta.capture,
+            paused: false,
+            tapped: Vec::new(),
+        });
+        let recording = meta.recording;
+        let streams = self.streams(purpose, scene);
+        self.outputs.push_back(Output::Capture(Box::new(meta), streams));
+        self.note("recording", None, by, scene);
+        recording
+    }
+
+    fn streams(&self, purpose: Purpose, scene: &Scene<'_>) -> Vec<StreamMeta> {
+        let sides: &[super::leg::Side] = match purpose {
+            Purpose::Voicemail => &[super::leg::Side::Caller],
+            Purpose::Call | Purpose::Room => &[super::leg::Side::Caller, super::leg::Side::Callee],
+        };
+        let of_side = |side: super::leg::Side| {
+            let leg = self.legs.iter().rfind(|leg| leg.side == side && leg.is_up());
+            StreamMeta {
+                stream: side.stream(),
+                // A side that nobody has taken yet: the machine speaks there.
+                leg: leg.map_or_else(|| LegId::generate(scene.world), |leg| leg.id),
+                speaker: leg.map_or_else(|| side.code().to_owned(), |leg| leg.party.clone()),
+            }
+        };
+        sides.iter().map(|side| of_side(*side)).collect()
+    }
+
+    /// Leads a leg's voice into the running capture, and with `played` what we play to it.
+    pub(super) fn tap(&mut self, leg: usize, played: bool) {
+        let stream = self.side(leg).stream();
+        let media = self.legs.get(leg).and_then(Leg::media);
+        let (Some(running), Some(media)) = (&mut self.recorder.running, media) else {
+            return;
+        };
+        if running.tapped.contains(&leg) {
+            return;
+        }
+        running.tapped.push(leg);
+        let capture = running.capture;
+        let heard = Tap {
+            stream,
+            leg: media,
+            what: Tapped::Heard,
+        };
+        self.outputs.push_back(Output::Tap(capture, heard));
+        if played {
+            let played = Tap {
+                stream: self.side(leg).other().stream(),
+                leg: media,
+                what: Tapped::Played,
+            };
+            self.outputs.push_back(Output::Tap(capture, played));
+        }
+    }
+
+    /// Ends the running capture, if there is one.
+    pub(super) fn recorder_ends(&mut self) {
+        let Some(running) = self.recorder.running.take() else {
+            return;
+        };
+        for leg in running.tapped {
+            if let Some(media) = self.legs.get(leg).and_then(Leg::media) {
+                self.order_media(MediaOrder::CaptureStop(media));
+            }
+        }
+        self.outputs.push_back(Output::CaptureEnd(running.capture));
+    }
+
+    pub(super) fn start_recording(&mut self, by: &'static str, scene: &mut Scene<'_>) {
+        if self.recorder.is_running() || !self.policy.may_record || self.is_ending() {
+            return;
+        }
+        match (&self.act, self.near) {
+            (Act::Talking { far }, Some(near)) => {
+                let far = *far;
+                self.begin_capture(Purpose::Call, by, scene);
+                self.tap(near, false);
+                self.tap(far, false);
+            }
+            (Act::Waiting | Act::Ringing(_) | Act::Staying, Some(near)) if self.legs.get(near).is_some_and(Leg::is_up) => {
+                self.begin_capture(Purpose::Call, by, scene);
+                self.tap(near, true);
+            }
+            (_, _) => self.recorder.wanted = Some(by),
+        }
+        self.tell(EventKind::Changed);
+    }
+
+    pub(super) fn stop_recording(&mut self, scene: &mut Scene<'_>) {
+        self.recorder.wanted = None;
+        if self.recorder.is_running() && !matches!(self.act, Act::Mailbox(_)) {
+            self.recorder_ends();
+            self.note("recording", None, "stopped", scene);
+            self.tell(EventKind::Changed);
+        }
+    }
+
+    pub(super) fn pause_recording(&mut self, pause: bool, scene: &mut Scene<'_>) {
+        let Some(running) = self.recorder.running.as_mut().filter(|running| running.paused != pause) else {
+            return;
+        };
+        running.paused = pause;
+        for leg in running.tapped.clone() {
+            if let Some(media) = self.legs.get(leg).and_then(Leg::media) {
+                self.order_media(MediaOrder::CapturePause(media, pause));
+            }
+        }
+        self.note("recording", None, if pause { "paused" } else { "resumed" }, scene);
+        self.tell(EventKind::Changed);
+    }
+}

@@ -1,0 +1,428 @@
+//! Finding somebody: the ring's branches become legs, and what the legs say goes back into the ring.
+
+use super::leg::{Leg, Side, Stage};
+use super::output::{Invite, InviteTarget};
+use super::{Act, Call, MediaOrder, Output, Signal};
+use crate::cause;
+use crate::live::EventKind;
+use crate::ring::{self, Ring};
+use crate::scene::Scene;
+use bytes::Bytes;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use strowger_media::{Codec, sdp, tone};
+use strowger_model::record::Binding;
+use strowger_model::{CallState, DeviceId, HangupCause, LegId, TrunkId, UserId};
+
+/// Somebody who can be invited.
+#[derive(Debug, Clone)]
+pub(super) enum Callee {
+    /// One place of one phone.
+    Phone { user: UserId, binding: Box<Binding> },
+    /// A number behind a trunk.
+    Trunk { trunk: TrunkId, number: String },
+}
+
+impl Callee {
+    /// Every place where these phones can be reached.
+    pub(super) fn phones(user: UserId, phones: &[DeviceId], scene: &Scene<'_>) -> Vec<Self> {
+        let places = phones.iter().flat_map(|phone| scene.supply.bindings(*phone));
+        places
+            .map(|binding| Self::Phone {
+                user,
+                binding: Box::new(binding),
+            })
+            .collect()
+    }
+}
+
+#[derive(Debug)]
+struct Branch {
+    callee: Callee,
+    leg: Option<usize>,
+}
+
+/// A search for somebody who answers.
+#[derive(Debug)]
+pub(super) struct Ringing {
+    pub(super) ring: Ring,
+    branches: Vec<Branch>,
+    /// Whose mailbox takes a message when nobody answers.
+    mailbox: Option<UserId>,
+    /// The number to show, when it is not the caller's.
+    shown: Option<String>,
+}
+
+impl Ringing {
+    fn branch_of(&self, leg: usize) -> Option<usize> {
+        self.branches.iter().position(|branch| branch.leg == Some(leg))
+    }
+}
+
+/// How a search ended.
+enum Found {
+    Nobody(HangupCause),
+    Leg(usize),
+}
+
+impl Call {
+    /// Begins to look for somebody.
+    pub(super) fn ring(
+        &mut self,
+        turns: Vec<Vec<Callee>>,
+        timeout: Duration,
+        mailbox: Option<UserId>,
+        shown: Option<String>,
+        scene: &mut Scene<'_>,
+    ) {
+        let mut branches = Vec::new();
+        let numbered = turns.into_iter().map(|turn| {
+            let first = branches.len();
+            branches.extend(turn.into_iter().map(|callee| Branch { callee, leg: None }));
+            (first..branches.len()).collect()
+        });
+        let numbered: Vec<Vec<usize>> = numbered.collect();
+        let ring = Ring::start(numbered, timeout, scene.now);
+        self.act = Act::Ringing(Box::new(Ringing {
+            ring,
+            branches,
+            mailbox,
+            shown,
+        }));
+        self.drive_ring(None, scene);
+    }
+
+    /// Tells the ring something and does all it asks for.
+    pub(super) fn drive_ring(&mut self, input: Option<ring::Input>, scene: &mut Scene<'_>) {
+        let mut ringing = match std::mem::replace(&mut self.act, Act::Waiting) {
+            Act::Ringing(ringing) => ringing,
+            other => {
+                self.act = other;
+                return;
+            }
+        };
+        if let Some(input) = input {
+            ringing.ring.handle(input, scene.now);
+        }
+        let mut found = None;
+        while let Some(output) = ringing.ring.poll_output() {
+            match output {
+                ring::Output::Invite(branch) => {
+                    let invited = self.invite(&ringing, branch, scene);
+                    if let Err(why) = invited {
+                        ringing.ring.handle(ring::Input::Failed(branch, why), scene.now);
+                    }
+                    if let (Ok(leg), Some(branch)) = (invited, ringing.branches.get_mut(branch)) {
+                        branch.leg = Some(leg);
+                    }
+                }
+                ring::Output::CallOff(branch, why) => {
+                    if let Some(leg) = ringing.branches.get(branch).and_then(|branch| branch.leg) {
+                        self.close_leg(leg, why, scene);
+                    }
+                }
+                ring::Output::Rings => self.near_hears_ringing(scene),
+                ring::Output::Won(branch) => {
+                    let leg = ringing.branches.get(branch).and_then(|branch| branch.leg);
+                    found = leg.map(Found::Leg).or(Some(Found::Nobody(HangupCause::InternalError)));
+                }
+                ring::Output::Lost(why) => found = Some(Found::Nobody(why)),
+            }
+        }
+        match found {
+            None => self.act = Act::Ringing(ringing),
+            Some(Found::Leg(leg)) => self.won(leg, scene),
+            Some(Found::Nobody(why)) => self.lost(why, ringing.mailbox, scene),
+        }
+    }
+
+    fn invite(&mut self, ringing: &Ringing, branch: usize, scene: &mut Scene<'_>) -> Result<usize, HangupCause> {
+        let callee = ringing.branches.get(branch).map(|branch| &branch.callee);
+        let callee = callee.ok_or(HangupCause::InternalError)?;
+        let (toward, target, to_user, party) = match callee {
+            Callee::Phone { user, binding } => {
+                let toward = binding.source.parse::<SocketAddr>().ok().map(|source| source.ip());
+                let person = scene.directory.person(*user);
+                let name = person.map_or_else(|| self.row.to_number.clone(), |person| person.user.name.clone());
+                let target = InviteTarget::Phone(binding.as_ref().clone());
+                (toward, target, self.row.to_number.clone(), name)
+            }
+            Callee::Trunk { trunk, number } => {
+                let known = scene.directory.trunk(*trunk).ok_or(HangupCause::Unreachable)?;
+                if scene.load.on(*trunk) >= usize::try_from(known.max_calls).unwrap_or(0) {
+                    return Err(HangupCause::Congestion);
+                }
+                let address = scene.supply.trunk_address(*trunk).ok_or(HangupCause::Unreachable)?;
+                (Some(address.ip()), InviteTarget::Trunk(*trunk), number.clone(), known.name.clone())
+            }
+        };
+        let open = scene.supply.open_leg(self.row.id, toward).ok_or(HangupCause::Congestion)?;
+        let (from_user, from_display) = self.shown_to(callee, ringing.shown.as_deref());
+        let first = self.near_codec();
+        let mut leg = self.new_leg(callee, toward, party, scene);
+        leg.give_audio(open, random_id(scene));
+        let offer = leg.session().map(|session| session.offer(first)).unwrap_or_default();
+        self.outputs.push_back(Output::OwnDialog(leg.dialog));
+        self.outputs.push_back(Output::OwnMedia(open.leg));
+        let invite = Invite {
+            target,
+            from_user,
+            from_display,
+            to_user,
+            offer,
+        };
+        self.signal(leg.dialog, Signal::Invite(Box::new(invite)));
+        self.legs.push(leg);
+        let leg = self.legs.len() - 1;
+        self.note("invite", Some(leg), "", scene);
+        Ok(leg)
+    }
+
+    fn new_leg(&self, callee: &Callee, toward: Option<IpAddr>, party: String, scene: &mut Scene<'_>) -> Leg {
+        let (user, device, trunk) = match callee {
+            Callee::Phone { user, binding } => (Some(*user), Some(binding.device), None),
+            Callee::Trunk { trunk, .. } => (None, None, Some(*trunk)),
+        };
+        if let Some(trunk) = trunk {
+            scene.load.begin(trunk);
+        }
+        Leg {
+            id: LegId::generate(scene.world),
+            // Whoever is rung for a near party is its other side.
+            side: self.near_leg().map_or(Side::Callee, |near| near.side.other()),
+            dialog: scene.supply.dialog(),
+            stage: Stage::Invited,
+            audio: None,
+            held: false,
+            party,
+            user,
+            device,
+            trunk,
+            toward,
+            sip_call_id: String::new(),
+            started_at: scene.world.now(),
+            answered_at: None,
+            ended_at: None,
+            cause: None,
+            quality: None,
+        }
+    }
+
+    /// The number and name that a callee sees.
+    fn shown_to(&self, callee: &Callee, shown: Option<&str>) -> (String, Option<String>) {
+        if let Some(shown) = shown {
+            return (shown.to_owned(), None);
+        }
+        let from_us = self.near_leg().is_none_or(|near| near.trunk.is_none());
+        match callee {
+            Callee::Trunk { .. } if from_us && !self.policy.caller_number.is_empty() => {
+                (self.policy.caller_number.clone(), None)
+            }
+            // The `from` of a placed call is rung to talk with the party that has answered.
+            Callee::Phone { .. } if self.near_leg().is_some_and(|near| near.side == Side::Callee) => {
+                (self.row.to_number.clone(), None)
+            }
+            Callee::Phone { .. } | Callee::Trunk { .. } => (self.row.from_number.clone(), self.row.from_name.clone()),
+        }
+    }
+
+    /// The codec that spares the bridge a transcoding: what the near party speaks or would like to.
+    fn near_codec(&self) -> Codec {
+        let Some(near) = self.near_leg() else {
+            return Codec::Pcma;
+        };
+        let agreed = near.audio.as_ref().and_then(|audio| audio.session.agreed());
+        match (&near.stage, agreed) {
+            (_, Some(agreed)) => agreed.codec,
+            (Stage::Calling { offer }, None) => first_codec(offer),
+            (Stage::Invited | Stage::Up { .. } | Stage::Over, None) => Codec::Pcma,
+        }
+    }
+
+    /// Somebody rings: the near party is told, or hears it.
+    fn near_hears_ringing(&mut self, scene: &mut Scene<'_>) {
+        if self.advance(CallState::Ringing) {
+            self.write_progress();
+            self.tell(EventKind::Ringing);
+        }
+        self.note("ringing", None, "", scene);
+        let Some(near) = self.near_leg() else {
+            return;
+        };
+        let (dialog, media) = (near.dialog, near.media());
+        if near.is_up() {
+            let play = self.next_play();
+            if let Some(leg) = media {
+                let samples = tone::ringback();
+                self.order_media(MediaOrder::Play { leg, play, samples, repeat: true });
+            }
+        } else if media.is_none() {
+            let body = Bytes::new();
+            self.signal(dialog, Signal::Ring { status: 180, body });
+        }
+    }
+
+    /// A branch rings, or lets the caller hear something early.
+    pub(super) fn progressed(&mut self, leg: usize, status: u16, body: &Bytes, scene: &mut Scene<'_>) {
+        let Act::Ringing(ringing) = &self.act else {
+            return;
+        };
+        let Some(branch) = ringing.branch_of(leg) else {
+            return;
+        };
+        // What one of several phones plays would drown the others; a single callee may be heard.
+        let alone = ringing.branches.len() == 1;
+        if alone && !body.is_empty() && self.hear_early(leg, body, scene) {
+            if self.advance(CallState::Ringing) {
+                self.write_progress();
+                self.tell(EventKind::Ringing);
+            }
+            return;
+        }
+        if status >= 180 {
+            self.drive_ring(Some(ring::Input::Rings(branch)), scene);
+        }
+    }
+
+    /// Lets the near party hear what the callee plays before it answers. Whether it can.
+    fn hear_early(&mut self, leg: usize, body: &Bytes, scene: &mut Scene<'_>) -> bool {
+        let Some(near) = self.near else {
+            return false;
+        };
+        let Some(agreed) = self.agree(leg, body) else {
+            return false;
+        };
+        let was_up = self.legs.get(near).is_some_and(Leg::is_up);
+        if !was_up {
+            let Some(body) = self.describe_near(agreed.codec, scene) else {
+                return false;
+            };
+            if let Some(dialog) = self.legs.get(near).map(|near| near.dialog) {
+                self.signal(dialog, Signal::Ring { status: 183, body });
+            }
+        }
+        self.note("early media", Some(leg), "", scene);
+        self.join_audio(near, leg);
+        true
+    }
+
+    /// A branch answered.
+    pub(super) fn answered(&mut self, leg: usize, body: &Bytes, scene: &mut Scene<'_>) {
+        let branch = match &self.act {
+            Act::Ringing(ringing) => ringing.branch_of(leg),
+            Act::Waiting
+            | Act::Talking { .. }
+            | Act::Mailbox(_)
+            | Act::Meeting { .. }
+            | Act::Staying
+            | Act::Ending { .. }
+            | Act::Over => None,
+        };
+        if let Some(found) = self.legs.get_mut(leg) {
+            found.stage = Stage::Up { confirmed: true };
+            found.answered_at = Some(scene.world.now());
+        }
+        let Some(branch) = branch else {
+            self.close_leg(leg, HangupCause::AnsweredElsewhere, scene);
+            return;
+        };
+        let early = self.legs.get(leg).and_then(|leg| leg.audio.as_ref()?.session.agreed());
+        let agreed = if body.is_empty() { early } else { self.agree(leg, body) };
+        if agreed.is_none() {
+            self.close_leg(leg, HangupCause::NoCodec, scene);
+            self.drive_ring(Some(ring::Input::Failed(branch, HangupCause::NoCodec)), scene);
+            return;
+        }
+        self.note("answered", Some(leg), "", scene);
+        self.drive_ring(Some(ring::Input::Answered(branch)), scene);
+    }
+
+    /// A branch was refused.
+    pub(super) fn failed(&mut self, leg: usize, status: u16, scene: &mut Scene<'_>) {
+        let why = cause::of_status(status);
+        self.note("refused", Some(leg), &status.to_string(), scene);
+        self.leg_gone(leg, why, scene);
+        let Act::Ringing(ringing) = &self.act else {
+            return;
+        };
+        let Some(branch) = ringing.branch_of(leg) else {
+            return;
+        };
+        // RFC 3261 §16.7: a 6xx speaks for everybody.
+        let input = if why == HangupCause::Rejected {
+            ring::Input::Declined(branch)
+        } else {
+            ring::Input::Failed(branch, why)
+        };
+        self.drive_ring(Some(input), scene);
+    }
+
+    /// A branch's dialog ended without an answer to its INVITE.
+    pub(super) fn branch_failed(&mut self, leg: usize, why: HangupCause, scene: &mut Scene<'_>) {
+        let Act::Ringing(ringing) = &self.act else {
+            return;
+        };
+        if let Some(branch) = ringing.branch_of(leg) {
+            self.drive_ring(Some(ring::Input::Failed(branch, why)), scene);
+        }
+    }
+
+    fn won(&mut self, leg: usize, scene: &mut Scene<'_>) {
+        let found = self.legs.get(leg);
+        if let Some(user) = found.and_then(|leg| leg.user).filter(|_| self.row.user.is_none()) {
+            self.row.user = Some(user);
+        }
+        if let Some(near) = self.near {
+            self.talk(near, leg, scene);
+            return;
+        }
+        // A placed call: the called party is there, now the other side is found.
+        self.near = Some(leg);
+        self.set_active(scene);
+        self.record_near(scene);
+        self.follow_order(scene);
+    }
+
+    fn lost(&mut self, why: HangupCause, mailbox: Option<UserId>, scene: &mut Scene<'_>) {
+        if self.flow_dial_ended(cause::outcome(why), scene) {
+            return;
+        }
+        let takes_message = matches!(
+            why,
+            HangupCause::Busy
+                | HangupCause::NoAnswer
+                | HangupCause::Unreachable
+                | HangupCause::Rejected
+                | HangupCause::Congestion
+                | HangupCause::ProviderError
+                | HangupCause::NotFound
+        );
+        match mailbox.filter(|_| takes_message) {
+            Some(user) => self.answer_then(super::Then::Mailbox(user), scene),
+            None => self.end(why, scene),
+        }
+    }
+}
+
+/// An unpredictable number for the `o=` line of a session description.
+pub(super) fn random_id(scene: &Scene<'_>) -> u64 {
+    let mut bytes = [0; 8];
+    scene.world.fill(&mut bytes);
+    u64::from_le_bytes(bytes)
+}
+
+/// The first codec of an offer that we speak.
+fn first_codec(offer: &[u8]) -> Codec {
+    let Ok(description) = sdp::parse(offer) else {
+        return Codec::Pcma;
+    };
+    let media = description.media.iter().find(|media| media.kind == "audio");
+    let named = media.and_then(|media| {
+        media.formats.iter().find_map(|format| {
+            let (name, _) = media.encoding(format.parse().ok()?)?;
+            let codecs = [Codec::Pcmu, Codec::Pcma];
+            codecs.into_iter().find(|codec| codec.encoding().eq_ignore_ascii_case(name))
+        })
+    });
+    named.unwrap_or(Codec::Pcma)
+}

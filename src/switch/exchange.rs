@@ -1,0 +1,574 @@
+//! The exchange: every call there is, as one value.
+//!
+//! It knows which dialog and which audio belong to which call, decides where new calls go, wakes
+//! calls when their time has come, and passes on what they ask for. One value serves the daemon
+//! ([`crate::io`]), where one task drives it, and the simulation, where virtual time does: a call
+//! costs no task, and nothing of it is left once it is over.
+//!
+//! A call that breaks (a panic of ours) must not take others with it: every step of a call is
+//! caught, its legs are told and its row is written as `internal_error`.
+
+use crate::call::{Arrival, Call, Input as CallInput, Invite, InviteTarget, MediaOrder, Output as CallOutput};
+use crate::call::{Placement, Said, Signal, Tap};
+use crate::cause;
+use crate::directory::Directory;
+use crate::journal::Entry;
+use crate::live::{PlaceCall, PlaceError, Steer, SwitchEvent};
+use crate::route::{self, Asker, Load, Route, RouteInput};
+use crate::scene::{Scene, Supply};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+use strowger_media::{MediaEvent, MediaLegId};
+use strowger_model::capture::{CaptureMeta, StreamMeta};
+use strowger_model::{CallId, CaptureId, HangupCause, TenantId, TrunkId, World, number};
+use strowger_rooms::Rooms;
+use strowger_sip::{Command, DialogKey, EndReason, Incoming, Origin, SipEvent, Target, TrunkTarget};
+
+/// How long a refused caller is asked to wait when we are at a limit.
+const RETRY_AFTER_S: u32 = 5;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// The SIP side said something about a dialog; what it says of bindings and trunks is not for us.
+    Sip(SipEvent),
+    /// The media side said something.
+    Media(MediaEvent),
+    /// A capture could not be opened.
+    CaptureFailed(CallId, CaptureId),
+    /// What is known has changed.
+    Directory(Arc<Directory>),
+    /// No new calls from here on.
+    Drain,
+    /// Every call ends now.
+    Shutdown,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Output {
+    /// Tell the SIP side.
+    Sip(Command),
+    /// Tell the media side.
+    Media(MediaOrder),
+    /// Open a capture.
+    Capture(Box<CaptureMeta>, Vec<StreamMeta>),
+    /// Lead audio into a capture.
+    Tap(CaptureId, Tap),
+    /// Nothing more comes into a capture.
+    CaptureEnd(CaptureId),
+    /// Write to the journal.
+    Journal(TenantId, Entry),
+    /// Tell those who watch.
+    Tell(Box<SwitchEvent>),
+    /// Somebody dialled what belongs to another tenant.
+    CrossedTenant {
+        /// Whose caller.
+        tenant: TenantId,
+        /// What they dialled.
+        dialled: String,
+    },
+}
+
+/// Every call there is.
+pub struct Exchange {
+    world: Arc<dyn World>,
+    supply: Arc<dyn Supply>,
+    directory: Arc<Directory>,
+    most_calls: usize,
+    draining: bool,
+    calls: HashMap<CallId, Entered>,
+    dialogs: HashMap<DialogKey, CallId>,
+    media: HashMap<MediaLegId, CallId>,
+    /// Dialogs of ours that were called off and have not ended yet.
+    called_off: HashSet<DialogKey>,
+    wakes: BTreeSet<(Instant, CallId)>,
+    load: Load,
+    rooms: Rooms,
+    sequence: u64,
+    outputs: VecDeque<Output>,
+}
+
+struct Entered {
+    call: Box<Call>,
+    wake: Option<Instant>,
+}
+
+impl Exchange {
+    /// An exchange without calls that takes `most_calls` at once.
+    #[must_use]
+    pub fn new(
+        world: Arc<dyn World>,
+        supply: Arc<dyn Supply>,
+        directory: Arc<Directory>,
+        most_calls: usize,
+    ) -> Self {
+        Self {
+            world,
+            supply,
+            directory,
+            most_calls,
+            draining: false,
+            calls: HashMap::new(),
+            dialogs: HashMap::new(),
+            media: HashMap::new(),
+            called_off: HashSet::new(),
+            wakes: BTreeSet::new(),
+            load: Load::default(),
+            rooms: Rooms::default(),
+            sequence: 0,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes what happened.
+    pub fn handle(&mut self, input: Input, now: Instant) {
+        match input {
+            Input::Sip(event) => self.sip(event, now),
+            Input::Media(event) => self.heard(event, now),
+            Input::CaptureFailed(call, capture) => self.step(call, CallInput::CaptureFailed(capture), now),
+            Input::Directory(directory) => self.directory = directory,
+            Input::Drain => self.draining = true,
+            Input::Shutdown => {
+                self.draining = true;
+                let all: Vec<CallId> = self.calls.keys().copied().collect();
+                for call in all {
+                    self.step(call, CallInput::Shutdown, now);
+                }
+            }
+        }
+    }
+
+    /// Places a call.
+    ///
+    /// # Errors
+    /// As [`PlaceError`] says.
+    pub fn place(&mut self, order: PlaceCall, now: Instant) -> Result<CallId, PlaceError> {
+        if self.draining {
+            return Err(PlaceError::ShuttingDown);
+        }
+        if self.calls.len() >= self.most_calls {
+            return Err(PlaceError::Busy);
+        }
+        let placement = self.placement(&order)?;
+        let call = self.with_scene(now, |scene| Call::place(order, placement, scene));
+        Ok(self.enter(call, now))
+    }
+
+    /// Does something to a running call; whether it runs and is the tenant's.
+    pub fn steer(&mut self, tenant: TenantId, call: CallId, steer: Steer, now: Instant) -> bool {
+        let is_theirs = self.calls.get(&call).is_some_and(|entered| entered.call.tenant() == tenant);
+        if is_theirs {
+            self.step(call, CallInput::Steer(steer), now);
+        }
+        is_theirs
+    }
+
+    /// Wakes every call whose time has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some((at, id)) = self.wakes.first().copied() {
+            if at > now {
+                return;
+            }
+            self.wakes.pop_first();
+            if let Some(entered) = self.calls.get_mut(&id) {
+                entered.wake = None;
+                self.guarded(id, now, |call, scene| call.handle_timeout(scene));
+            }
+        }
+    }
+
+    /// What is to be done next.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to wake it, and what for.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        let (at, id) = self.wakes.first()?;
+        let what = self.calls.get(id).and_then(|entered| entered.call.poll_timeout());
+        Some((*at, what.map_or("call", |(_, what)| what)))
+    }
+
+    /// Whether no call is left and no new one is taken.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.draining && self.calls.is_empty()
+    }
+
+    /// How many calls there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// How many legs go through a trunk.
+    #[must_use]
+    pub fn load_on(&self, trunk: TrunkId) -> usize {
+        self.load.on(trunk)
+    }
+
+    /// How much is remembered beside the calls: dialogs, audio, dialogs called off, wakes, meetings.
+    /// All zero when no call is left and all far ends have said their last word.
+    #[must_use]
+    pub fn leftovers(&self) -> [usize; 5] {
+        [
+            self.dialogs.len(),
+            self.media.len(),
+            self.called_off.len(),
+            self.wakes.len(),
+            self.rooms.count(),
+        ]
+    }
+
+    fn sip(&mut self, event: SipEvent, now: Instant) {
+        let (dialog, said) = match event {
+            SipEvent::Incoming(incoming) => return self.incoming(*incoming, now),
+            SipEvent::Progress { dialog, status, body } => (dialog, Said::Progress { status, body }),
+            SipEvent::Answered { dialog, body } => {
+                if self.called_off.contains(&dialog) {
+                    // RFC 3261 §9.1: the answer crossed our CANCEL.
+                    self.outputs.push_back(Output::Sip(Command::Bye { dialog, reason: None }));
+                    return;
+                }
+                (dialog, Said::Answered { body })
+            }
+            SipEvent::Failed { dialog, status, .. } => (dialog, Said::Failed { status }),
+            SipEvent::Confirmed { dialog, body } => (dialog, Said::Confirmed { body }),
+            SipEvent::Reoffer { dialog, body } => (dialog, Said::Reoffer { body }),
+            SipEvent::ReofferAnswered { dialog, body } => (dialog, Said::ReofferAnswered { body }),
+            // What was agreed stands.
+            SipEvent::ReofferFailed { .. } => return,
+            SipEvent::Info {
+                dialog,
+                content_type,
+                body,
+            } => (dialog, Said::Info { content_type, body }),
+            SipEvent::Cancelled { dialog } => (dialog, Said::Cancelled),
+            SipEvent::Ended { dialog, cause } => (dialog, Said::Ended(cause_of_end(cause))),
+            SipEvent::Bound { .. } | SipEvent::Unbound { .. } | SipEvent::TrunkState { .. } => return,
+        };
+        let is_last = matches!(said, Said::Failed { .. } | Said::Cancelled | Said::Ended(_));
+        if let Some(call) = self.dialogs.get(&dialog).copied() {
+            self.step(call, CallInput::Said(dialog, said), now);
+        }
+        if is_last {
+            self.dialogs.remove(&dialog);
+            self.called_off.remove(&dialog);
+        }
+    }
+
+    fn heard(&mut self, event: MediaEvent, now: Instant) {
+        let (leg, is_last) = match &event {
+            MediaEvent::Digit { leg, .. }
+            | MediaEvent::PlayDone { leg, .. }
+            | MediaEvent::Silent { leg }
+            | MediaEvent::Heard { leg } => (*leg, false),
+            MediaEvent::Closed { leg, .. } => (*leg, true),
+        };
+        if let Some(call) = self.media.get(&leg).copied() {
+            self.step(call, CallInput::Media(event), now);
+        }
+        if is_last {
+            self.media.remove(&leg);
+        }
+    }
+
+    fn incoming(&mut self, incoming: Incoming, now: Instant) {
+        let dialog = incoming.dialog;
+        if self.draining || self.calls.len() >= self.most_calls {
+            metrics::counter!("strowger_calls_refused_total").increment(1);
+            self.outputs.push_back(Output::Sip(Command::Reject {
+                dialog,
+                status: 503,
+                reason: String::new(),
+                retry_after_s: Some(RETRY_AFTER_S),
+            }));
+            return;
+        }
+        let asker = match &incoming.origin {
+            Origin::Device { tenant, .. } => Asker::Device { tenant: *tenant },
+            Origin::Trunk(trunk) => Asker::Trunk(*trunk),
+        };
+        let mut dialled = incoming.request_user.clone();
+        let mut decision = self.decide(asker, &dialled);
+        // Some providers send every call to the account's name and the number in To alone.
+        let unknown = decision.route == Route::Refused(HangupCause::NotFound) && !decision.foreign;
+        if unknown && matches!(asker, Asker::Trunk(_)) && incoming.to_user != dialled {
+            let by_to = self.decide(asker, &incoming.to_user);
+            if !matches!(by_to.route, Route::Refused(_)) {
+                decision = by_to;
+                dialled.clone_from(&incoming.to_user);
+            }
+        }
+        let Some(tenant) = decision.tenant else {
+            let (status, reason) = cause::status(HangupCause::Forbidden);
+            let reason = reason.to_owned();
+            self.outputs.push_back(Output::Sip(Command::Reject {
+                dialog,
+                status,
+                reason,
+                retry_after_s: None,
+            }));
+            return;
+        };
+        if decision.foreign {
+            let dialled = dialled.clone();
+            self.outputs.push_back(Output::CrossedTenant { tenant, dialled });
+        }
+        let arrival = self.arrival(incoming, dialled);
+        let call = self.with_scene(now, |scene| Call::arrive(arrival, tenant, decision, scene));
+        self.enter(call, now);
+    }
+
+    fn arrival(&self, incoming: Incoming, dialled: String) -> Arrival {
+        let written = incoming.asserted.as_deref().unwrap_or(&incoming.from_user);
+        let number = number::normalise(written).unwrap_or_else(|| written.to_owned());
+        let dialled = number::normalise(&dialled).unwrap_or(dialled);
+        let (device, user, trunk) = match incoming.origin {
+            Origin::Device { device, user, .. } => (Some(device), user, None),
+            Origin::Trunk(trunk) => (None, None, Some(trunk)),
+        };
+        let person = user.and_then(|user| self.directory.person(user));
+        // A phone's own word about its number counts for nothing: it is its owner's extension.
+        let extension = person.and_then(|person| person.user.extension.clone());
+        let name = person.map(|person| person.user.name.clone()).or(incoming.from_display);
+        let from_number = extension.unwrap_or(number);
+        let of_trunk = trunk.and_then(|trunk| self.directory.trunk(trunk)).map(|trunk| trunk.name.clone());
+        let party = name.clone().or(of_trunk).unwrap_or_else(|| from_number.clone());
+        Arrival {
+            dialog: incoming.dialog,
+            sip_call_id: incoming.sip_call_id,
+            from_number,
+            from_name: name,
+            dialled,
+            offer: incoming.offer,
+            source: incoming.source.ip(),
+            device,
+            user,
+            trunk,
+            party,
+        }
+    }
+
+    fn decide(&self, asker: Asker, dialled: &str) -> route::Decision {
+        let is_bound = |device| !self.supply.bindings(device).is_empty();
+        route::decide(&RouteInput {
+            directory: &self.directory,
+            asker,
+            dialled,
+            is_bound: &is_bound,
+            load: &self.load,
+        })
+    }
+
+    fn placement(&self, order: &PlaceCall) -> Result<Placement, PlaceError> {
+        let directory = &self.directory;
+        if order.flow.is_some_and(|flow| directory.flow(flow).is_none_or(|flow| flow.tenant != order.tenant)) {
+            return Err(PlaceError::NoRoute);
+        }
+        let from_number = match order.from.as_deref().map(str::trim).filter(|from| !from.is_empty()) {
+            None => {
+                let policy = directory.policy(order.tenant, order.user);
+                let only = directory.only_number(order.tenant).map(|number| number.number.clone());
+                let set = Some(policy.caller_number.clone()).filter(|number| !number.is_empty());
+                set.or(only).unwrap_or_else(|| "anonymous".to_owned())
+            }
+            Some(from) => {
+                let is_number = directory.number(from).is_some_and(|number| number.tenant == order.tenant);
+                let person = directory
+                    .extension(order.tenant, from)
+                    .or_else(|| directory.owner_of_username(order.tenant, from));
+                if !is_number && person.is_none() {
+                    return Err(PlaceError::ForeignCaller);
+                }
+                from.to_owned()
+            }
+        };
+        let route = self.decide(Asker::Tenant(order.tenant), &order.to).route;
+        match route {
+            Route::User { .. } | Route::Trunk { .. } => Ok(Placement { route, from_number }),
+            Route::Voicemail(_) | Route::Refused(HangupCause::Unreachable) => Err(PlaceError::Unreachable),
+            Route::Refused(HangupCause::Congestion) => Err(PlaceError::Busy),
+            Route::Flow(_) | Route::Room(_) | Route::Refused(_) => Err(PlaceError::NoRoute),
+        }
+    }
+
+    fn with_scene<T>(&mut self, now: Instant, work: impl FnOnce(&mut Scene<'_>) -> T) -> T {
+        work(&mut Scene {
+            now,
+            directory: &self.directory,
+            supply: self.supply.as_ref(),
+            world: self.world.as_ref(),
+            load: &mut self.load,
+            rooms: &mut self.rooms,
+        })
+    }
+
+    fn enter(&mut self, call: Call, now: Instant) -> CallId {
+        let id = call.id();
+        metrics::counter!("strowger_calls_total").increment(1);
+        self.calls.insert(id, Entered {
+                call: Box::new(call),
+                wake: None,
+            });
+        self.settle(id, now);
+        id
+    }
+
+    fn step(&mut self, id: CallId, input: CallInput, now: Instant) {
+        self.guarded(id, now, |call, scene| call.handle(input, scene));
+    }
+
+    /// Lets a call take a step. A call that panics is ended; what it had asked for is still done.
+    fn guarded(&mut self, id: CallId, now: Instant, work: impl FnOnce(&mut Call, &mut Scene<'_>)) {
+        let Some(entered) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let mut scene = Scene {
+            now,
+            directory: &self.directory,
+            supply: self.supply.as_ref(),
+            world: self.world.as_ref(),
+            load: &mut self.load,
+            rooms: &mut self.rooms,
+        };
+        let call = &mut entered.call;
+        // A call is whole again after `abort`, which only walks its legs; nothing else saw the middle of the step.
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(call, &mut scene)));
+        if outcome.is_err() {
+            tracing::error!(call_id = %id, "a call broke; it is ended");
+            if catch_unwind(AssertUnwindSafe(|| call.abort(&mut scene))).is_err() {
+                tracing::error!(call_id = %id, "a broken call could not be ended in order; it is dropped");
+                self.calls.remove(&id);
+                return;
+            }
+        }
+        self.settle(id, now);
+    }
+
+    /// Passes on what a call asks for, and notes when it wants to be woken.
+    fn settle(&mut self, id: CallId, _now: Instant) {
+        let Some(mut entered) = self.calls.remove(&id) else {
+            return;
+        };
+        while let Some(output) = entered.call.poll_output() {
+            self.pass_on(&entered.call, output);
+        }
+        let wake = entered.call.poll_timeout().map(|(at, _)| at);
+        if wake != entered.wake {
+            if let Some(old) = entered.wake {
+                self.wakes.remove(&(old, id));
+            }
+            if let Some(wake) = wake {
+                self.wakes.insert((wake, id));
+            }
+            entered.wake = wake;
+        }
+        if !entered.call.is_over() {
+            self.calls.insert(id, entered);
+        }
+    }
+
+    fn pass_on(&mut self, call: &Call, output: CallOutput) {
+        let output = match output {
+            CallOutput::OwnDialog(dialog) => {
+                self.dialogs.insert(dialog, call.id());
+                return;
+            }
+            CallOutput::OwnMedia(leg) => {
+                self.media.insert(leg, call.id());
+                return;
+            }
+            CallOutput::CalledOff(dialog) => {
+                self.called_off.insert(dialog);
+                return;
+            }
+            CallOutput::Signal(dialog, signal) => match self.command(dialog, signal) {
+                Some(command) => Output::Sip(command),
+                None => return,
+            },
+            CallOutput::Media(order) => Output::Media(order),
+            CallOutput::Capture(meta, streams) => Output::Capture(meta, streams),
+            CallOutput::Tap(capture, tap) => Output::Tap(capture, tap),
+            CallOutput::CaptureEnd(capture) => Output::CaptureEnd(capture),
+            CallOutput::Journal(tenant, entry) => Output::Journal(tenant, entry),
+            CallOutput::Tell(kind, cause) => {
+                self.sequence += 1;
+                Output::Tell(Box::new(SwitchEvent {
+                    sequence: self.sequence,
+                    at: self.world.now(),
+                    kind,
+                    call: call.live(),
+                    cause,
+                }))
+            }
+        };
+        self.outputs.push_back(output);
+    }
+
+    fn command(&self, dialog: DialogKey, signal: Signal) -> Option<Command> {
+        Some(match signal {
+            Signal::Invite(invite) => self.invite(dialog, *invite)?,
+            Signal::Ring { status, body } => Command::Ring { dialog, status, body },
+            Signal::Answer { body } => Command::Answer { dialog, body },
+            Signal::Reject(why) => {
+                let (status, reason) = cause::status(why);
+                Command::Reject {
+                    dialog,
+                    status,
+                    reason: reason.to_owned(),
+                    retry_after_s: (status == 503).then_some(RETRY_AFTER_S),
+                }
+            }
+            Signal::Cancel => Command::Cancel { dialog },
+            Signal::Bye(why) => Command::Bye {
+                dialog,
+                reason: cause::reason(why),
+            },
+            Signal::AnswerReoffer { body } => Command::AnswerReoffer { dialog, body },
+            Signal::RefuseReoffer(status) => Command::RefuseReoffer { dialog, status },
+        })
+    }
+
+    fn invite(&self, dialog: DialogKey, invite: Invite) -> Option<Command> {
+        let (target, auth) = match invite.target {
+            InviteTarget::Phone(binding) => (Target::Binding(Box::new(binding)), None),
+            InviteTarget::Trunk(id) => {
+                let trunk = self.directory.trunk(id)?;
+                let addr: SocketAddr = self.supply.trunk_address(id)?;
+                let target = TrunkTarget {
+                    trunk: id,
+                    addr,
+                    host: trunk.host.clone(),
+                    port: trunk.port,
+                    transport: trunk.transport,
+                    user: invite.to_user.clone(),
+                };
+                (Target::Trunk(target), Some(id))
+            }
+        };
+        Some(Command::Invite(Box::new(strowger_sip::Invite {
+            dialog,
+            target,
+            from_user: invite.from_user,
+            from_display: invite.from_display,
+            from_host: None,
+            to_user: invite.to_user,
+            offer: invite.offer,
+            auth,
+            headers: Vec::new(),
+        })))
+    }
+}
+
+const fn cause_of_end(reason: EndReason) -> HangupCause {
+    match reason {
+        EndReason::Bye | EndReason::Local => HangupCause::Normal,
+        EndReason::NoAck | EndReason::SessionExpired | EndReason::Lost => HangupCause::ProviderError,
+    }
+}

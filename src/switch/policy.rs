@@ -1,0 +1,93 @@
+//! What the settings say about calls, read once when the directory is made.
+
+use std::time::Duration;
+use strowger_model::settings::Settings;
+
+/// The settings of a tenant or user as far as calls go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// How long a callee is rung.
+    pub ring_timeout: Duration,
+    /// The longest call, counted from its answer.
+    pub max_duration: Duration,
+    /// Whether calls may be recorded at all.
+    pub may_record: bool,
+    /// Whether calls are recorded without being asked.
+    pub auto_record: bool,
+    /// Whether recorded calls are transcribed without being asked.
+    pub auto_transcribe: bool,
+    /// Whether messages are taken.
+    pub voicemail: bool,
+    /// The longest message.
+    pub voicemail_max: Duration,
+    /// Whether messages are transcribed.
+    pub transcribe_voicemail: bool,
+    /// Whether flows run.
+    pub flows: bool,
+    /// The number shown on outbound calls; empty shows the caller's own.
+    pub caller_number: String,
+}
+
+impl Policy {
+    /// Reads the settings.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        let seconds = |name| Duration::from_secs(settings.number(name).unsigned_abs());
+        let transcription = settings.switch("enable_ai_transcription");
+        Self {
+            ring_timeout: seconds("ring_timeout_seconds"),
+            max_duration: seconds("max_call_duration_seconds"),
+            may_record: settings.switch("enable_call_recording"),
+            auto_record: settings.switch("auto_record_calls"),
+            auto_transcribe: transcription && settings.switch("auto_transcribe_calls"),
+            voicemail: settings.switch("enable_voicemail"),
+            voicemail_max: seconds("voicemail_max_seconds"),
+            transcribe_voicemail: transcription && settings.switch("auto_transcribe_voicemails"),
+            flows: settings.switch("enable_ivr"),
+            caller_number: settings.text("default_caller_number"),
+        }
+    }
+
+    /// Who asked for a recording, where one is to be made. A `false` of anybody wins, then a `true`,
+    /// then the settings; nothing is recorded where recording is not allowed at all.
+    #[must_use]
+    pub fn recorded_by(&self, by_program: Option<bool>, by_number: Option<bool>) -> Option<&'static str> {
+        if by_program == Some(false) || by_number == Some(false) || !self.may_record {
+            return None;
+        }
+        match (by_program, by_number) {
+            (Some(true), _) => Some("api"),
+            (_, Some(true)) => Some("number"),
+            (_, _) => self.auto_record.then_some("settings"),
+        }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::of(&Settings::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_no_wins_over_every_yes_and_the_ban_over_all() {
+        let flags = [None, Some(true), Some(false)];
+        for auto_record in [true, false] {
+            for may_record in [true, false] {
+                let policy = Policy { auto_record, may_record, ..Policy::default() };
+                for program in flags {
+                    for number in flags {
+                        let by = policy.recorded_by(program, number);
+                        let no = program == Some(false) || number == Some(false) || !may_record;
+                        let yes = program == Some(true) || number == Some(true) || auto_record;
+                        assert_eq!(by.is_some(), !no && yes, "{auto_record} {may_record} {program:?} {number:?}");
+                    }
+                }
+            }
+        }
+    }
+}

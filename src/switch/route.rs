@@ -1,0 +1,253 @@
+//! Where a call goes. One pure question, asked once for every dialled number.
+
+use crate::directory::Directory;
+use std::collections::HashMap;
+use strowger_model::record::{Number, Trunk};
+use strowger_model::trunk::NumberTarget;
+use strowger_model::{DeviceId, FlowId, HangupCause, RoomId, TenantId, TrunkId, UserId, number};
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// A phone of the tenant.
+    Device {
+        /// Its tenant.
+        tenant: TenantId,
+    },
+    /// A provider.
+    Trunk(TrunkId),
+    /// A flow or a program of the tenant: dials like one of its phones.
+    Tenant(TenantId),
+}
+
+/// The calls that are running, as far as routing cares.
+#[derive(Debug, Clone, Default)]
+pub struct Load {
+    by_trunk: HashMap<TrunkId, usize>,
+}
+
+impl Load {
+    /// How many legs go through a trunk.
+    #[must_use]
+    pub fn on(&self, trunk: TrunkId) -> usize {
+        self.by_trunk.get(&trunk).copied().unwrap_or(0)
+    }
+
+    /// Counts a leg that begins.
+    pub fn begin(&mut self, trunk: TrunkId) {
+        *self.by_trunk.entry(trunk).or_default() += 1;
+    }
+
+    /// Counts a leg that is over.
+    pub fn end(&mut self, trunk: TrunkId) {
+        if let Some(count) = self.by_trunk.get_mut(&trunk) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_trunk.remove(&trunk);
+            }
+        }
+    }
+}
+
+/// Everything the decision needs.
+pub struct RouteInput<'a> {
+    /// What is known.
+    pub directory: &'a Directory,
+    /// Who asks.
+    pub asker: Asker,
+    /// What was dialled, as written.
+    pub dialled: &'a str,
+    /// Whether a phone can be reached now.
+    pub is_bound: &'a dyn Fn(DeviceId) -> bool,
+    /// The calls that are running.
+    pub load: &'a Load,
+}
+
+/// Where the call goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// A flow takes it.
+    Flow(FlowId),
+    /// These phones of a user ring.
+    User {
+        /// Who.
+        user: UserId,
+        /// The phones that can be reached, at least one.
+        phones: Vec<DeviceId>,
+        /// Whether a message is taken when nobody answers.
+        voicemail: bool,
+    },
+    /// A message is taken for a user.
+    Voicemail(UserId),
+    /// The caller joins a room.
+    Room(RoomId),
+    /// It goes out through a trunk.
+    Trunk {
+        /// Which.
+        trunk: TrunkId,
+        /// The number to ask it for.
+        number: String,
+    },
+    /// It goes nowhere.
+    Refused(HangupCause),
+}
+
+/// The answer: the route, whose call it is, and the number that was dialled, where it is one of ours.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// Where it goes.
+    pub route: Route,
+    /// Whose call it is; `None` only when the asker is unknown by now.
+    pub tenant: Option<TenantId>,
+    /// The tenant's number that was dialled.
+    pub number: Option<Number>,
+    /// Whether what was dialled belongs to another tenant: refused, and worth an audit line.
+    pub foreign: bool,
+}
+
+/// Decides where a call goes.
+#[must_use]
+pub fn decide(input: &RouteInput<'_>) -> Decision {
+    let directory = input.directory;
+    let tenant = match input.asker {
+        Asker::Device { tenant } | Asker::Tenant(tenant) => Some(tenant),
+        Asker::Trunk(trunk) => directory.trunk(trunk).map(|trunk| trunk.tenant),
+    };
+    let refused = |why, foreign| Decision {
+        route: Route::Refused(why),
+        tenant,
+        number: None,
+        foreign,
+    };
+    let Some(tenant) = tenant.filter(|tenant| directory.is_active(*tenant)) else {
+        return refused(HangupCause::Forbidden, false);
+    };
+    let asks = Question { input, tenant };
+    if directory.is_foreign(tenant, &asks.written()) {
+        return refused(HangupCause::NotFound, true);
+    }
+    let (route, number) = match input.asker {
+        Asker::Trunk(trunk) => asks.from_trunk(trunk),
+        Asker::Device { .. } | Asker::Tenant(_) => asks.from_inside(),
+    };
+    Decision {
+        route,
+        tenant: Some(tenant),
+        number,
+        foreign: false,
+    }
+}
+
+struct Question<'a> {
+    input: &'a RouteInput<'a>,
+    tenant: TenantId,
+}
+
+impl Question<'_> {
+    fn written(&self) -> String {
+        let dialled = self.input.dialled.trim();
+        number::normalise(dialled).unwrap_or_else(|| dialled.to_owned())
+    }
+
+    fn from_trunk(&self, trunk: TrunkId) -> (Route, Option<Number>) {
+        let number = self.input.directory.number(&self.written());
+        match number.filter(|number| number.tenant == self.tenant && number.active) {
+            Some(number) => (self.of_number(number, Some(trunk)), Some(number.clone())),
+            None => (Route::Refused(HangupCause::NotFound), None),
+        }
+    }
+
+    fn from_inside(&self) -> (Route, Option<Number>) {
+        let directory = self.input.directory;
+        let written = self.written();
+        let person = directory
+            .extension(self.tenant, &written)
+            .or_else(|| directory.owner_of_username(self.tenant, self.input.dialled.trim()));
+        if let Some(person) = person {
+            return (self.user(person.user.id), None);
+        }
+        if let Some(room) = directory.find_room(self.tenant, &written) {
+            return (Route::Room(room.id), None);
+        }
+        if let Some(own) = directory.number(&written).filter(|number| number.active) {
+            return (self.of_number(own, None), Some(own.clone()));
+        }
+        (self.outbound(None), None)
+    }
+
+    fn of_number(&self, number: &Number, came_through: Option<TrunkId>) -> Route {
+        let directory = self.input.directory;
+        let of_tenant = |user: &UserId| {
+            let person = directory.person(*user);
+            person.is_some_and(|person| person.user.tenant == Some(self.tenant))
+        };
+        match number.target {
+            None => Route::Refused(HangupCause::NotFound),
+            Some(NumberTarget::Flow(flow)) => {
+                let published = directory.flow(flow).filter(|flow| flow.tenant == self.tenant);
+                let allowed = directory.policy(self.tenant, None).flows;
+                match published.filter(|_| allowed) {
+                    Some(published) => Route::Flow(published.flow),
+                    None => Route::Refused(HangupCause::Unreachable),
+                }
+            }
+            Some(NumberTarget::User(user)) if of_tenant(&user) => self.user(user),
+            Some(NumberTarget::Voicemail(user)) if of_tenant(&user) => {
+                if directory.policy(self.tenant, Some(user)).voicemail {
+                    Route::Voicemail(user)
+                } else {
+                    Route::Refused(HangupCause::Unreachable)
+                }
+            }
+            Some(NumberTarget::User(_) | NumberTarget::Voicemail(_)) => Route::Refused(HangupCause::Unreachable),
+            Some(NumberTarget::Room(room)) => match directory.room(room) {
+                Some(room) if room.tenant == self.tenant => Route::Room(room.id),
+                Some(_) | None => Route::Refused(HangupCause::NotFound),
+            },
+            Some(NumberTarget::Trunk) => self.outbound(came_through),
+        }
+    }
+
+    fn user(&self, user: UserId) -> Route {
+        let directory = self.input.directory;
+        let devices = directory.person(user).map_or(&[][..], |person| &person.devices);
+        let phones: Vec<DeviceId> = devices.iter().copied().filter(|device| (self.input.is_bound)(*device)).collect();
+        let voicemail = directory.policy(self.tenant, Some(user)).voicemail;
+        match (phones.is_empty(), voicemail) {
+            (false, voicemail) => Route::User { user, phones, voicemail },
+            (true, true) => Route::Voicemail(user),
+            (true, false) => Route::Refused(HangupCause::Unreachable),
+        }
+    }
+
+    /// The trunk with the longest fitting prefix that has room. A call never goes back through the
+    /// trunk it came from: the provider would send it to us again.
+    fn outbound(&self, came_through: Option<TrunkId>) -> Route {
+        let Some(number) = number::normalise(self.input.dialled) else {
+            return Route::Refused(HangupCause::NotFound);
+        };
+        let fitting: Vec<&Trunk> = self
+            .input
+            .directory
+            .trunks_of(self.tenant)
+            .filter(|trunk| Some(trunk.id) != came_through && fits(&trunk.prefix, &number))
+            .collect();
+        let has_room = |trunk: &&&Trunk| self.input.load.on(trunk.id) < usize::try_from(trunk.max_calls).unwrap_or(0);
+        let chosen = fitting.iter().filter(has_room).max_by_key(|trunk| (trunk.prefix.len(), trunk.id));
+        match chosen {
+            Some(trunk) => Route::Trunk { trunk: trunk.id, number },
+            None if fitting.is_empty() => Route::Refused(HangupCause::NotFound),
+            None => Route::Refused(HangupCause::Congestion),
+        }
+    }
+}
+
+fn fits(prefix: &str, number: &str) -> bool {
+    let bare = |text: &str| text.trim_start_matches('+').to_owned();
+    let international = |text: &str| text.strip_prefix("00").map(str::to_owned);
+    number.starts_with(prefix)
+        || (prefix.starts_with('+') && international(number).is_some_and(|number| number.starts_with(&bare(prefix))))
+        || (prefix.starts_with("00")
+            && number.starts_with('+')
+            && international(prefix).is_some_and(|prefix| bare(number).starts_with(&prefix)))
+}

@@ -1,0 +1,41 @@
+//! What a call stands on while it takes an input: the moment, what is known, and what it may draw from.
+
+use crate::directory::Directory;
+use crate::route::Load;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+use strowger_media::OpenLeg;
+use strowger_model::record::Binding;
+use strowger_model::{CallId, DeviceId, TrunkId, World};
+use strowger_rooms::Rooms;
+use strowger_sip::DialogKey;
+
+/// What a call draws from its surroundings at once: names, ports, and where phones are. The daemon
+/// answers from the SIP endpoint and the media threads, tests and the simulation from counters.
+pub trait Supply: Send + Sync {
+    /// The name of a dialog that we are about to open.
+    fn dialog(&self) -> DialogKey;
+    /// Opens the audio of a leg whose far end is at or behind `toward`; `None` when no port is free.
+    fn open_leg(&self, call: CallId, toward: Option<IpAddr>) -> Option<OpenLeg>;
+    /// Where a phone can be reached now.
+    fn bindings(&self, device: DeviceId) -> Vec<Binding>;
+    /// Where a provider's host is, once its name was found.
+    fn trunk_address(&self, trunk: TrunkId) -> Option<SocketAddr>;
+}
+
+/// The surroundings of one input.
+pub struct Scene<'a> {
+    /// The moment.
+    pub now: Instant,
+    /// What is known.
+    pub directory: &'a Arc<Directory>,
+    /// Names, ports and places.
+    pub supply: &'a dyn Supply,
+    /// Wall time and chance.
+    pub world: &'a dyn World,
+    /// The calls that run.
+    pub load: &'a mut Load,
+    /// The meetings that run.
+    pub rooms: &'a mut Rooms,
+}
