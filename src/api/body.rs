@@ -65,6 +65,10 @@ where
             let detail = format!("the body is larger than {BODY_LIMIT_BYTES} bytes");
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
         })?;
+        // No text of ours has a place for it, and PostgreSQL refuses it.
+        if bytes.windows(6).any(|window| window == br"\u0000") {
+            return Err(Problem::field("(body)", "texts cannot hold the character U+0000"));
+        }
         let read: T = if bytes.is_empty() { parse(b"{}") } else { parse(&bytes) }?;
         let mut faults = Faults::default();
         read.check(&mut faults);
@@ -132,8 +136,11 @@ where
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
         // An empty value is an empty field of a form: not asked for.
-        let pairs = pairs.filter(|(_, value)| !value.is_empty());
-        let reader = serde::de::value::MapDeserializer::new(pairs.map(|(name, value)| (name, Text(value))));
+        let pairs: Vec<_> = pairs.filter(|(_, value)| !value.is_empty()).collect();
+        if let Some((name, _)) = pairs.iter().find(|(_, value)| value.contains('\0')) {
+            return Err(Problem::field(name.as_ref(), "texts cannot hold the character U+0000"));
+        }
+        let reader = serde::de::value::MapDeserializer::new(pairs.into_iter().map(|(name, value)| (name, Text(value))));
         match serde_path_to_error::deserialize::<_, T>(reader) {
             Ok(read) => Ok(Self(read)),
             Err(error) => {

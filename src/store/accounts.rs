@@ -336,6 +336,22 @@ impl Accounts {
         tx.commit().await
     }
 
+    /// Ends one of a person's sessions. Returns whether there was one.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn close_session_of(&self, user: UserId, session: SessionId) -> Result<bool> {
+        let mut tx = self.store.write_all().await?;
+        let gone = tx
+            .run(
+                "delete from sessions where user_id = $1 and id = $2",
+                args![user, session],
+            )
+            .await?;
+        tx.commit().await?;
+        Ok(gone > 0)
+    }
+
     /// Ends every session of a person.
     ///
     /// # Errors

@@ -33,6 +33,10 @@ pub struct AccessConfig {
     pub session_longest: Duration,
     /// How many passwords are hashed at once, 19 MiB each.
     pub hashes_at_once: usize,
+    /// How many requests a second a token may make in the long run.
+    pub requests_per_second: u32,
+    /// How many requests a token may make at once.
+    pub request_burst: u32,
 }
 
 impl Default for AccessConfig {
@@ -43,6 +47,8 @@ impl Default for AccessConfig {
             session_idle: Duration::from_secs(12 * 3600),
             session_longest: Duration::from_secs(14 * 24 * 3600),
             hashes_at_once: 2,
+            requests_per_second: 100,
+            request_burst: 300,
         }
     }
 }
@@ -93,14 +99,18 @@ struct Limits {
 }
 
 impl Limits {
-    fn new() -> Self {
+    fn new(config: &AccessConfig) -> Self {
         Self {
             // A family behind one address mistypes; a machine that guesses gets one try in ten seconds.
             sign_in_by_source: Throttle::new(0.1, 20.0, 20_000),
             // Six guesses at one account, then one a minute, wherever they come from.
             sign_in_by_account: Throttle::new(1.0 / 60.0, 6.0, 20_000),
             wrong_token_by_source: Throttle::new(0.2, 30.0, 20_000),
-            by_token: Throttle::new(100.0, 300.0, 20_000),
+            by_token: Throttle::new(
+                f64::from(config.requests_per_second),
+                f64::from(config.request_burst),
+                20_000,
+            ),
         }
     }
 }
@@ -116,13 +126,14 @@ impl Access {
     #[must_use]
     pub fn new(store: Store, world: Arc<dyn World>, config: AccessConfig) -> Self {
         let hashing = Semaphore::new(config.hashes_at_once.max(1));
+        let limits = Mutex::new(Limits::new(&config));
         Self {
             inner: Arc::new(Inner {
                 store,
                 world,
                 config,
                 hashing,
-                limits: Mutex::new(Limits::new()),
+                limits,
             }),
         }
     }

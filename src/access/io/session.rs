@@ -3,7 +3,7 @@
 use super::{Access, Error};
 use crate::principal::Principal;
 use crate::secret;
-use strowger_model::UserId;
+use strowger_model::{SessionId, UserId};
 use strowger_store::{Actor, Session};
 
 impl Access {
@@ -33,6 +33,14 @@ impl Access {
     /// The store failed.
     pub async fn sessions_of(&self, user: UserId) -> Result<Vec<Session>, Error> {
         Ok(self.store().accounts().sessions_of(user).await?)
+    }
+
+    /// Ends one of a person's sessions. Returns whether there was one.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn end_session(&self, user: UserId, session: SessionId) -> Result<bool, Error> {
+        Ok(self.store().accounts().close_session_of(user, session).await?)
     }
 
     /// Ends every session of a person: their role changed, or they were switched off.

@@ -1,6 +1,6 @@
 //! The call log.
 
-use super::one::beside;
+use super::one::with_beside;
 use super::wire::CallJson;
 use crate::body::Asked;
 use crate::caller::Caller;
@@ -53,7 +53,7 @@ pub(crate) async fn log(caller: Caller, Asked(query): Asked<LogQuery>) -> Result
     let page = page(query.cursor.clone(), query.limit);
     let paged = scope.calls().log(&filter(query)?, &page).await?;
     let next_cursor = paged.next;
-    let items = beside(&scope, paged.items).await?;
+    let items = with_beside(&scope, paged.items).await?;
     Ok(Json(Listing { items, next_cursor }))
 }
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 use strowger_model::CallId;
 use strowger_model::record::Call;
 use strowger_model::role::Permission;
-use strowger_store::{Actor, Scope};
+use strowger_store::{Actor, Beside, Scope};
 use utoipa::ToSchema;
 
 /// One call with its legs and what happened in it.
@@ -119,24 +119,24 @@ pub(crate) async fn hang_up(
 pub(super) async fn find(scope: &Scope, id: CallId) -> Result<CallJson, Problem> {
     let detail = scope.calls().detail(id).await?;
     let detail = detail.ok_or_else(|| Problem::not_found("call"))?;
-    let transcript = detail.transcripts.first().map(|transcript| transcript.id.uuid());
-    let mut json = CallJson::of(detail.call, detail.recordings.first(), transcript);
+    let beside = detail.recordings.first().map(|recording| Beside {
+        recording: recording.id,
+        is_ready: recording.state == "ready",
+        transcript: detail.transcripts.first().map(|transcript| transcript.id),
+    });
+    let mut json = CallJson::of(detail.call, beside.as_ref());
     json.legs = Some(detail.legs.into_iter().map(LegJson::from).collect());
     json.events = Some(detail.events.into_iter().map(EventJson::from).collect());
     Ok(json)
 }
 
 /// Calls of a list with their recordings and transcripts.
-pub(super) async fn beside(scope: &Scope, calls: Vec<Call>) -> Result<Vec<CallJson>, Problem> {
-    let mut out = Vec::with_capacity(calls.len());
-    for call in calls {
-        let recording = scope.recordings().of_call(call.id).await?.into_iter().next();
-        let transcript = match &recording {
-            Some(recording) => scope.transcripts().of_recording(recording.id).await?,
-            None => None,
-        };
-        let transcript = transcript.map(|transcript| transcript.id.uuid());
-        out.push(CallJson::of(call, recording.as_ref(), transcript));
-    }
-    Ok(out)
+pub(super) async fn with_beside(scope: &Scope, calls: Vec<Call>) -> Result<Vec<CallJson>, Problem> {
+    let ids: Vec<CallId> = calls.iter().map(|call| call.id).collect();
+    let beside = scope.calls().beside(&ids).await?;
+    let written = calls.into_iter().map(|call| {
+        let beside = beside.get(&call.id);
+        CallJson::of(call, beside)
+    });
+    Ok(written.collect())
 }

@@ -67,9 +67,9 @@ pub(crate) async fn remove(caller: Caller, Path((id, tag)): Path<(String, String
     let scope = caller.may(Permission::ManageCalls)?;
     let id: CallId = id.parse().map_err(|_| Problem::not_found("call"))?;
     scope.calls().get(id).await?.ok_or_else(|| Problem::not_found("call"))?;
-    scope
-        .calls()
-        .remove_tag(&Actor::named(caller.actor()), id, &tag)
-        .await?;
+    if is_tag(&tag) {
+        let actor = Actor::named(caller.actor());
+        scope.calls().remove_tag(&actor, id, &tag).await?;
+    }
     Ok(Json(find(&scope, id).await?))
 }

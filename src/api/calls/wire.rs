@@ -4,7 +4,8 @@ use crate::wire::{seconds, stamp};
 use serde::Serialize;
 use serde_json::Value;
 use strowger_model::CallId;
-use strowger_model::record::{Call, CallEvent, Leg, Quality, Recording};
+use strowger_model::record::{Call, CallEvent, Leg, Quality};
+use strowger_store::Beside;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -139,8 +140,8 @@ impl CallJson {
     /// Writes a call with what is shown beside it.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "no call costs nine quadrillion millionths")]
-    pub(crate) fn of(call: Call, recording: Option<&Recording>, transcript: Option<Uuid>) -> Self {
-        let playable = recording.filter(|recording| recording.state == "ready");
+    pub(crate) fn of(call: Call, beside: Option<&Beside>) -> Self {
+        let playable = beside.filter(|beside| beside.is_ready);
         Self {
             id: call.id.uuid(),
             tenant_id: call.tenant.uuid(),
@@ -158,10 +159,12 @@ impl CallJson {
             duration_seconds: seconds(call.duration_ms),
             duration_ms: call.duration_ms,
             hangup_cause: call.cause.map(strowger_model::HangupCause::code),
-            recording_url: playable.map(|recording| format!("/api/recordings/{}/audio", recording.id)),
-            recording_sid: recording.map(|recording| format!("RE{}", recording.id.uuid().simple())),
-            recording_id: recording.map(|recording| recording.id.uuid()),
-            transcription_id: transcript,
+            recording_url: playable.map(|beside| format!("/api/recordings/{}/audio", beside.recording)),
+            recording_sid: beside.map(|beside| format!("RE{}", beside.recording.uuid().simple())),
+            recording_id: beside.map(|beside| beside.recording.uuid()),
+            transcription_id: beside
+                .and_then(|beside| beside.transcript)
+                .map(|transcript| transcript.uuid()),
             cost: call.cost_micros as f64 / 1e6,
             currency: call.currency,
             notes: call.notes,

@@ -1,10 +1,12 @@
 //! Calls: their life while they run ([`life`]), the log ([`log`]), one call's page and what people
 //! change on it ([`page`]).
 
+mod beside;
 mod life;
 mod log;
 pub(crate) mod page;
 
+pub use beside::Beside;
 pub use life::{FinishedCall, NewRecording, NewVoicemail};
 pub use log::{CallFilter, CallStats};
 pub use page::CallDetail;

@@ -215,6 +215,7 @@ async fn arbitrary_input_is_never_our_fault() {
         "\"' or 1=1 --\"",
         "\"%00%ff\"",
         "9223372036854775808",
+        "\"\\u0000\"",
         "\"\u{202e}\u{1f600}\"",
     ];
     let mut chance = 1_u64;
@@ -269,8 +270,11 @@ async fn arbitrary_input_is_never_our_fault() {
                 .body(Body::from(format!("{{{}}}", body.join(","))))
                 .unwrap();
             let answer = house.send(request).await;
-            let ours = answer.status.is_server_error() && answer.status != 503;
-            assert!(!ours, "{method} {uri} {body:?}: {}", answer.text());
+            assert!(
+                !answer.status.is_server_error(),
+                "{method} {uri} {body:?}: {}",
+                answer.text()
+            );
         }
     }
 }

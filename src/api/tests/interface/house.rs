@@ -71,7 +71,14 @@ impl House {
             master_key: [7; 32],
         };
         let store = Store::open(&config, world.clone()).await.unwrap();
-        let access = Access::new(store.clone(), world.clone(), AccessConfig::default());
+        let access = Access::new(
+            store.clone(),
+            world.clone(),
+            AccessConfig {
+                request_burst: 100_000,
+                ..AccessConfig::default()
+            },
+        );
         let switch = Arc::new(StandIn::new(store.clone(), world.clone()));
         let state = ApiState::new(access.clone(), switch.clone(), Metrics::detached());
         let acme = tenancy(&store, &access, "acme", "+49421100").await;
