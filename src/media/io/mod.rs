@@ -6,6 +6,7 @@
 //! disk or another call.
 
 mod command;
+mod placement;
 mod ports;
 mod rooms;
 #[cfg(test)]
@@ -14,11 +15,10 @@ mod thread;
 mod wheel;
 
 use crate::{AudioPort, MediaEvent, MediaLegId, Negotiated, PlayId, RoomKey};
-use command::{Command, Mailbox};
+use command::Command;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use strowger_model::capture::Sink;
 use strowger_model::{CallId, World};
@@ -43,6 +43,8 @@ pub struct MediaConfig {
     pub ports: RangeInclusive<u16>,
     /// Media threads; 0 means one a core.
     pub threads: usize,
+    /// Legs a thread takes before the next thread is used: fewer threads wake up for the same packets.
+    pub legs_per_thread: u32,
     /// How long a leg that should be heard may stay silent before [`MediaEvent::Silent`].
     pub silence_after: Duration,
     /// Whether keys are also heard as tones on legs that did not negotiate telephone-event.
@@ -56,6 +58,7 @@ impl Default for MediaConfig {
             advertised: None,
             ports: 20_000..=29_999,
             threads: 0,
+            legs_per_thread: 400,
             silence_after: Duration::from_secs(30),
             inband_digits: true,
         }
@@ -115,7 +118,7 @@ struct Inner {
     ports: ports::Ports,
     threads: Vec<thread::Running>,
     mixer: rooms::Running,
-    next_leg: AtomicU64,
+    placement: placement::Placement,
 }
 
 impl MediaHandle {
@@ -137,10 +140,10 @@ impl MediaHandle {
         let mixer = rooms::start().map_err(|source| Error::Start { source })?;
         let inner = Inner {
             ports: ports::Ports::new(config.bind, config.ports.clone()),
+            placement: placement::Placement::new(count, config.legs_per_thread),
             config,
             threads,
             mixer,
-            next_leg: AtomicU64::new(1),
         };
         Ok((Self { inner: Arc::new(inner) }, receiver))
     }
@@ -151,13 +154,13 @@ impl MediaHandle {
     /// No free port pair, or the threads have ended.
     pub fn open(&self, call: CallId) -> Result<OpenLeg, Error> {
         let (rtp, rtcp, bound) = self.inner.ports.pair()?;
-        let index = thread::index_of_call(call, self.inner.threads.len());
-        let number = self.inner.next_leg.fetch_add(1, Ordering::Relaxed);
-        let leg = thread::leg_id(number, index);
+        let leg = self.inner.placement.place(call);
         let ip = self.inner.config.advertised.unwrap_or_else(|| bound.ip());
-        self.mailbox(leg)
-            .filter(|mailbox| mailbox.send(Command::Open { leg, rtp, rtcp }))
-            .ok_or(Error::Ended)?;
+        let told = self.send(leg, Command::Open { leg, rtp, rtcp });
+        if !told {
+            self.inner.placement.leave(leg);
+            return Err(Error::Ended);
+        }
         Ok(OpenLeg {
             leg,
             local: SocketAddr::new(ip, bound.port()),
@@ -304,16 +307,13 @@ impl MediaHandle {
 
     /// Closes a leg: its ports are free and its captures flushed when [`MediaEvent::Closed`] comes.
     pub fn close(&self, leg: MediaLegId) {
+        self.inner.placement.leave(leg);
         self.send(leg, Command::Close { leg });
     }
 
-    fn mailbox(&self, leg: MediaLegId) -> Option<&Mailbox> {
-        let running = self.inner.threads.get(thread::index_of_leg(leg))?;
-        Some(&running.mailbox)
-    }
-
-    fn send(&self, leg: MediaLegId, command: Command) {
-        // A thread that has ended says so by its closed events channel; a command to it has no meaning.
-        let _ = self.mailbox(leg).is_some_and(|mailbox| mailbox.send(command));
+    /// `false` when the thread has ended; it has said so by the closed channel of its events.
+    fn send(&self, leg: MediaLegId, command: Command) -> bool {
+        let running = self.inner.threads.get(thread::index_of_leg(leg));
+        running.is_some_and(|running| running.mailbox.send(command))
     }
 }

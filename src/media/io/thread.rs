@@ -5,7 +5,7 @@
 //! packets at once; a command ends the rest at once. Per packet nothing is allocated, locked or logged.
 
 use super::command::{Command, Inbox, Mailbox, Side, mailbox};
-use super::wheel::{STEP, Wheel};
+use super::wheel::Wheel;
 use super::{MAILBOX, MediaConfig};
 use crate::leg::{Early, Events, Leg, LegSetup, PACKET_BYTES, Play, Tap, Transmit};
 use crate::{MediaEvent, MediaLegId, rtcp};
@@ -19,7 +19,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use strowger_model::{CallId, World};
+use strowger_model::World;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -78,12 +78,6 @@ pub(super) fn leg_id(number: u64, index: usize) -> MediaLegId {
 
 pub(super) fn index_of_leg(leg: MediaLegId) -> usize {
     (leg.0 & 0xFF) as usize
-}
-
-pub(super) fn index_of_call(call: CallId, threads: usize) -> usize {
-    let mut hasher = std::collections::hash_map::DefaultHasher::new();
-    call.hash(&mut hasher);
-    (hasher.finish() % threads.max(1) as u64) as usize
 }
 
 pub(super) fn start(
@@ -238,7 +232,7 @@ impl Worker {
         if self.names.len() < CROWD || !self.unfinished.is_empty() {
             return;
         }
-        let until = self.wheel.grid_after(now);
+        let until = self.wheel.rest_after(now);
         while !self.ending {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -609,5 +603,3 @@ impl Slot {
         }
     }
 }
-
-const _: () = assert!(STEP.as_millis() == 2);

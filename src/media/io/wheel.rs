@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 /// One step of the grid.
 pub(super) const STEP: Duration = Duration::from_millis(2);
+/// How long packets may gather in a crowded thread: a step, so that none is overslept.
+const REST: Duration = STEP;
 const PLACES: usize = 10;
 /// A thread that was stopped for longer than this gives the time in between up.
 const MOST_BEHIND: u64 = 10 * PLACES as u64;
@@ -39,9 +41,11 @@ impl Wheel {
         self.epoch + Duration::from_micros(step.saturating_mul(2_000))
     }
 
-    /// The grid's first step after a moment.
-    pub(super) fn grid_after(&self, now: Instant) -> Instant {
-        self.moment(self.steps_at(now) + 1)
+    /// The end of the rest that a moment falls into.
+    pub(super) fn rest_after(&self, now: Instant) -> Instant {
+        let elapsed = now.saturating_duration_since(self.epoch).as_nanos();
+        let into = u64::try_from(elapsed % REST.as_nanos()).unwrap_or(0);
+        now + REST.saturating_sub(Duration::from_nanos(into))
     }
 
     /// Takes a member in, to be served at once and then each 20 ms.
