@@ -145,6 +145,12 @@ impl Chunk {
         &self.bytes
     }
 
+    /// How many bytes it can hold.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Whether no frame stands in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -35,6 +35,8 @@ mod speech;
 mod sql;
 mod store;
 mod tenants;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod transcripts;
 mod trunks;
@@ -63,8 +65,8 @@ pub use recordings::{Afterwards, RecordingResult, Recordings};
 pub use retention::{Retention, RetentionReport};
 pub use rooms::Rooms;
 pub use scope::Scope;
-pub use shown::{CallBrief, DayFigures, Shown, Waiting};
 pub use settings::{PlatformSettings, SettingsArea};
+pub use shown::{CallBrief, DayFigures, Shown, Waiting};
 pub use speech::Speech;
 pub use sql::{Page, Paged};
 pub use store::{Store, StoreConfig};

@@ -1,10 +1,10 @@
 //! What pages show beside rows: a few figures and words of many calls in one question each.
 
+use crate::Result;
 use crate::queue::job_of;
 use crate::recordings::recording_of;
 use crate::scope::area;
 use crate::sql::{Page, Paged, ToArg, args, cut, millis};
-use crate::Result;
 use std::collections::HashMap;
 use strowger_model::record::{JobRow, Quality, Recording};
 use strowger_model::speech::Analysis;

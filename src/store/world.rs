@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 pub struct SystemWorld;
 
 impl World for SystemWorld {
+    #[expect(clippy::disallowed_methods, reason = "the one place where wall time comes from")]
     fn now(&self) -> OffsetDateTime {
         OffsetDateTime::now_utc()
     }

@@ -9,7 +9,7 @@ mod sealed;
 
 pub use file::load_or_create;
 pub(crate) use ring::Keyring;
-pub(crate) use sealed::Key;
+pub(crate) use sealed::{Key, TAG};
 
 /// Why something could not be sealed or opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

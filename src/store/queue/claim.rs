@@ -40,7 +40,7 @@ impl Store {
     ///
     /// # Errors
     /// The database did not answer.
-    pub(super) async fn claim_job(&self, worker: &str) -> Result<Option<Claimed>> {
+    pub(crate) async fn claim_job(&self, worker: &str) -> Result<Option<Claimed>> {
         let now = self.now();
         let mut tx = self.write_all().await?;
         let statement = match self.db().engine() {
@@ -78,7 +78,7 @@ impl Store {
     }
 
     /// Says that a worker lives, for all its jobs.
-    pub(super) async fn keep_jobs(&self, worker: &str) -> Result<()> {
+    pub(crate) async fn keep_jobs(&self, worker: &str) -> Result<()> {
         let mut tx = self.write_all().await?;
         tx.run(
             "update jobs set heartbeat_at = $2 where worker = $1 and state = 'running'",
@@ -89,7 +89,7 @@ impl Store {
     }
 
     /// Ends a try. One that another worker has taken over meanwhile stays that worker's.
-    pub(super) async fn end_job(&self, worker: &str, claimed: &Claimed, outcome: &Outcome) -> Result<()> {
+    pub(crate) async fn end_job(&self, worker: &str, claimed: &Claimed, outcome: &Outcome) -> Result<()> {
         let now = self.now();
         let mut tx = self.write_all().await?;
         let (state, problem, run_at, finished) = match outcome {
@@ -152,7 +152,7 @@ impl Store {
     }
 
     /// Takes a worker's jobs back at once: it starts, so it is on none. Returns how many.
-    pub(super) async fn requeue_own_jobs(&self, worker: &str) -> Result<()> {
+    pub(crate) async fn requeue_own_jobs(&self, worker: &str) -> Result<()> {
         let mut tx = self.write_all().await?;
         tx.run(
             "update jobs set heartbeat_at = 0 where worker = $1 and state = 'running'",

@@ -1,0 +1,241 @@
+//! Reading a capture back, in order, from wherever its records stand.
+
+use super::folder;
+use super::index::{Place, Walk, segments};
+use super::record::{self, Kind, about, read_open};
+use crate::keys::{CryptoError, Key};
+use crate::{Error, Result, Store};
+use std::path::PathBuf;
+use std::sync::Arc;
+use strowger_model::capture::{CaptureMeta, Chunk, StreamMeta};
+use strowger_model::{CaptureId, TenantId};
+
+/// How a capture ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// With its end mark: nothing is missing.
+    Complete,
+    /// Without: the daemon was killed, and what it held in memory is missing.
+    Cut,
+}
+
+/// A place where something that was written is not as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// A record was changed, or put where it does not belong.
+    #[error("record {0} of the capture was changed")]
+    Changed(u64),
+    /// Records are missing, or come later than they should.
+    #[error("records {from} to {to} of the capture are missing")]
+    Missing {
+        /// The first that is not there.
+        from: u64,
+        /// The last.
+        to: u64,
+    },
+    /// A segment cannot be read any further.
+    #[error("a segment of the capture cannot be read")]
+    Unreadable,
+}
+
+/// A capture opened for reading: an iterator over its chunks in order, with the places of damage
+/// between them. It reads files: use it off the async threads.
+pub struct CaptureReader {
+    key: Arc<Key>,
+    capture: CaptureId,
+    meta: CaptureMeta,
+    streams: Vec<StreamMeta>,
+    later: std::vec::IntoIter<PathBuf>,
+    walk: Option<Walk>,
+    expected: u64,
+    found: Option<Chunk>,
+    ending: Option<Ending>,
+    cut_off: bool,
+}
+
+/// A capture's `Open` record and where it was found.
+pub(super) struct Opened {
+    pub(super) tenant: TenantId,
+    pub(super) wrapped: String,
+    place: Place,
+    sealed: Vec<u8>,
+    walk: Walk,
+    later: Vec<PathBuf>,
+}
+
+/// Looks for a capture's `Open` record.
+pub(super) fn find(folder: &std::path::Path, capture: CaptureId) -> Result<Option<Opened>> {
+    let mut later = segments(folder)?;
+    later.reverse();
+    while let Some(path) = later.pop() {
+        let fault = || Error::file("read", &path);
+        let mut walk = match Walk::new(&path) {
+            Ok(walk) => walk,
+            Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(problem) => return Err(fault()(problem)),
+        };
+        while let Some(place) = walk.next().map_err(fault())? {
+            if place.head.capture != capture || place.head.kind != Kind::Open {
+                continue;
+            }
+            let body = walk.body(&place).map_err(fault())?;
+            let open = read_open(&body).ok_or(CryptoError::Tampered)?;
+            later.reverse();
+            return Ok(Some(Opened {
+                tenant: open.tenant,
+                wrapped: open.wrapped,
+                sealed: body.get(open.sealed_at..).unwrap_or_default().to_vec(),
+                place,
+                walk,
+                later,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+impl Opened {
+    /// Opens the capture with its tenant's key.
+    pub(super) fn unseal(self, tenant_key: &Key) -> Result<CaptureReader> {
+        if self.wrapped.is_empty() {
+            return Err(CryptoError::Erased.into());
+        }
+        let capture = self.place.head.capture;
+        let key = Arc::new(tenant_key.unwrap(&about(capture), &self.wrapped)?);
+        let text = record::open(&key, &self.place.head, self.sealed)?;
+        let meta: CaptureMeta = serde_json::from_slice(&text).map_err(|_| CryptoError::Tampered)?;
+        if meta.capture != capture || meta.tenant != self.tenant {
+            return Err(CryptoError::Tampered.into());
+        }
+        Ok(CaptureReader {
+            key,
+            capture,
+            meta,
+            streams: Vec::new(),
+            later: self.later.into_iter(),
+            walk: Some(self.walk),
+            expected: 1,
+            found: None,
+            ending: None,
+            cut_off: false,
+        })
+    }
+}
+
+impl CaptureReader {
+    /// Opens a capture; `None` when the log does not hold it.
+    ///
+    /// # Errors
+    /// It was erased, its first record is damaged, or a segment cannot be read.
+    pub async fn open(store: &Store, capture: CaptureId) -> Result<Option<Self>> {
+        let folder = folder(store.data_dir());
+        let found = tokio::task::spawn_blocking(move || find(&folder, capture))
+            .await
+            .unwrap_or(Err(Error::Stopped("file worker")))?;
+        let Some(opened) = found else { return Ok(None) };
+        let key = store.keyring().tenant(store.db(), opened.tenant).await?;
+        opened.unseal(&key).map(Some)
+    }
+
+    /// What the capture is of.
+    #[must_use]
+    pub const fn meta(&self) -> &CaptureMeta {
+        &self.meta
+    }
+
+    /// The streams that were announced up to the place read.
+    #[must_use]
+    pub fn streams(&self) -> &[StreamMeta] {
+        &self.streams
+    }
+
+    /// How the capture ends; known once the iterator has ended.
+    #[must_use]
+    pub const fn ending(&self) -> Option<Ending> {
+        self.ending
+    }
+
+    fn step(&mut self) -> Option<Result<Chunk, Damage>> {
+        if let Some(chunk) = self.found.take() {
+            return Some(Ok(chunk));
+        }
+        loop {
+            if self.ending.is_some() {
+                return None;
+            }
+            let place = match self.next_place() {
+                Ok(Some(place)) => place,
+                Ok(None) => {
+                    self.ending = Some(Ending::Cut);
+                    return None;
+                }
+                Err(damage) => return Some(Err(damage)),
+            };
+            if place.head.capture == self.capture
+                && let Some(item) = self.take(&place)
+            {
+                return Some(item);
+            }
+        }
+    }
+
+    fn next_place(&mut self) -> Result<Option<Place>, Damage> {
+        loop {
+            let Some(walk) = &mut self.walk else { return Ok(None) };
+            match walk.next() {
+                Ok(Some(place)) => return Ok(Some(place)),
+                Ok(None) => {}
+                Err(_) if self.cut_off => return Ok(None),
+                Err(_) => {
+                    self.cut_off = true;
+                    return Err(Damage::Unreadable);
+                }
+            }
+            // A segment that another process removed meanwhile held nothing of a capture that lives.
+            self.walk = self.later.find_map(|path| Walk::new(&path).ok());
+        }
+    }
+
+    fn take(&mut self, place: &Place) -> Option<Result<Chunk, Damage>> {
+        let number = place.head.number;
+        // A repeat of what was read: a write that was tried again.
+        if number < self.expected {
+            return None;
+        }
+        let body = self.walk.as_ref().and_then(|walk| walk.body(place).ok())?;
+        let Ok(text) = record::open(&self.key, &place.head, body) else {
+            return Some(Err(Damage::Changed(number)));
+        };
+        let missing = (number > self.expected).then_some(Damage::Missing {
+            from: self.expected,
+            to: number - 1,
+        });
+        self.expected = number + 1;
+        match place.head.kind {
+            Kind::Chunk => {
+                let chunk = Chunk::from_bytes(text);
+                let Some(missing) = missing else {
+                    return Some(Ok(chunk));
+                };
+                self.found = Some(chunk);
+                return Some(Err(missing));
+            }
+            Kind::Stream => {
+                if let Ok(stream) = serde_json::from_slice(&text) {
+                    self.streams.push(stream);
+                }
+            }
+            Kind::End => self.ending = Some(Ending::Complete),
+            Kind::Open => {}
+        }
+        missing.map(Err)
+    }
+}
+
+impl Iterator for CaptureReader {
+    type Item = Result<Chunk, Damage>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.step()
+    }
+}
