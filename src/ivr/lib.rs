@@ -17,6 +17,7 @@ pub mod flow;
 pub mod nodes;
 pub mod say;
 pub mod simulate;
+pub mod templates;
 
 mod fields;
 mod graph;
@@ -32,6 +33,7 @@ pub use finding::{Code, Finding, Severity};
 pub use flow::{Edge, Flow};
 pub use say::Say;
 pub use simulate::{Script, Trace, simulate};
+pub use templates::Template;
 pub use validate::validate;
 
 /// Reads and checks a flow in one go: the flow when calls may take it, and every finding either way.

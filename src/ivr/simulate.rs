@@ -115,6 +115,22 @@ pub enum Moment {
     CallerGone,
 }
 
+impl Moment {
+    fn sound(&self) -> Option<&Sound> {
+        match self {
+            Self::Heard(sound) => Some(sound),
+            Self::Answered
+            | Self::Pressed(_)
+            | Self::Waited
+            | Self::Rang { .. }
+            | Self::LeftMessage { .. }
+            | Self::Joined { .. }
+            | Self::HungUp { .. }
+            | Self::CallerGone => None,
+        }
+    }
+}
+
 /// A node on the way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stop {
@@ -151,21 +167,10 @@ impl Trace {
     /// What the caller heard, in order.
     #[must_use]
     pub fn heard(&self) -> Vec<&Sound> {
-        let sound = |moment| match moment {
-            &Moment::Heard(ref sound) => Some(sound),
-            Moment::Answered
-            | Moment::Pressed(_)
-            | Moment::Waited
-            | Moment::Rang { .. }
-            | Moment::LeftMessage { .. }
-            | Moment::Joined { .. }
-            | Moment::HungUp { .. }
-            | Moment::CallerGone => None,
-        };
         self.stops
             .iter()
             .flat_map(|stop| &stop.moments)
-            .filter_map(sound)
+            .filter_map(Moment::sound)
             .collect()
     }
 

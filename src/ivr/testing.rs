@@ -14,14 +14,12 @@ pub(crate) fn definition(rows: &Value) -> Value {
     let mut edges = Vec::new();
     for row in rows.as_array().unwrap() {
         nodes.push(json!({"id": row[0], "type": row[1], "data": row[2]}));
-        match &row[3] {
-            Value::Object(exits) => {
-                for (label, target) in exits {
-                    edges.push(json!({"source": row[0], "target": target, "label": label}));
-                }
+        if let Value::Object(exits) = &row[3] {
+            for (label, target) in exits {
+                edges.push(json!({"source": row[0], "target": target, "label": label}));
             }
-            Value::String(target) => edges.push(json!({"source": row[0], "target": target})),
-            _ => {}
+        } else if let Value::String(target) = &row[3] {
+            edges.push(json!({"source": row[0], "target": target}));
         }
     }
     json!({"nodes": nodes, "edges": edges})
@@ -117,9 +115,11 @@ impl Case {
 
     /// The nodes entered so far.
     pub(crate) fn path(&self) -> Vec<String> {
-        let entered = |action: &Action| match action {
-            Action::EnteredNode { node, .. } => Some(node.clone()),
-            _ => None,
+        let entered = |action: &Action| {
+            let Action::EnteredNode { node, .. } = action else {
+                return None;
+            };
+            Some(node.clone())
         };
         self.log.iter().filter_map(entered).collect()
     }

@@ -314,10 +314,11 @@ mod tests {
     }
 
     fn targets(data: Value) -> Vec<Target> {
-        match run(nodes(data, json!(null))).actions().remove(0) {
-            Action::Dial { targets, .. } => targets,
-            other => panic!("{other:?}"),
-        }
+        let actions = run(nodes(data, json!(null))).actions();
+        let Some(Action::Dial { targets, .. }) = actions.first() else {
+            panic!("{actions:?}")
+        };
+        targets.clone()
     }
 
     #[test]
