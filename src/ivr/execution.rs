@@ -388,3 +388,87 @@ impl Run<'_> {
         id
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{context, flow, instant, run};
+    use crate::{Action, ActionId, Event, Execution};
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+    use strowger_model::HangupCause;
+    use time::macros::datetime;
+
+    fn nodes() -> Value {
+        json!([
+            ["start", "start", {}, "ask"],
+            ["ask", "menu", {"message": "Press 1", "retries": 0}, {"1": "bye", "timeout": "ask"}],
+            ["bye", "hangup", {"cause": "normal"}, null]
+        ])
+    }
+
+    #[test]
+    fn a_caller_who_hangs_up_ends_the_run_without_a_word() {
+        let mut run = run(nodes());
+        run.tell(Event::Answered);
+        run.actions();
+        run.tell(Event::CallerGone);
+        assert!(run.is_over());
+        assert_eq!(run.wakes_in(), None);
+        run.tell(Event::Digit('1'));
+        assert_eq!(run.actions(), []);
+    }
+
+    #[test]
+    fn an_answered_caller_is_not_answered_again() {
+        let flow = Arc::new(flow(nodes()).0.unwrap());
+        let mut run = Execution::start_answered(flow, context(datetime!(2026-03-02 12:00 UTC)), instant());
+        let actions: Vec<Action> = std::iter::from_fn(|| run.poll_action()).collect();
+        assert!(!actions.contains(&Action::Answer));
+        assert!(matches!(actions.last(), Some(Action::Play { .. })), "{actions:?}");
+    }
+
+    #[test]
+    fn a_silent_caller_who_is_asked_for_ever_is_let_go() {
+        let mut run = run(nodes());
+        run.tell(Event::Answered);
+        for id in 0..200 {
+            if run.is_over() {
+                break;
+            }
+            run.tell(Event::PlayDone(ActionId(id)));
+            run.sleep();
+        }
+        assert_eq!(
+            run.actions().last(),
+            Some(&Action::Hangup {
+                cause: HangupCause::FlowEnded
+            })
+        );
+        assert_eq!(run.path().len(), 101);
+    }
+
+    #[test]
+    fn a_timeout_that_comes_early_is_ignored() {
+        let mut run = run(nodes());
+        run.tell(Event::Answered);
+        run.tell(Event::PlayDone(ActionId(0)));
+        let before = run.path();
+        run.run.handle_timeout(instant());
+        assert_eq!(run.path(), before);
+        assert!(run.wakes_in().is_some());
+    }
+
+    #[test]
+    fn each_step_tells_through_which_exit_it_was_reached() {
+        let mut run = run(nodes());
+        let started = json!({"entered_node": {"node": "ask", "exit": "next"}});
+        assert_eq!(serde_json::to_value(&run.log()[1]).unwrap(), started);
+        run.tell(Event::Answered);
+        run.tell(Event::Digit('1'));
+        let entered = Action::EnteredNode {
+            node: "bye".into(),
+            exit: Some("1".into()),
+        };
+        assert!(run.log().contains(&entered));
+    }
+}

@@ -19,9 +19,13 @@ pub mod say;
 pub mod simulate;
 pub mod templates;
 
+#[cfg(test)]
+mod corpus;
 mod fields;
 mod graph;
 mod nearest;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod testing;
 mod validate;

@@ -369,3 +369,81 @@ impl fmt::Display for Trace {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{context, flow, said};
+    use serde_json::{Value, json};
+    use time::macros::datetime;
+
+    fn call(rows: Value, script: &str) -> Trace {
+        let flow = Arc::new(flow(rows).0.unwrap());
+        simulate(
+            &flow,
+            script.parse().unwrap(),
+            context(datetime!(2026-03-02 12:00 UTC)),
+            crate::testing::instant(),
+        )
+    }
+
+    fn nodes() -> Value {
+        json!([
+            ["start", "start", {}, "hello"],
+            ["hello", "say", {"text": "Hello"}, "ask"],
+            ["ask", "menu", {"message": "Press 1", "timeout": 5, "retries": 1}, {"1": "ring"}],
+            ["ring", "dial", {"targets": ["ada", "101"]}, {"no-answer": "box"}],
+            ["box", "voicemail", {"mailbox": "ada"}, null]
+        ])
+    }
+
+    #[test]
+    fn the_trace_tells_the_path_and_what_is_heard() {
+        let trace = call(nodes(), "1,no-answer");
+        assert_eq!(trace.path(), ["start", "hello", "ask", "ring", "box"]);
+        assert_eq!(trace.heard(), [&said("Hello"), &said("Press 1")]);
+        assert_eq!(trace.cause, Some(HangupCause::FlowEnded));
+        let told = "   0.0 s  start
+   0.0 s  hello  (through next)
+            is answered
+            hears “Hello”
+   0.4 s  ask  (through next)
+            hears “Press 1”
+            presses 1
+   2.2 s  ring  (through 1)
+            rings user ada, extension 101: no answer
+  32.2 s  box  (through no-answer)
+            leaves a message for ada
+            call ends: flow_ended
+";
+        assert_eq!(trace.to_string(), told);
+    }
+
+    #[test]
+    fn a_caller_who_does_nothing_hears_the_question_again_and_is_let_go() {
+        let trace = call(nodes(), "");
+        assert_eq!(trace.heard(), [&said("Hello"), &said("Press 1"), &said("Press 1")]);
+        assert_eq!(trace.path(), ["start", "hello", "ask"]);
+    }
+
+    #[test]
+    fn moves_that_come_too_late_are_counted() {
+        assert_eq!(call(nodes(), "1,answered,2,3").unused, 2);
+    }
+
+    #[test]
+    fn a_caller_may_hang_up_on_the_way() {
+        for (script, last) in [("hangup", "ask"), ("1,hangup", "ring")] {
+            let trace = call(nodes(), script);
+            assert_eq!(trace.cause, None);
+            assert_eq!(trace.stops.last().unwrap().moments.last(), Some(&Moment::CallerGone));
+            assert_eq!(trace.path().last(), Some(&last));
+        }
+    }
+
+    #[test]
+    fn a_script_is_keys_and_words() {
+        assert_eq!("12,wait".parse::<Script>(), "1, 2, timeout".parse());
+        assert_eq!("1,x".parse::<Script>(), Err(BadMove("x".into())));
+    }
+}

@@ -113,6 +113,11 @@ impl Case {
             .collect()
     }
 
+    /// Everything asked so far, steps included.
+    pub(crate) fn log(&self) -> &[Action] {
+        &self.log
+    }
+
     /// The nodes entered so far.
     pub(crate) fn path(&self) -> Vec<String> {
         let entered = |action: &Action| {
