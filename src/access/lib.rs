@@ -9,6 +9,8 @@ pub mod csrf;
 pub mod password;
 pub mod principal;
 pub mod secret;
+#[cfg(test)]
+mod tests;
 pub mod throttle;
 pub mod web;
 

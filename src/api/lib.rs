@@ -22,6 +22,8 @@ mod refusals;
 mod router;
 mod settings;
 mod state;
+#[cfg(test)]
+mod tests;
 mod transcription;
 mod voicemail;
 mod wire;

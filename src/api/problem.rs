@@ -220,7 +220,14 @@ impl From<strowger_store::Error> for Problem {
                 }
                 .retry_after(Duration::from_secs(2))
             }
-            other => Self::internal(&other),
+            other @ (Error::Migrate(_)
+            | Error::Corrupt { .. }
+            | Error::Crypto(_)
+            | Error::File { .. }
+            | Error::Address(_)
+            | Error::Queue(_)
+            | Error::Stopped(_)
+            | _) => Self::internal(&other),
         }
     }
 }

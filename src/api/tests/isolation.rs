@@ -26,7 +26,7 @@ fn body(method: &str, path: &str, user: &str) -> Option<Value> {
 }
 
 /// Every operation of the description.
-pub fn operations(description: &Value) -> Vec<(String, String)> {
+pub(super) fn operations(description: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (path, item) in description["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys() {
@@ -37,7 +37,7 @@ pub fn operations(description: &Value) -> Vec<(String, String)> {
 }
 
 /// The path with its parameter filled in.
-pub fn fill(path: &str, id: &str) -> String {
+pub(super) fn fill(path: &str, id: &str) -> String {
     let escaped = id.replace('+', "%2B");
     path.replace("{id}", &escaped)
         .replace("{phone_number}", &escaped)

@@ -1,6 +1,7 @@
 //! A store in a temporary folder with two tenants that each have one of everything.
 
 use super::stand_in::StandIn;
+use crate::ApiState;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
@@ -8,7 +9,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use strowger_access::{Access, AccessConfig, NewToken};
-use strowger_api::ApiState;
 use strowger_host::metrics::Metrics;
 use strowger_model::record::{Call, Leg, User};
 use strowger_model::trunk::DigestAlgorithm;
@@ -20,49 +20,48 @@ use strowger_model::{
 use strowger_store::Afterwards;
 use strowger_store::{
     Actor, FinishedCall, NewDevice, NewFlow, NewGreeting, NewNumber, NewRecording, NewTenant, NewUser, NewVoicemail,
-    RecordingResult, Store, StoreConfig,
+    RecordingResult, Scope, Store, StoreConfig,
 };
 use tempfile::TempDir;
 use tower::ServiceExt;
 
 /// What a test stands on.
-pub struct House {
-    pub store: Store,
-    pub access: Access,
-    pub switch: Arc<StandIn>,
-    pub world: Arc<SeededWorld>,
-    pub router: Router,
-    pub acme: Tenancy,
-    pub zenith: Tenancy,
+pub(super) struct House {
+    pub(super) store: Store,
+    pub(super) access: Access,
+    pub(super) switch: Arc<StandIn>,
+    pub(super) world: Arc<SeededWorld>,
+    pub(super) router: Router,
+    pub(super) acme: Tenancy,
+    pub(super) zenith: Tenancy,
     _folder: TempDir,
 }
 
 /// A tenant with one of everything.
-pub struct Tenancy {
-    pub id: TenantId,
-    pub user: User,
-    pub number: String,
-    pub call: CallId,
-    pub recording: RecordingId,
+pub(super) struct Tenancy {
+    pub(super) id: TenantId,
+    pub(super) number: String,
+    pub(super) call: CallId,
+    pub(super) recording: RecordingId,
     /// Every id it has, by what it names.
-    pub ids: BTreeMap<&'static str, String>,
+    pub(super) ids: BTreeMap<&'static str, String>,
     /// A token of each role.
-    pub tokens: BTreeMap<&'static str, String>,
+    pub(super) tokens: BTreeMap<&'static str, String>,
 }
 
 impl Tenancy {
-    pub fn token(&self, role: Role) -> &str {
+    pub(super) fn token(&self, role: Role) -> &str {
         &self.tokens[role.code()]
     }
 }
 
 /// The audio of every recording here.
-pub fn audio() -> Vec<u8> {
+pub(super) fn audio() -> Vec<u8> {
     (0..1000u32).map(|n| (n % 251) as u8).collect()
 }
 
 impl House {
-    pub async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let world = Arc::new(SeededWorld::new(7, 1_760_000_000_000));
         let config = StoreConfig {
@@ -84,7 +83,7 @@ impl House {
         let acme = tenancy(&store, &access, "acme", "+49421100").await;
         let zenith = tenancy(&store, &access, "zenith", "+49421200").await;
         Self {
-            router: strowger_api::router(state),
+            router: crate::router(state),
             store,
             access,
             switch,
@@ -96,16 +95,16 @@ impl House {
     }
 
     /// Asks as the tenant administrator of acme.
-    pub async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+    pub(super) async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
         self.ask_as(self.acme.token(Role::TenantAdmin), method, path, body)
             .await
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(super) async fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, None).await
     }
 
-    pub async fn ask_as(&self, token: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
+    pub(super) async fn ask_as(&self, token: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
         let mut request = Request::builder()
             .method(Method::from_bytes(method.as_bytes()).unwrap())
             .uri(path)
@@ -117,7 +116,7 @@ impl House {
         self.send(request.body(body).unwrap()).await
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Answer {
+    pub(super) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let streams = parts
@@ -137,37 +136,37 @@ impl House {
     }
 
     /// The description of the interface.
-    pub async fn description(&self) -> Value {
+    pub(super) async fn description(&self) -> Value {
         self.get("/openapi.json").await.json()
     }
 }
 
 /// What came back.
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
     }
 
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// The body, once the status is the expected one.
     #[track_caller]
-    pub fn expect(&self, status: u16) -> Value {
+    pub(super) fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.text());
         if self.body.is_empty() { Value::Null } else { self.json() }
     }
 }
 
 /// A flow that calls can take.
-pub fn flow() -> Value {
+pub(super) fn flow() -> Value {
     json!({
         "nodes": [
             {"id": "start", "type": "start", "data": {}},
@@ -178,7 +177,7 @@ pub fn flow() -> Value {
 }
 
 /// A completed call.
-pub fn call(world: &dyn World, tenant: TenantId) -> Call {
+pub(super) fn call(world: &dyn World, tenant: TenantId) -> Call {
     let now = world.now();
     Call {
         id: CallId::generate(world),
@@ -221,6 +220,48 @@ fn leg(world: &dyn World, of: &Call) -> Leg {
         cause: of.cause,
         quality: None,
     }
+}
+
+/// A call that left a message, recorded and asked to be transcribed.
+async fn message(scope: &Scope, world: &dyn World, user: &User, name: &str) -> (CallId, RecordingId, VoicemailId) {
+    let mut call = call(world, scope.tenant());
+    call.user = Some(user.id);
+    call.from_name = Some(format!("Caller of {name}"));
+    let recording = RecordingId::generate(world);
+    let voicemail = VoicemailId::generate(world);
+    let finished = FinishedCall {
+        legs: vec![leg(world, &call)],
+        recordings: vec![NewRecording {
+            id: recording,
+            capture: CaptureId::generate(world),
+            name: format!("Recording of {name}"),
+            recorded_by: "voicemail".into(),
+            created_at: call.started_at,
+        }],
+        voicemail: Some(NewVoicemail {
+            id: voicemail,
+            user: user.id,
+            recording,
+            duration_ms: 30_000,
+        }),
+        call: call.clone(),
+    };
+    scope.calls().finish(&finished).await.unwrap();
+    let blob = scope.blobs().put(&audio()).await.unwrap();
+    let result = RecordingResult {
+        format: "ogg/opus".into(),
+        duration_ms: 30_000,
+        size_bytes: 1000,
+        sha256: "ab".repeat(32),
+        blob,
+        peaks: vec![vec![1, 2, 3], vec![4, 5, 6]],
+    };
+    scope
+        .recordings()
+        .ready(recording, &result, Afterwards::Transcribe)
+        .await
+        .unwrap();
+    (call.id, recording, voicemail)
 }
 
 async fn tenancy(store: &Store, access: &Access, name: &str, number: &str) -> Tenancy {
@@ -269,43 +310,7 @@ async fn tenancy(store: &Store, access: &Access, name: &str, number: &str) -> Te
     };
     let greeting = scope.greetings().create(&actor, new).await.unwrap();
 
-    let mut call = call(world, tenant);
-    call.user = Some(user.id);
-    call.from_name = Some(format!("Caller of {name}"));
-    let recording = RecordingId::generate(world);
-    let voicemail = VoicemailId::generate(world);
-    let finished = FinishedCall {
-        legs: vec![leg(world, &call)],
-        recordings: vec![NewRecording {
-            id: recording,
-            capture: CaptureId::generate(world),
-            name: format!("Recording of {name}"),
-            recorded_by: "voicemail".into(),
-            created_at: call.started_at,
-        }],
-        voicemail: Some(NewVoicemail {
-            id: voicemail,
-            user: user.id,
-            recording,
-            duration_ms: 30_000,
-        }),
-        call: call.clone(),
-    };
-    scope.calls().finish(&finished).await.unwrap();
-    let blob = scope.blobs().put(&audio()).await.unwrap();
-    let result = RecordingResult {
-        format: "ogg/opus".into(),
-        duration_ms: 30_000,
-        size_bytes: 1000,
-        sha256: "ab".repeat(32),
-        blob,
-        peaks: vec![vec![1, 2, 3], vec![4, 5, 6]],
-    };
-    scope
-        .recordings()
-        .ready(recording, &result, Afterwards::Transcribe)
-        .await
-        .unwrap();
+    let (call, recording, voicemail) = message(&scope, world, &user, name).await;
     let transcript = scope.transcripts().of_recording(recording).await.unwrap().unwrap();
 
     let mut tokens = BTreeMap::new();
@@ -325,16 +330,15 @@ async fn tenancy(store: &Store, access: &Access, name: &str, number: &str) -> Te
         ("number as dialled", number.to_owned()),
         ("flow", flow.id.to_string()),
         ("greeting", greeting.id.to_string()),
-        ("call", call.id.to_string()),
+        ("call", call.to_string()),
         ("recording", recording.to_string()),
         ("voicemail", voicemail.to_string()),
         ("transcript", transcript.id.to_string()),
     ]);
     Tenancy {
         id: tenant,
-        user,
         number: number.to_owned(),
-        call: call.id,
+        call,
         recording,
         ids,
         tokens,

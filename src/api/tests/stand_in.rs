@@ -1,24 +1,24 @@
 //! A stand-in for the switch: notes what it was asked and writes the rows a call would.
 
+use crate::Calls;
+use crate::live::Soon;
 use std::sync::{Arc, Mutex};
-use strowger_api::Calls;
-use strowger_api::live::Soon;
 use strowger_model::{CallId, CallState, CallType, Direction, TenantId, World};
 use strowger_store::Store;
 use strowger_switch::live::{EventKind, LiveCall, PlaceCall, PlaceError, SwitchEvent, TrunkView};
 use tokio::sync::broadcast;
 
-pub struct StandIn {
+pub(super) struct StandIn {
     store: Store,
     world: Arc<dyn World>,
-    pub orders: Mutex<Vec<PlaceCall>>,
-    pub hung_up: Mutex<Vec<CallId>>,
+    pub(super) orders: Mutex<Vec<PlaceCall>>,
+    pub(super) hung_up: Mutex<Vec<CallId>>,
     events: broadcast::Sender<SwitchEvent>,
     remembered: Mutex<Vec<SwitchEvent>>,
 }
 
 impl StandIn {
-    pub fn new(store: Store, world: Arc<dyn World>) -> Self {
+    pub(super) fn new(store: Store, world: Arc<dyn World>) -> Self {
         Self {
             store,
             world,
@@ -30,7 +30,7 @@ impl StandIn {
     }
 
     /// Something happens to a call of a tenant.
-    pub fn happen(&self, tenant: TenantId, kind: EventKind) {
+    pub(super) fn happen(&self, tenant: TenantId, kind: EventKind) {
         let mut remembered = self.remembered.lock().unwrap();
         let now = self.world.now();
         let event = SwitchEvent {

@@ -1,5 +1,9 @@
 //! Signing in, staying signed in and what forms must prove, over a router like the console's.
 
+use crate::{
+    Access, AccessConfig, FirstAdmin, FirstRunRefused, Opened, Posted, PostedUpload, Refusal, SignIn, SignInRefused,
+    Signed, Source,
+};
 use axum::body::Body;
 use axum::extract::FromRef;
 use axum::http::{Request, StatusCode, header};
@@ -7,10 +11,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, http::HeaderMap};
 use std::sync::Arc;
-use strowger_access::{
-    Access, AccessConfig, FirstAdmin, FirstRunRefused, Opened, Posted, PostedUpload, Refusal, SignIn, SignInRefused,
-    Signed, Source,
-};
 use strowger_model::Role;
 use strowger_model::role::Permission;
 use strowger_model::world::SeededWorld;
@@ -70,7 +70,10 @@ async fn note(posted: Posted<Note>) -> String {
 }
 
 async fn upload(posted: PostedUpload) -> String {
-    let file = posted.file.as_ref().map(|file| format!("{} {}", file.name, file.bytes.len()));
+    let file = posted
+        .file
+        .as_ref()
+        .map(|file| format!("{} {}", file.name, file.bytes.len()));
     format!("{} {}", posted.field("name"), file.unwrap_or_default())
 }
 
