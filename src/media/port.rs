@@ -20,6 +20,7 @@ pub struct AudioPort {
 
 /// What a pop found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation each frame")]
 pub enum Popped {
     /// The oldest frame.
     Frame(AudioFrame),

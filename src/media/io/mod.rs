@@ -5,10 +5,13 @@
 //! ([`rooms`]) feeds meetings through [`crate::AudioPort`]s. Nothing here waits for a database, a
 //! disk or another call.
 
+mod board;
 mod command;
+mod outbox;
 mod placement;
 mod ports;
 mod rooms;
+mod seed;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -16,6 +19,7 @@ mod wheel;
 
 use crate::{AudioPort, MediaEvent, MediaLegId, Negotiated, PlayId, RoomKey};
 use command::Command;
+use seed::Seed;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -134,7 +138,7 @@ impl MediaHandle {
         .min(thread::MOST_THREADS);
         let (events, receiver) = mpsc::channel(EVENTS);
         let threads = (0..count)
-            .map(|index| thread::start(index, &config, thread::Seed::draw(world), events.clone()))
+            .map(|index| thread::start(index, &config, Seed::draw(world), events.clone()))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|source| Error::Start { source })?;
         let mixer = rooms::start().map_err(|source| Error::Start { source })?;

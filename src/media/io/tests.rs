@@ -44,9 +44,9 @@ impl Media {
     /// The next event that is not `Heard`.
     fn news(&mut self) -> MediaEvent {
         loop {
-            match self.event() {
-                MediaEvent::Heard { .. } => {}
-                event => return event,
+            let event = self.event();
+            if !matches!(event, MediaEvent::Heard { .. }) {
+                return event;
             }
         }
     }

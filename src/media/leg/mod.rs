@@ -127,7 +127,7 @@ impl Leg {
             tones: None,
             early: Some(Box::default()),
             out: Outgoing::new(setup.seed, setup.opened),
-            player: Player::default(),
+            player: Player::new(setup.leg),
             attached: None,
             tap: None,
             played_tap: None,
@@ -369,14 +369,13 @@ impl Leg {
     /// 20 ms of what we say ourselves, written into the buffer.
     pub fn tick(&mut self, packet: &mut [u8; PACKET_BYTES], now: Instant, events: &mut Events) -> Option<Transmit> {
         let codec = self.negotiated.map_or(Codec::Pcmu, |negotiated| negotiated.codec);
-        if let Some(attached) = &mut self.attached
-            && attached.is_gone()
-        {
+        // The port runs on beneath a prompt, so that it is not heard late afterwards.
+        let ported = self.attached.as_mut().and_then(|attached| attached.say());
+        if self.attached.as_ref().is_some_and(|attached| attached.is_gone()) {
             self.attached = None;
         }
         let stands = self.out.stands_at(now);
-        let port = self.attached.as_deref_mut();
-        let frame = self.player.step(self.setup.leg, codec, stands, port, packet, events)?;
+        let frame = self.player.step(codec, stands, ported, packet, events)?;
         let negotiated = self.negotiated.as_ref()?;
         let to = self.latch.target(negotiated.direction.send);
         let payload_type = match frame.kind {

@@ -1,7 +1,7 @@
 //! What we say to a far end ourselves: prompts, keys, and an audio port, in 20 ms steps.
 
-use super::port::Attached;
 use super::{Events, Kind, PACKET_BYTES};
+use crate::port::AudioFrame;
 use crate::rtp::HEADER_BYTES;
 use crate::{Codec, FRAME_SAMPLES, MediaEvent, MediaLegId, PlayId, dtmf, g711, tone};
 use std::collections::VecDeque;
@@ -34,8 +34,9 @@ pub(super) struct Frame {
     pub(super) payload: Range<usize>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Player {
+    leg: MediaLegId,
     plays: VecDeque<Play>,
     /// Samples of the first play that were said.
     position: usize,
@@ -43,6 +44,15 @@ pub(super) struct Player {
 }
 
 impl Player {
+    pub(super) fn new(leg: MediaLegId) -> Self {
+        Self {
+            leg,
+            plays: VecDeque::new(),
+            position: 0,
+            keys: None,
+        }
+    }
+
     pub(super) fn add(&mut self, play: Play) {
         self.end_repeating();
         if self.plays.len() < WAITING {
@@ -83,18 +93,16 @@ impl Player {
         !self.plays.is_empty() || self.keys.is_some()
     }
 
-    /// The next 20 ms, written behind room for a header. `stands` is our stream's timestamp.
+    /// The next 20 ms, written behind room for a header. `stands` is our stream's timestamp,
+    /// `ported` what an audio port has to say.
     pub(super) fn step(
         &mut self,
-        leg: MediaLegId,
         codec: Codec,
         stands: u32,
-        port: Option<&mut Attached>,
+        ported: Option<AudioFrame>,
         packet: &mut [u8; PACKET_BYTES],
         events: &mut Events,
     ) -> Option<Frame> {
-        // The port runs on beneath a prompt, so that it is not heard late afterwards.
-        let ported = port.and_then(Attached::say);
         if let Some(keys) = &mut self.keys {
             match keys.step(stands) {
                 dtmf::Step::Packet {
@@ -118,7 +126,7 @@ impl Player {
         let range = HEADER_BYTES..HEADER_BYTES + FRAME_SAMPLES;
         let payload = packet.get_mut(range.clone())?;
         if !self.plays.is_empty() {
-            self.fill(leg, codec, payload, events);
+            self.fill(codec, payload, events);
         } else if let Some(frame) = ported {
             encode(codec, &frame, payload);
         } else {
@@ -133,7 +141,7 @@ impl Player {
     }
 
     /// Fills a frame from the plays; one that ends within it is followed by the next without a gap.
-    fn fill(&mut self, leg: MediaLegId, codec: Codec, mut room: &mut [u8], events: &mut Events) {
+    fn fill(&mut self, codec: Codec, mut room: &mut [u8], events: &mut Events) {
         while let Some(play) = self.plays.front() {
             let rest = play.samples.get(self.position..).unwrap_or_default();
             let count = rest.len().min(room.len());
@@ -154,6 +162,7 @@ impl Player {
             if let Some(ended) = self.plays.pop_front()
                 && let Some(play) = ended.id
             {
+                let leg = self.leg;
                 events.push_back(MediaEvent::PlayDone { leg, play });
             }
         }
