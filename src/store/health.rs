@@ -14,6 +14,8 @@ pub struct Health {
     pub jobs_running: i64,
     /// Jobs given up.
     pub jobs_dead: i64,
+    /// How long the oldest job that is due has waited for a worker.
+    pub longest_wait: Option<time::Duration>,
     /// Free bytes on the disk of the data folder; `None` where the system does not say.
     pub free_bytes: Option<u64>,
 }
@@ -37,6 +39,7 @@ impl Store {
             jobs_queued: 0,
             jobs_running: 0,
             jobs_dead: 0,
+            longest_wait: None,
             free_bytes: crate::capture::free_bytes(self.data_dir()),
         };
         for row in &rows {
@@ -47,6 +50,18 @@ impl Store {
                 "dead" => health.jobs_dead = count,
                 _ => {}
             }
+        }
+        let now = self.now();
+        let oldest = self
+            .read_all()
+            .await?
+            .one(
+                "select min(run_at) as due from jobs where state = 'queued' and run_at <= $1",
+                args![now],
+            )
+            .await?;
+        if let Some(row) = oldest {
+            health.longest_wait = row.opt_time("due")?.map(|due| now - due);
         }
         Ok(health)
     }

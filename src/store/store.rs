@@ -88,10 +88,6 @@ impl Store {
         self.inner.world.as_ref()
     }
 
-    pub(crate) fn shared_world(&self) -> Arc<dyn World> {
-        Arc::clone(&self.inner.world)
-    }
-
     pub(crate) fn now(&self) -> OffsetDateTime {
         self.inner.world.now()
     }

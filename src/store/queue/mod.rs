@@ -9,6 +9,9 @@ mod ask;
 mod claim;
 mod jobs;
 mod runner;
+#[cfg(test)]
+mod tests;
+mod transport;
 
 pub(crate) use ask::ask;
 pub use claim::{Claimed, Outcome};

@@ -1,6 +1,7 @@
 //! What a worker process runs: a number of hands that claim jobs and do them.
 
 use super::claim::{Claimed, Outcome};
+use super::transport::{Transport, carry};
 use crate::{Result, Store};
 use std::future::Future;
 use std::sync::Arc;
@@ -51,7 +52,7 @@ pub struct Runner {
 }
 
 /// How often due jobs are looked for when no ticket came: covers what a lost ticket would hide.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_secs(5);
 /// How often a worker says that it lives, and looks for those that do not.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
@@ -89,12 +90,43 @@ impl Runner {
             tasks.spawn(hand.work());
         }
         tasks.spawn(beat(self.store.clone(), self.config.name.clone(), shutdown.clone()));
+        tasks.spawn(tickets(
+            self.store.clone(),
+            self.config.name.clone(),
+            self.wake,
+            shutdown,
+        ));
         while let Some(ended) = tasks.join_next().await {
             if let Err(problem) = ended {
                 error!(%problem, "a task of the worker ended badly");
             }
         }
         Ok(())
+    }
+}
+
+/// Carries tickets to the queue and rings for those that are due. Without the queue jobs are still done:
+/// the hands look for them by themselves, a little later.
+async fn tickets(store: Store, name: String, bell: Arc<Notify>, shutdown: CancellationToken) {
+    let transport = match Transport::open(&store).await {
+        Ok(transport) => transport,
+        Err(problem) => {
+            warn!(
+                problem = &problem as &dyn std::error::Error,
+                "the queue cannot be opened; jobs are looked for instead"
+            );
+            return;
+        }
+    };
+    // The queue wants a name that no other run of this worker had: the one before may look alive yet.
+    let run = format!("{name} {}", JobId::generate(store.world()));
+    let rung = transport.clone().ring(run, bell, shutdown.clone());
+    let ((), rung) = tokio::join!(carry(store, transport, shutdown), rung);
+    if let Err(problem) = rung {
+        warn!(
+            problem = &problem as &dyn std::error::Error,
+            "the queue has ended; jobs are looked for instead"
+        );
     }
 }
 
