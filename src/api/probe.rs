@@ -6,6 +6,8 @@ use strowger_store::Health;
 
 /// Jobs waiting above which workers are too few or too slow.
 const MANY_JOBS: i64 = 500;
+/// How long a due job may wait before workers are missed.
+const PATIENCE: time::Duration = time::Duration::minutes(2);
 /// Free bytes below which somebody has to act.
 const LOW_DISK_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// Free bytes below which rows can no longer be written for sure.
@@ -23,6 +25,7 @@ pub(crate) async fn look(state: &ApiState) -> Vec<Check> {
                 detail: format!("{} answers", health.engine),
             });
             checks.push(queue(&health));
+            checks.push(workers(&health));
             checks.extend(disk(health.free_bytes));
         }
         Err(problem) => {
@@ -54,6 +57,22 @@ fn queue(health: &Health) -> Check {
             "{} waiting, {} running, {} given up",
             health.jobs_queued, health.jobs_running, health.jobs_dead
         ),
+    }
+}
+
+/// A worker that lives takes a due job within seconds; one that works on another may take its time.
+fn workers(health: &Health) -> Check {
+    let waits = health.longest_wait.is_some_and(|wait| wait > PATIENCE);
+    let absent = waits && health.jobs_running == 0;
+    Check {
+        name: "workers",
+        mood: if absent { Mood::Fail } else { Mood::Pass },
+        stops_calls: false,
+        detail: if absent {
+            "jobs are due and nobody takes them; is strowger-worker running?".to_owned()
+        } else {
+            format!("{} at work", health.jobs_running)
+        },
     }
 }
 
@@ -118,8 +137,10 @@ mod tests {
             jobs_queued: 10_000,
             jobs_running: 0,
             jobs_dead: 0,
+            longest_wait: Some(time::Duration::hours(1)),
             free_bytes: None,
         };
+        assert_eq!(workers(&health).mood, Mood::Fail, "nobody is there");
         let long = queue(&health);
         assert!(!long.stops_calls && long.mood == Mood::Warn);
     }

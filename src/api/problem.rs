@@ -253,6 +253,11 @@ pub(crate) async fn finish(world: &dyn World, request: Request, next: Next) -> R
     if let Ok(value) = HeaderValue::try_from(trace_id) {
         response.headers_mut().insert("x-trace-id", value);
     }
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
