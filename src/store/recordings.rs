@@ -4,7 +4,7 @@ use crate::audit::Actor;
 use crate::scope::area;
 use crate::sql::{Page, Paged, Row, Tx, args, cut};
 use crate::transcripts;
-use crate::{Result, notices};
+use crate::{Result, Scope, notices};
 use strowger_model::job::NoticeKind;
 use strowger_model::record::Recording;
 use strowger_model::{CallId, RecordingId};
@@ -315,19 +315,19 @@ impl Recordings {
                 wish: "be erased",
             });
         }
-        let blob = erase_audio(&mut tx, &found).await?;
+        erase_audio(&mut tx, &found).await?;
         self.scope
             .note(&mut tx, actor, "recording.erase", &recording, "")
             .await?;
         tx.commit().await?;
-        self.scope.blobs().unlink(&Vec::from_iter(blob)).await?;
+        forget_audio(&self.scope, &[found]).await?;
         Ok(true)
     }
 }
 
-/// Destroys the key of a recording's audio, removes its transcript and marks the row; returns the blob
-/// whose file is to be unlinked after the commit.
-pub(crate) async fn erase_audio(tx: &mut Tx, recording: &Recording) -> Result<Option<String>> {
+/// Destroys the key of a recording's audio, removes its transcript and marks the row;
+/// [`forget_audio`] removes the rest after the commit.
+pub(crate) async fn erase_audio(tx: &mut Tx, recording: &Recording) -> Result<()> {
     if let Some(blob) = &recording.blob {
         crate::blobs::destroy_key(tx, recording.tenant, blob).await?;
     }
@@ -338,10 +338,23 @@ pub(crate) async fn erase_audio(tx: &mut Tx, recording: &Recording) -> Result<Op
     )
     .await?;
     tx.run(
-        "update recordings set state = 'erased', blob = null, peaks = '[]', sha256 = '', size_bytes = 0 \
-         where tenant_id = $1 and id = $2",
+        "update recordings set state = 'erased', blob = null, capture_id = null, peaks = '[]', sha256 = '', \
+         size_bytes = 0 where tenant_id = $1 and id = $2",
         key(),
     )
     .await?;
-    Ok(recording.blob.clone())
+    Ok(())
+}
+
+/// Removes the files of erased recordings, and the captures of those that were never processed.
+pub(crate) async fn forget_audio(scope: &Scope, recordings: &[Recording]) -> Result<()> {
+    let blobs: Vec<String> = recordings
+        .iter()
+        .filter_map(|recording| recording.blob.clone())
+        .collect();
+    scope.blobs().unlink(&blobs).await?;
+    for capture in recordings.iter().filter_map(|recording| recording.capture) {
+        crate::capture::erase(scope.store(), capture).await?;
+    }
+    Ok(())
 }

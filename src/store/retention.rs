@@ -1,7 +1,7 @@
 //! Removing what is past its time: first a dry run that lists, then batches that a crash may cut anywhere.
 
 use crate::calls::page::remove_call;
-use crate::recordings::{erase_audio, recording_of};
+use crate::recordings::{erase_audio, forget_audio, recording_of};
 use crate::scope::area;
 use crate::sql::{Tx, args};
 use crate::{Actor, Result};
@@ -158,7 +158,7 @@ impl Retention {
         for row in &due {
             let recording = recording_of(row)?;
             let mut tx = self.scope.write().await?;
-            let blob = erase_audio(&mut tx, &recording).await?;
+            erase_audio(&mut tx, &recording).await?;
             tx.run(
                 "delete from voicemails where tenant_id = $1 and recording_id = $2",
                 args![tenant, recording.id],
@@ -166,9 +166,9 @@ impl Retention {
             .await?;
             self.told(&mut tx, "voicemail.expire", &recording.id).await?;
             tx.commit().await?;
-            self.scope.blobs().unlink(&Vec::from_iter(blob)).await?;
             report.voicemails += 1;
             report.bytes += recording.size_bytes;
+            forget_audio(&self.scope, &[recording]).await?;
         }
         Ok(())
     }
@@ -195,12 +195,12 @@ impl Retention {
         for row in &due {
             let recording = recording_of(row)?;
             let mut tx = self.scope.write().await?;
-            let blob = erase_audio(&mut tx, &recording).await?;
+            erase_audio(&mut tx, &recording).await?;
             self.told(&mut tx, "recording.expire", &recording.id).await?;
             tx.commit().await?;
-            self.scope.blobs().unlink(&Vec::from_iter(blob)).await?;
             report.recordings += 1;
             report.bytes += recording.size_bytes;
+            forget_audio(&self.scope, &[recording]).await?;
         }
         Ok(())
     }
@@ -229,10 +229,10 @@ impl Retention {
         for row in &due {
             let call: CallId = row.parse("id")?;
             let mut tx = self.scope.write().await?;
-            let blobs = remove_call(&mut tx, tenant, call).await?;
+            let recordings = remove_call(&mut tx, tenant, call).await?;
             self.told(&mut tx, "call.expire", &call).await?;
             tx.commit().await?;
-            self.scope.blobs().unlink(&blobs.unwrap_or_default()).await?;
+            forget_audio(&self.scope, &recordings.unwrap_or_default()).await?;
             report.calls += 1;
         }
         Ok(())

@@ -3,7 +3,7 @@
 use super::{Calls, call_of, leg_of, with_tags};
 use crate::Result;
 use crate::audit::Actor;
-use crate::recordings::recording_of;
+use crate::recordings::{forget_audio, recording_of};
 use crate::sql::{Tx, args};
 use crate::transcripts::transcript_of;
 use crate::voicemails::voicemail_of;
@@ -243,29 +243,31 @@ impl Calls {
                 wish: "be removed",
             });
         }
-        let Some(blobs) = remove_call(&mut tx, self.scope.tenant(), call).await? else {
+        let Some(recordings) = remove_call(&mut tx, self.scope.tenant(), call).await? else {
             return Ok(false);
         };
         self.scope.note(&mut tx, actor, "call.remove", &call, "").await?;
         tx.commit().await?;
-        self.scope.blobs().unlink(&blobs).await?;
+        forget_audio(&self.scope, &recordings).await?;
         Ok(true)
     }
 }
 
-/// Deletes a call's row and all below it, and the keys of its audio; returns the blobs whose files
-/// are to be unlinked after the commit, or `None` when there was no such call.
-pub(crate) async fn remove_call(tx: &mut Tx, tenant: TenantId, call: CallId) -> Result<Option<Vec<String>>> {
-    let blobs = tx
+/// Deletes a call's row and all below it, and the keys of its audio; returns the recordings whose files
+/// and captures are to be removed after the commit, or `None` when there was no such call.
+pub(crate) async fn remove_call(tx: &mut Tx, tenant: TenantId, call: CallId) -> Result<Option<Vec<Recording>>> {
+    let recordings = tx
         .all(
-            "select blob from recordings where tenant_id = $1 and call_id = $2 and blob is not null",
+            "select id, tenant_id, call_id, capture_id, state, problem, name, description, format, duration_ms, \
+             size_bytes, sha256, blob, peaks, recorded_by, held, created_at from recordings \
+             where tenant_id = $1 and call_id = $2",
             args![tenant, call],
         )
         .await?
         .iter()
-        .map(|row| row.text("blob"))
+        .map(recording_of)
         .collect::<Result<Vec<_>>>()?;
-    for blob in &blobs {
+    for blob in recordings.iter().filter_map(|recording| recording.blob.as_ref()) {
         crate::blobs::destroy_key(tx, tenant, blob).await?;
     }
     let touched = tx
@@ -274,5 +276,5 @@ pub(crate) async fn remove_call(tx: &mut Tx, tenant: TenantId, call: CallId) -> 
             args![tenant, call],
         )
         .await?;
-    Ok((touched > 0).then_some(blobs))
+    Ok((touched > 0).then_some(recordings))
 }

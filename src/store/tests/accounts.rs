@@ -236,3 +236,31 @@ fn the_audit_chain_is_whole_and_a_removed_tenant_leaves_nothing() {
         assert!(!left.exists());
     });
 }
+
+#[test]
+fn a_statement_that_forgot_its_tenant_still_sees_no_other_on_postgres() {
+    on_each_engine(|bench| async move {
+        let (ours, theirs) = (bench.tenant("ours").await, bench.tenant("theirs").await);
+        bench.user(&ours, "bob", "101").await;
+        bench.user(&theirs, "eve", "101").await;
+        let forgetful = "select count(*) as n from users";
+        let seen = ours.read().await.unwrap().count(forgetful, vec![]).await.unwrap();
+        let all = bench
+            .store
+            .read_all()
+            .await
+            .unwrap()
+            .count(forgetful, vec![])
+            .await
+            .unwrap();
+        match bench.store.db().engine() {
+            crate::sql::Engine::Sqlite => assert_eq!((seen, all), (2, 2)),
+            crate::sql::Engine::Postgres => {
+                assert_eq!((seen, all), (1, 2));
+                let mut tx = ours.write().await.unwrap();
+                let foreign = "update users set name = 'x' where email = 'eve@example.org'";
+                assert_eq!(tx.run(foreign, vec![]).await.unwrap(), 0);
+            }
+        }
+    });
+}
