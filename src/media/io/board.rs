@@ -5,7 +5,7 @@ use super::command::{Command, Side};
 use super::outbox::Outbox;
 use super::wheel::Wheel;
 use super::{MediaConfig, Seed};
-use crate::leg::{Early, Leg, LegSetup, PACKET_BYTES, Play, Tap, Transmit};
+use crate::leg::{Early, Kind, Leg, LegSetup, PACKET_BYTES, Play, Tap, Transmit};
 use crate::{MediaEvent, MediaLegId, rtcp};
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
@@ -104,6 +104,13 @@ impl Board {
         };
         if let Some(transmit) = peer.leg.relay(packet, &accepted, now) {
             peer.send(packet, &transmit);
+        } else if let Kind::Event(Some(digit)) = accepted.kind
+            && !peer.leg.takes_events()
+        {
+            // The far end would never know of the key; it hears the key's tones.
+            peer.leg.send_digits(digit.encode_utf8(&mut [0; 4]));
+            let peer = peer.name;
+            self.clock(peer, now);
         }
     }
 

@@ -218,7 +218,8 @@ impl MediaHandle {
         self.send(leg, Command::SendDigits { leg, digits });
     }
 
-    /// Holds a leg: its bridge neither hears it nor is heard by it, plays still reach it, and silence is no fault.
+    /// Holds a leg: its bridge neither hears it nor is heard by it, no capture takes it, plays still reach
+    /// it, and silence is no fault.
     pub fn hold(&self, leg: MediaLegId, held: bool) {
         self.send(leg, Command::Hold { leg, held });
     }

@@ -303,6 +303,27 @@ fn digits_are_told_once_and_sent_as_events_through_a_bridge() {
 }
 
 #[test]
+fn a_key_pressed_as_event_is_heard_as_tone_where_events_are_not_taken() {
+    let media = Media::start(1);
+    let mut a = media.connected(1, Codec::Pcmu);
+    let mut b = media.phone(1, Codec::Pcma);
+    b.event = None;
+    media.handle.connect(b.leg, b.negotiated());
+    media.handle.bridge(a.leg, b.leg);
+    let packet = a.packet(101, &[9, 10, 0, 160]);
+    a.socket.send_to(&packet, a.local).unwrap();
+    let mut detector = crate::inband::Detector::default();
+    let mut keys = String::new();
+    while keys.is_empty() {
+        let (_, payload) = b.hear();
+        detector.hear(payload.iter().map(|byte| g711::decode(Codec::Pcma, *byte)), |key| {
+            keys.push(key)
+        });
+    }
+    assert_eq!(keys, "9");
+}
+
+#[test]
 fn keys_are_tones_where_no_events_were_negotiated() {
     let mut media = Media::start(1);
     let mut a = media.phone(1, Codec::Pcmu);

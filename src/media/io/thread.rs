@@ -13,6 +13,7 @@ use crate::leg::Events;
 use crate::{MediaEvent, MediaLegId};
 use mio::{Poll, Token, Waker};
 use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::thread::JoinHandle;
@@ -101,44 +102,59 @@ impl Worker {
     fn run(mut self) {
         let mut ready = mio::Events::with_capacity(POLL_EVENTS);
         while !self.ending {
-            let mut now = Instant::now();
-            self.take_commands(now);
-            self.run_clock(now);
-            self.board.outbox.flush();
-            self.inbox.waits.store(true, Ordering::SeqCst);
-            // The flag is up: whoever speaks from here on wakes the poll. Whoever spoke before is heard now.
-            let wait = if self.inbox.told.load(Ordering::SeqCst) || self.ending || !self.unfinished.is_empty() {
-                Some(Duration::ZERO)
-            } else {
-                self.wait(now)
-            };
-            if let Err(error) = self.poll.poll(&mut ready, wait)
-                && error.kind() != ErrorKind::Interrupted
-            {
-                tracing::error!(%error, "cannot wait for packets; the media thread ends");
-                break;
-            }
-            self.inbox.waits.store(false, Ordering::SeqCst);
-            now = Instant::now();
-            self.take_commands(now);
-            for slot in std::mem::take(&mut self.unfinished) {
-                self.drain(slot, now);
-            }
-            for event in &ready {
-                let token = event.token();
-                if token == WAKE {
-                    continue;
+            // A fault in one leg must not take the thread: its calls end, and the next ones find it at work.
+            let rounds = catch_unwind(AssertUnwindSafe(|| {
+                while !self.ending {
+                    self.round(&mut ready);
                 }
-                if token.0 % 2 == 0 {
-                    self.drain(token.0 / 2, now);
-                } else {
-                    self.board.take_reports(token.0 / 2, now);
-                }
+            }));
+            if rounds.is_err() {
+                tracing::error!("a media thread stumbled over a leg; all its legs are closed");
+                self.board.close_all(Instant::now());
             }
-            self.rest(now);
         }
         self.board.close_all(Instant::now());
         self.board.outbox.flush();
+    }
+
+    fn round(&mut self, ready: &mut mio::Events) {
+        let mut now = Instant::now();
+        self.take_commands(now);
+        self.run_clock(now);
+        self.board.outbox.flush();
+        self.inbox.waits.store(true, Ordering::SeqCst);
+        // The flag is up: whoever speaks from here on wakes the poll. Whoever spoke before is heard now.
+        let wait = if self.inbox.told.load(Ordering::SeqCst) || self.ending || !self.unfinished.is_empty() {
+            Some(Duration::ZERO)
+        } else {
+            self.wait(now)
+        };
+        let polled = self.poll.poll(ready, wait);
+        self.inbox.waits.store(false, Ordering::SeqCst);
+        if let Err(error) = polled
+            && error.kind() != ErrorKind::Interrupted
+        {
+            tracing::error!(%error, "cannot wait for packets; the media thread ends");
+            self.ending = true;
+            return;
+        }
+        now = Instant::now();
+        self.take_commands(now);
+        for slot in std::mem::take(&mut self.unfinished) {
+            self.drain(slot, now);
+        }
+        for event in &*ready {
+            let token = event.token();
+            if token == WAKE {
+                continue;
+            }
+            if token.0 % 2 == 0 {
+                self.drain(token.0 / 2, now);
+            } else {
+                self.board.take_reports(token.0 / 2, now);
+            }
+        }
+        self.rest(now);
     }
 
     /// How long the poll may wait; for ever when no leg is open.

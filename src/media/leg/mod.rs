@@ -54,8 +54,8 @@ pub struct Accepted {
 pub enum Kind {
     /// Audio.
     Audio(Codec),
-    /// A telephone-event.
-    Event,
+    /// A telephone-event, and the key if it begins a press.
+    Event(Option<char>),
 }
 
 /// A packet to be sent: its place in the buffer and where it goes.
@@ -176,15 +176,18 @@ impl Leg {
         }
         self.count(&header, now);
         self.note_heard(now, events);
-        match kind {
-            Kind::Event => {
-                if let Some(digit) = self.events.hear(header.timestamp, payload) {
-                    let leg = self.setup.leg;
-                    events.push_back(MediaEvent::Digit { leg, digit });
-                }
+        let kind = match kind {
+            Kind::Event(_) => {
+                let pressed = self.events.hear(header.timestamp, payload);
+                let leg = self.setup.leg;
+                events.extend(pressed.map(|digit| MediaEvent::Digit { leg, digit }));
+                Kind::Event(pressed)
             }
-            Kind::Audio(codec) => self.hear(codec, &header, payload, now, events),
-        }
+            Kind::Audio(codec) => {
+                self.hear(codec, &header, payload, now, events);
+                kind
+            }
+        };
         let accepted = Accepted { header, kind };
         if let Some(early) = &mut self.early {
             if early.is_over(now) {
@@ -223,15 +226,14 @@ impl Leg {
             let samples = payload.iter().map(|byte| crate::g711::decode(codec, *byte));
             tones.hear(samples, |digit| events.push_back(MediaEvent::Digit { leg, digit }));
         }
-        if self.muted {
+        // What nobody else hears is not captured either.
+        if self.muted || self.held {
             return;
         }
         if let Some(tap) = &mut self.tap {
             tap.take(codec.captured(), header.timestamp, header.sequence, payload, now);
         }
-        if !self.held
-            && let Some(attached) = &mut self.attached
-        {
+        if let Some(attached) = &mut self.attached {
             attached.hear(codec, payload);
         }
     }
@@ -251,7 +253,7 @@ impl Leg {
         }
         let to = self.latch.target(negotiated.direction.send)?;
         let payload_type = match accepted.kind {
-            Kind::Event => negotiated.dtmf_payload_type?,
+            Kind::Event(_) => negotiated.dtmf_payload_type?,
             Kind::Audio(codec) => {
                 if codec != negotiated.codec {
                     let payload = packet.get_mut(accepted.header.payload.clone())?;
@@ -295,10 +297,14 @@ impl Leg {
 
     /// Presses keys towards the far end.
     pub fn send_digits(&mut self, digits: &str) {
-        let as_events = self
-            .negotiated
-            .is_none_or(|negotiated| negotiated.dtmf_payload_type.is_some());
-        self.player.press(digits, as_events);
+        self.player.press(digits, self.takes_events());
+    }
+
+    /// Whether the far end takes keys as telephone-events; otherwise they must be tones.
+    #[must_use]
+    pub fn takes_events(&self) -> bool {
+        self.negotiated
+            .is_none_or(|negotiated| negotiated.dtmf_payload_type.is_some())
     }
 
     /// Holds or resumes.
@@ -380,7 +386,7 @@ impl Leg {
         let to = self.latch.target(negotiated.direction.send);
         let payload_type = match frame.kind {
             Kind::Audio(_) => negotiated.payload_type,
-            Kind::Event => negotiated.dtmf_payload_type?,
+            Kind::Event(_) => negotiated.dtmf_payload_type?,
         };
         let header = self.out.own(&frame, payload_type, to.is_some(), now);
         if matches!(frame.kind, Kind::Audio(_))
@@ -426,7 +432,7 @@ fn kind_of(negotiated: &Negotiated, payload_type: u8) -> Option<Kind> {
         return Some(Kind::Audio(negotiated.codec));
     }
     if negotiated.dtmf_receive_type == Some(payload_type) || negotiated.dtmf_payload_type == Some(payload_type) {
-        return Some(Kind::Event);
+        return Some(Kind::Event(None));
     }
     // A far end may change between the codecs it was offered without saying so.
     [Codec::Pcmu, Codec::Pcma]

@@ -113,7 +113,7 @@ impl Player {
                     let range = HEADER_BYTES..HEADER_BYTES + dtmf::EVENT_BYTES;
                     packet.get_mut(range.clone())?.copy_from_slice(&payload);
                     return Some(Frame {
-                        kind: Kind::Event,
+                        kind: Kind::Event(None),
                         marker,
                         timestamp,
                         payload: range,
