@@ -17,7 +17,8 @@ setup:
 
 demo: setup
 	cargo build --locked --workspace --bins
-	cargo run --locked --quiet --package strowger-tests --bin strowger-demo
+	packaging/fetch-models
+	STROWGER_TEST_MODELS=var/models cargo run --locked --quiet --package strowger-tests --bin strowger-demo
 
 test: setup
 	packaging/run-tests
