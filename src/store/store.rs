@@ -2,7 +2,7 @@
 
 use crate::keys::Keyring;
 use crate::sql::{Db, Tx};
-use crate::{Result, Scope, migrate};
+use crate::{Error, Result, Scope, migrate};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use strowger_model::{TenantId, World};
@@ -39,11 +39,14 @@ impl Store {
     /// # Errors
     /// The database cannot be opened, its schema is newer, or the master key is another one.
     pub async fn open(config: &StoreConfig, world: Arc<dyn World>) -> Result<Self> {
-        std::fs::create_dir_all(&config.data_dir).map_err(crate::Error::file("create", &config.data_dir))?;
+        std::fs::create_dir_all(&config.data_dir).map_err(Error::file("create", &config.data_dir))?;
+        // Daemon and worker may start at the same moment on the same folder: one makes the schema.
+        let turn = take_turn(&config.data_dir).await?;
         let db = Db::open(&config.url).await?;
         migrate::run(&db).await?;
         let keyring = Keyring::new(config.master_key)?;
         keyring.check(&db, world.as_ref()).await?;
+        drop(turn);
         Ok(Self {
             inner: Arc::new(Inner {
                 db,
@@ -99,6 +102,18 @@ impl Store {
     pub(crate) async fn read_all(&self) -> Result<Tx> {
         self.inner.db.read_all().await
     }
+}
+
+/// Waits for the folder's lock, which is held while schemas are made; dropping the file gives it back.
+pub(crate) async fn take_turn(data_dir: &Path) -> Result<std::fs::File> {
+    let path = data_dir.join("start.lock");
+    tokio::task::spawn_blocking(move || {
+        let file = std::fs::File::create(&path).map_err(Error::file("create", &path))?;
+        file.lock().map_err(Error::file("lock", &path))?;
+        Ok(file)
+    })
+    .await
+    .unwrap_or(Err(Error::Stopped("file worker")))
 }
 
 impl std::fmt::Debug for Store {

@@ -28,21 +28,20 @@ impl Keyring {
     /// Compares the master key with the check value made at the first start; makes it then.
     pub(crate) async fn check(&self, db: &Db, world: &dyn World) -> Result<()> {
         let mut tx = db.write_all().await?;
-        let stored = tx
-            .one("select value from platform_values where name = $1", args![CHECK])
-            .await?;
-        if let Some(row) = stored {
-            self.master
-                .open_text(CHECK, &row.text("value")?)
-                .map_err(|_| CryptoError::WrongMasterKey)?;
-            return Ok(());
-        }
+        // Whoever comes first decides; machines that start together must agree.
         let value = self.master.seal_text(world, CHECK, CHECK_TEXT)?;
         tx.run(
-            "insert into platform_values (name, value) values ($1, $2)",
+            "insert into platform_values (name, value) values ($1, $2) on conflict (name) do nothing",
             args![CHECK, value],
         )
         .await?;
+        let stored = tx
+            .one("select value from platform_values where name = $1", args![CHECK])
+            .await?
+            .ok_or(CryptoError::WrongMasterKey)?;
+        self.master
+            .open_text(CHECK, &stored.text("value")?)
+            .map_err(|_| CryptoError::WrongMasterKey)?;
         tx.commit().await
     }
 

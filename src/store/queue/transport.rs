@@ -5,11 +5,13 @@
 //! set-up function is not used: on SQLite it turns `synchronous` off.
 
 use crate::sql::{Engine, args, millis};
+use crate::store::take_turn;
 use crate::{Error, Result, Store};
 use apalis::prelude::{TaskBuilder, TaskSink as _, WorkerBuilder, WorkerError};
-use apalis_postgres::{PgPool, PostgresStorage};
+use apalis_postgres::PostgresStorage;
 use apalis_sqlite::{SqliteConnectOptions, SqlitePool, SqliteStorage};
 use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +57,9 @@ impl Transport {
                     .max_connections(2)
                     .connect_with(options)
                     .await?;
+                let turn = take_turn(store.data_dir()).await?;
                 SqliteStorage::<()>::migrations().run(&pool).await.map_err(fault)?;
+                drop(turn);
                 let config = apalis_sqlite::Config::default()
                     .queue(QUEUE)
                     .heartbeat_interval(HEARTBEAT)
@@ -63,7 +67,7 @@ impl Transport {
                 Ok(Self::Sqlite(SqliteStorage::new(&pool).with_config(config)))
             }
             Engine::Postgres => {
-                let pool = PgPool::connect(store.url()).await?;
+                let pool = PgPoolOptions::new().max_connections(3).connect(store.url()).await?;
                 PostgresStorage::<()>::migrations().run(&pool).await.map_err(fault)?;
                 let config = apalis_postgres::Config::default()
                     .queue(QUEUE)
