@@ -1,0 +1,284 @@
+//! The list and the page of calls.
+
+use super::list::{self, Found, Listed};
+use super::live;
+use super::view::{self, Known};
+use crate::desk::{Desk, Sent};
+use crate::fault::{Fault, Page};
+use crate::show::{Clock, Values};
+use crate::state::ConsoleState;
+use axum::Router;
+use axum::extract::Path;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use strowger_model::record::{Call, JobRow, Recording};
+use strowger_model::retention::{Kind, RetentionPolicy};
+use strowger_model::role::Permission;
+use strowger_model::{CallId, CallState, Direction};
+use strowger_store::{AuditFilter, CallBrief, CallFilter, Page as Keyset};
+use time::{Duration, OffsetDateTime};
+
+/// The routes below a tenant.
+pub(crate) fn routes() -> Router<ConsoleState> {
+    Router::new()
+        .route("/t/{tenant}/calls", get(index))
+        .route("/t/{tenant}/calls/views", post(save_view))
+        .route("/t/{tenant}/calls/views/remove", post(remove_view))
+        .route("/t/{tenant}/calls/{call}", get(show))
+        .route("/t/{tenant}/calls/{call}/notes", post(note))
+        .route("/t/{tenant}/calls/{call}/delete", post(delete))
+        .route("/t/{tenant}/calls/{call}/transcribe", post(transcribe))
+        .route("/t/{tenant}/live", get(live::board))
+        .route("/t/{tenant}/live/events", get(live::events))
+        .route("/t/{tenant}/live/{call}/hang-up", post(live::hang_up))
+}
+
+const FILTERS: [&str; 7] = ["q", "from", "to", "way", "state", "user", "tag"];
+
+fn filter_of(values: &Values, clock: &Clock) -> CallFilter {
+    CallFilter {
+        user: values.get("user").parse().ok(),
+        number: None,
+        direction: Direction::from_code(values.get("way")),
+        states: CallState::from_code(values.get("state")).into_iter().collect(),
+        from: clock.parse_day(values.get("from")),
+        until: clock.parse_day(values.get("to")).map(|day| day + Duration::days(1)),
+        tag: values.optional("tag"),
+        search: values.optional("q"),
+    }
+}
+
+/// The filters as a query in a fixed order, so that a view is found again by its address.
+fn query_of(values: &Values) -> String {
+    let parts: Vec<String> = FILTERS
+        .iter()
+        .filter(|name| !values.get(name).is_empty())
+        .map(|name| format!("{name}={}", crate::query::encoded(values.get(name))))
+        .collect();
+    parts.join("&")
+}
+
+fn listed(call: Call, brief: Option<CallBrief>) -> Listed {
+    let brief = brief.unwrap_or_default();
+    let answered = call.answered_at;
+    let waited = answered
+        .or(call.ended_at)
+        .map(|until| super::clock::since(&call, until));
+    let mut kept = Vec::new();
+    if brief.recorded {
+        kept.push("Rec");
+    }
+    if brief.transcribed {
+        kept.push("transcript");
+    }
+    if brief.message {
+        kept.push("message");
+    }
+    Listed {
+        reached: brief.reached.unwrap_or_else(|| call.to_number.clone()),
+        waited_ms: brief.answered_at.map(|at| super::clock::since(&call, at)).or(waited),
+        trend: brief.trend,
+        mos: brief.mos,
+        kept,
+        call,
+    }
+}
+
+async fn index(desk: Desk) -> Page {
+    let clock = desk.state.clock();
+    let values = desk.query().clone();
+    let mut filter = filter_of(&values, &clock);
+    if let Some(own) = desk.sees_only() {
+        filter.user = Some(own);
+    }
+    let page = Keyset {
+        after: values.optional("after"),
+        limit: 50,
+    };
+    let found = desk.scope.calls().log(&filter, &page).await?;
+    let ids: Vec<CallId> = found.items.iter().map(|call| call.id).collect();
+    let mut briefs = desk.scope.shown().briefs(&ids).await?;
+    let users = if desk.sees_only().is_none() {
+        let all = desk.scope.users().list(&Keyset::first(500)).await?;
+        all.items
+            .into_iter()
+            .map(|user| (user.id.to_string(), user.name))
+            .collect()
+    } else {
+        Vec::new()
+    };
+    let views = match desk.user() {
+        Some(user) => desk.scope.views().of(user).await?,
+        None => Vec::new(),
+    };
+    let found = Found {
+        calls: found
+            .items
+            .into_iter()
+            .map(|call| {
+                let brief = briefs.remove(&call.id);
+                listed(call, brief)
+            })
+            .collect(),
+        next: found.next,
+        query: query_of(&values),
+        values,
+        views: views.into_iter().map(|view| (view.id, view.name, view.query)).collect(),
+        users,
+    };
+    Ok(list::page(&desk.shell(), &desk.base(), &found).into_response())
+}
+
+async fn save_view(sent: Sent) -> Page {
+    let (desk, values) = (sent.desk, sent.values);
+    let user = desk.user().ok_or(Fault::NotFound)?;
+    let query = query_of(&crate::query::parsed(values.get("query")));
+    let name: String = values.get("name").chars().take(40).collect();
+    if !name.is_empty() && !query.is_empty() {
+        desk.scope.views().save(user, &name, &query).await?;
+    }
+    Ok(desk.back(&format!("/calls?{query}"), "saved"))
+}
+
+async fn remove_view(sent: Sent) -> Page {
+    let user = sent.desk.user().ok_or(Fault::NotFound)?;
+    sent.desk.scope.views().remove(user, sent.values.get("id")).await?;
+    Ok(sent.desk.back("/calls", "removed"))
+}
+
+/// The call, if this person may see it.
+async fn visible(desk: &Desk, call: CallId) -> Page<Call> {
+    let found = desk.scope.calls().get(call).await?.ok_or(Fault::NotFound)?;
+    match desk.sees_only() {
+        Some(own) if found.user != Some(own) => Err(Fault::NotFound),
+        _ => Ok(found),
+    }
+}
+
+async fn show(Path((_, call)): Path<(String, CallId)>, desk: Desk) -> Page {
+    visible(&desk, call).await?;
+    let detail = desk.scope.calls().detail(call).await?.ok_or(Fault::NotFound)?;
+    let recording = best(detail.recordings);
+    let transcript = detail.transcripts.into_iter().rev().find(|transcript| {
+        recording
+            .as_ref()
+            .is_none_or(|recording| recording.id == transcript.recording)
+    });
+    let policy = RetentionPolicy::of(&desk.scope.settings().resolve().await?);
+    let kept_until = recording
+        .as_ref()
+        .filter(|recording| !recording.held)
+        .map(|recording| recording.created_at + Duration::days(policy.days(Kind::Recording)));
+    let asked = transcript
+        .as_ref()
+        .map_or(detail.call.started_at, |transcript| transcript.created_at);
+    let span = (
+        detail.call.started_at,
+        detail.call.ended_at.unwrap_or(asked).max(asked) + Duration::days(2),
+    );
+    let jobs = jobs_of(&desk, call, recording.as_ref(), span).await?;
+    let looked = if desk.can(Permission::ReadAudit) {
+        looked_at(&desk, call, recording.as_ref()).await?
+    } else {
+        Vec::new()
+    };
+    let known = Known {
+        call: detail.call,
+        legs: detail.legs,
+        events: detail.events,
+        recording,
+        transcript,
+        jobs,
+        looked,
+        kept_until,
+        may_change: desk.can(Permission::ManageCalls),
+        confirm: desk.query().get("confirm") == "delete",
+    };
+    Ok(view::page(&desk.shell(), &desk.base(), &known).into_response())
+}
+
+/// The recording the page plays: a ready one before others, the longest of them.
+fn best(recordings: Vec<Recording>) -> Option<Recording> {
+    recordings
+        .into_iter()
+        .max_by_key(|recording| (recording.state == "ready", recording.duration_ms))
+}
+
+/// The jobs of a call: those whose payload names it or its recording.
+async fn jobs_of(
+    desk: &Desk,
+    call: CallId,
+    recording: Option<&Recording>,
+    (from, until): (OffsetDateTime, OffsetDateTime),
+) -> Page<Vec<JobRow>> {
+    let call = call.to_string();
+    let recording = recording.map_or_else(|| call.clone(), |recording| recording.id.to_string());
+    Ok(desk.scope.shown().jobs_about([&call, &recording], from, until).await?)
+}
+
+async fn looked_at(
+    desk: &Desk,
+    call: CallId,
+    recording: Option<&Recording>,
+) -> Page<Vec<strowger_model::record::AuditEntry>> {
+    let mut entries = Vec::new();
+    let targets = [
+        Some(call.to_string()),
+        recording.map(|recording| recording.id.to_string()),
+    ];
+    for target in targets.into_iter().flatten() {
+        let filter = AuditFilter {
+            target: Some(target),
+            ..AuditFilter::default()
+        };
+        entries.extend(desk.scope.audit().list(&filter, &Keyset::first(20)).await?.items);
+    }
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
+    Ok(entries)
+}
+
+async fn note(Path((_, call)): Path<(String, CallId)>, sent: Sent) -> Page {
+    let (desk, values) = (sent.desk, sent.values);
+    desk.may(Permission::ManageCalls)?;
+    let found = visible(&desk, call).await?;
+    let notes = values.get("notes").replace("\r\n", "\n");
+    if notes != found.notes {
+        desk.scope
+            .calls()
+            .update(&desk.actor(), call, Some(&notes), None)
+            .await?;
+    }
+    let mut tags: Vec<String> = values
+        .get("tags")
+        .split(',')
+        .map(|tag| tag.trim().chars().take(40).collect::<String>())
+        .filter(|tag| !tag.is_empty())
+        .collect();
+    tags.sort();
+    tags.dedup();
+    if tags != found.tags {
+        desk.scope.calls().set_tags(&desk.actor(), call, &tags).await?;
+    }
+    Ok(desk.back(&format!("/calls/{call}#no"), "saved"))
+}
+
+async fn delete(Path((_, call)): Path<(String, CallId)>, sent: Sent) -> Page {
+    let desk = sent.desk;
+    desk.may(Permission::ManageCalls)?;
+    let found = visible(&desk, call).await?;
+    if !found.state.is_final() {
+        return Err(Fault::Conflict("The call is not over. Hang up first.".into()));
+    }
+    desk.scope.calls().remove(&desk.actor(), call).await?;
+    Ok(desk.back("/calls", "removed"))
+}
+
+async fn transcribe(Path((_, call)): Path<(String, CallId)>, sent: Sent) -> Page {
+    let desk = sent.desk;
+    desk.may(Permission::ManageCalls)?;
+    visible(&desk, call).await?;
+    let recordings = desk.scope.recordings().of_call(call).await?;
+    let recording = best(recordings).ok_or_else(|| Fault::Conflict("This call was not recorded.".into()))?;
+    desk.scope.transcripts().request(&desk.actor(), recording.id).await?;
+    Ok(desk.back(&format!("/calls/{call}#tr"), "asked"))
+}

@@ -1,0 +1,17 @@
+//! Calls: the list, the live board and the call page.
+
+pub mod clock;
+mod handlers;
+pub mod list;
+mod live;
+pub mod verdict;
+pub mod view;
+
+pub(crate) use handlers::routes;
+pub(crate) use live::now as live_now;
+
+/// An audit action as words.
+#[must_use]
+pub fn audit_words(action: &str) -> String {
+    action.replace(['.', '_'], " ")
+}

@@ -1,0 +1,48 @@
+//! Bars over the hours of a day.
+
+use std::fmt::Write;
+
+/// Calls per hour, 24 figures; `now` is the running hour.
+#[must_use]
+pub fn hours(counts: &[i64; 24], now: u8) -> String {
+    let most = counts.iter().copied().max().unwrap_or(0).max(1);
+    let total: i64 = counts.iter().sum();
+    let busiest = (0..24)
+        .rev()
+        .max_by_key(|hour| counts.get(*hour).copied().unwrap_or(0))
+        .unwrap_or(0);
+    let mut out = format!(
+        "<svg width=\"100%\" height=\"112\" role=\"img\" aria-label=\"Calls per hour today: {total} so far, busiest hour {busiest:02}:00\"><line class=\"ax\" x1=\"0\" x2=\"100%\" y1=\"90.5\" y2=\"90.5\"/>"
+    );
+    for hour in (0..24).step_by(4) {
+        let _ = write!(
+            out,
+            "<text x=\"{:.2}%\" y=\"106\">{hour:02}:00</text>",
+            f64::from(hour) / 0.24
+        );
+    }
+    for (hour, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+        let height = (count * 76 / most).max(2);
+        let left = at(hour);
+        let class = if hour == usize::from(now) { "fa" } else { "f" };
+        let _ = write!(
+            out,
+            "<rect class=\"{class}\" x=\"{left:.2}%\" y=\"{}\" width=\"3.3%\" height=\"{height}\"/>",
+            90 - height
+        );
+        if hour == busiest {
+            let _ = write!(
+                out,
+                "<text class=\"s\" x=\"{:.2}%\" y=\"{}\" text-anchor=\"middle\">{count}</text>",
+                left + 1.65,
+                86 - height
+            );
+        }
+    }
+    out.push_str("</svg>");
+    out
+}
+
+fn at(hour: usize) -> f64 {
+    u8::try_from(hour).map_or(0.0, |hour| f64::from(hour) / 0.24) + 0.4
+}

@@ -1,0 +1,25 @@
+//! What is kept, what counts, who may, who did: retention, settings, tokens, audit.
+
+mod audit;
+mod retention;
+mod settings;
+mod tokens;
+pub mod view;
+
+use crate::state::ConsoleState;
+use axum::Router;
+use axum::routing::{get, post};
+
+pub(crate) use audit::platform as platform_audit;
+pub(crate) use settings::{platform as platform_settings, set_platform};
+
+/// The routes below a tenant.
+pub(crate) fn routes() -> Router<ConsoleState> {
+    Router::new()
+        .route("/t/{tenant}/retention", get(retention::index))
+        .route("/t/{tenant}/retention/run", post(retention::run))
+        .route("/t/{tenant}/settings", get(settings::index).post(settings::set))
+        .route("/t/{tenant}/tokens", get(tokens::index).post(tokens::create))
+        .route("/t/{tenant}/tokens/{token}/remove", post(tokens::remove))
+        .route("/t/{tenant}/audit", get(audit::index))
+}

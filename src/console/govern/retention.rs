@@ -1,0 +1,60 @@
+//! Retention: what a run would do, and the run.
+
+use super::view::{self, Due};
+use crate::desk::{Desk, Sent, sees_tenant};
+use crate::fault::Page;
+use axum::response::IntoResponse;
+use strowger_model::job::Job;
+use strowger_model::role::Permission;
+use strowger_store::Page as Keyset;
+use strowger_store::queue::JobFilter;
+
+pub(super) async fn index(desk: Desk) -> Page {
+    sees_tenant(&desk)?;
+    let area = desk.scope.retention();
+    let policy = area.policy().await?;
+    let report = area.dry_run(&policy, desk.state.now()).await?;
+    let line = |kind: &str, days, remove, held, setting| Due {
+        kind: kind.to_owned(),
+        days,
+        remove,
+        held,
+        setting,
+    };
+    let due = [
+        line("Calls", policy.call_days, report.calls, 0, "call_retention_days"),
+        line(
+            "Recordings",
+            policy.recording_days,
+            report.recordings,
+            report.held,
+            "recording_retention_days",
+        ),
+        line(
+            "Voicemail",
+            policy.voicemail_days,
+            report.voicemails,
+            0,
+            "voicemail_retention_days",
+        ),
+    ];
+    let filter = JobFilter {
+        state: None,
+        kind: Some("retain".to_owned()),
+    };
+    let runs = desk.scope.jobs().list(&filter, &Keyset::first(5)).await?.items;
+    let may_change = desk.can(Permission::ManageTenant);
+    Ok(view::retention(&desk.shell(), &desk.base(), &due, &runs, may_change).into_response())
+}
+
+pub(super) async fn run(sent: Sent) -> Page {
+    let desk = sent.desk;
+    desk.may(Permission::ManageTenant)?;
+    let job = Job::Retain { tenant: desk.tenant.id };
+    desk.scope
+        .audit()
+        .write(&desk.actor(), "retention.ask", &desk.tenant.id.to_string(), "by hand")
+        .await?;
+    desk.scope.jobs().ask(&job).await?;
+    Ok(desk.back("/retention", "running"))
+}

@@ -1,0 +1,277 @@
+//! What the pages of numbers and trunks show.
+
+use crate::show::{
+    Act, Block, Body, Button, Cell, Choice, Column, Field, Form, Page, Problems, Row, Section, Shell, State, Table,
+    Values, words,
+};
+use strowger_model::record::{Number, Trunk};
+use strowger_model::trunk::{NumberTarget, Transport, TrunkKind};
+
+/// What a number may lead to: code and words, by kind.
+#[derive(Debug, Clone, Default)]
+pub struct Targets(pub Vec<(String, String)>);
+
+impl Targets {
+    fn words(&self, target: Option<&NumberTarget>) -> String {
+        let Some(target) = target else {
+            return String::new();
+        };
+        let code = target_code(target);
+        let found = self.0.iter().find(|(known, _)| *known == code);
+        found.map_or_else(|| "something that is gone".to_owned(), |(_, words)| words.clone())
+    }
+
+    fn choices(&self) -> Vec<Choice> {
+        let mut out = vec![Choice::new("", "Nobody: callers are refused")];
+        out.extend(self.0.iter().map(|(code, words)| Choice::new(code, words)));
+        out
+    }
+}
+
+/// A target as a form sends it: `flow:ID`.
+#[must_use]
+pub fn target_code(target: &NumberTarget) -> String {
+    match target {
+        NumberTarget::Flow(id) => format!("flow:{id}"),
+        NumberTarget::User(id) => format!("user:{id}"),
+        NumberTarget::Room(id) => format!("room:{id}"),
+        NumberTarget::Voicemail(id) => format!("voicemail:{id}"),
+        NumberTarget::Trunk => "trunk:".to_owned(),
+    }
+}
+
+fn number_fields(targets: &Targets) -> Vec<Field> {
+    vec![
+        Field::line("number", "Number")
+            .hint("As callers dial it, for example +44 20 7946 0018.")
+            .required(),
+        Field::line("friendly_name", "Name"),
+        Field::select("target", "Callers reach", targets.choices()),
+        Field::select(
+            "record",
+            "Record calls",
+            vec![
+                Choice::new("", "As the settings say"),
+                Choice::new("true", "Always"),
+                Choice::new("false", "Never"),
+            ],
+        ),
+    ]
+}
+
+/// The numbers of a tenant.
+#[must_use]
+pub fn numbers(
+    shell: &Shell,
+    base: &str,
+    numbers: &[Number],
+    targets: &Targets,
+    typed: (&Values, &Problems),
+    may_change: bool,
+) -> Page {
+    let columns = vec![
+        Column::name("Number").class("w"),
+        Column::text("Name"),
+        Column::text("Callers reach").class("full"),
+        Column::text("Recorded").class("no"),
+        Column::text("State"),
+    ];
+    let rows = numbers.iter().map(|number| {
+        Row::of(vec![
+            if may_change {
+                Cell::link(format!("{base}/numbers/{}", number.id), number.number.clone())
+            } else {
+                Cell::text(number.number.clone())
+            },
+            Cell::text(number.friendly_name.clone()),
+            Cell::text(targets.words(number.target.as_ref())),
+            Cell::text(match number.record {
+                None => "By settings",
+                Some(true) => "Always",
+                Some(false) => "Never",
+            }),
+            Cell::State(match (&number.target, number.active) {
+                (_, false) => State::idle("Off"),
+                (None, true) => State::warn("Leads nowhere"),
+                (Some(_), true) => State::ok("Taken"),
+            }),
+        ])
+    });
+    let table = Table::new("Numbers", columns, rows.collect());
+    let empty = (
+        "No numbers yet.",
+        "Add the number callers dial, and say what they reach.",
+    );
+    let mut blocks = vec![Block::One(Section::table("nu", "All numbers", table, empty))];
+    if may_change {
+        let form = Form::post(
+            format!("{base}/numbers"),
+            "Add a number",
+            &shell.csrf,
+            number_fields(targets),
+            "Add number",
+        );
+        blocks.push(Block::One(Section::new(
+            "ad",
+            "Add a number",
+            vec![Body::Form(form.filled(typed.0, typed.1))],
+        )));
+    }
+    Page::new(shell, "Numbers", blocks)
+}
+
+/// One number.
+#[must_use]
+pub fn number(shell: &Shell, base: &str, number: &Number, targets: &Targets, typed: (&Values, &Problems)) -> Page {
+    let here = format!("{base}/numbers/{}", number.id);
+    let mut fields = number_fields(targets);
+    fields.retain(|field| field.name != "number");
+    fields.push(Field::tick("active", "Calls are taken"));
+    let form = Form::post(here.clone(), "Edit the number", &shell.csrf, fields, "Save").filled(typed.0, typed.1);
+    let remove = Act::new(
+        format!("{here}/remove"),
+        "Remove this number",
+        &number.number,
+        &shell.csrf,
+    )
+    .danger();
+    let blocks = vec![
+        Block::One(Section::new("ed", "Details", vec![Body::Form(form)])),
+        Block::One(Section::new(
+            "rm",
+            "Remove",
+            vec![
+                Body::Text("Callers hear that nobody has this number.".into()),
+                Body::Buttons(vec![Button::Post(remove)]),
+            ],
+        )),
+    ];
+    Page::new(shell, number.number.clone(), blocks).crumb(format!("{base}/numbers"), "Numbers")
+}
+
+/// A trunk with where it stands.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// The trunk.
+    pub trunk: Trunk,
+    /// Whether it works.
+    pub state: State,
+}
+
+fn trunk_fields() -> Vec<Field> {
+    let kinds = vec![
+        Choice::new(TrunkKind::Address.code(), "By address: the provider knows our address"),
+        Choice::new(
+            TrunkKind::Registration.code(),
+            "By registration: we sign in at the provider",
+        ),
+    ];
+    let transports = Transport::ALL
+        .iter()
+        .map(|transport| Choice::new(transport.code(), transport.code().to_uppercase()));
+    vec![
+        Field::line("name", "Name").required(),
+        Field::select("kind", "How it knows us", kinds),
+        Field::line("host", "Provider’s host")
+            .hint("A name or address, for example sip.provider.example.")
+            .required(),
+        Field::input("port", "Port", "number", "off"),
+        Field::select("transport", "Transport", transports.collect()),
+        Field::line("username", "User name").hint("As the provider knows us."),
+        Field::input("password", "Password", "password", "new-password")
+            .hint("Sealed; leave empty to keep the present one."),
+        Field::line("addresses", "Further addresses")
+            .hint("Where its calls also come from, separated by commas: 192.0.2.0/24."),
+        Field::line("prefix", "Outbound prefix")
+            .hint("Dialled numbers that begin with it go out here; empty takes all."),
+        Field::input("max_calls", "Most calls at once", "number", "off"),
+    ]
+}
+
+/// The trunks of a tenant.
+#[must_use]
+pub fn trunks(shell: &Shell, base: &str, lines: &[Line], typed: (&Values, &Problems), may_change: bool) -> Page {
+    let columns = vec![
+        Column::name("Trunk"),
+        Column::text("State"),
+        Column::text("Provider").class("full"),
+        Column::text("Kind").class("no"),
+        Column::text("Prefix").class("no"),
+        Column::figure("Most calls", "At most"),
+    ];
+    let rows = lines.iter().map(|line| {
+        let trunk = &line.trunk;
+        Row::of(vec![
+            if may_change {
+                Cell::link(format!("{base}/trunks/{}", trunk.id), trunk.name.clone())
+            } else {
+                Cell::text(trunk.name.clone())
+            },
+            Cell::State(line.state.clone()),
+            Cell::text(format!("{}:{} {}", trunk.host, trunk.port, trunk.transport.code())),
+            Cell::text(match trunk.kind {
+                TrunkKind::Address => "By address",
+                TrunkKind::Registration => "By registration",
+            }),
+            Cell::text(trunk.prefix.clone()),
+            Cell::text(words::grouped(trunk.max_calls)),
+        ])
+    });
+    let table = Table::new("Trunks", columns, rows.collect());
+    let empty = (
+        "No trunk yet.",
+        "A trunk joins you to a telephone provider. Without one, phones reach each other only.",
+    );
+    let mut blocks = vec![Block::One(Section::table("tk", "All trunks", table, empty))];
+    if may_change {
+        let values = typed.0.clone();
+        let values = if values.get("port").is_empty() {
+            values.with("port", "5060").with("max_calls", "30")
+        } else {
+            values
+        };
+        let form = Form::post(
+            format!("{base}/trunks"),
+            "Add a trunk",
+            &shell.csrf,
+            trunk_fields(),
+            "Add trunk",
+        );
+        blocks.push(Block::One(Section::new(
+            "ad",
+            "Add a trunk",
+            vec![Body::Form(form.filled(&values, typed.1))],
+        )));
+    }
+    Page::new(shell, "Trunks", blocks)
+}
+
+/// One trunk.
+#[must_use]
+pub fn trunk(shell: &Shell, base: &str, line: &Line, typed: (&Values, &Problems)) -> Page {
+    let here = format!("{base}/trunks/{}", line.trunk.id);
+    let mut fields = trunk_fields();
+    fields.push(Field::tick("active", "It is used"));
+    let form = Form::post(here.clone(), "Edit the trunk", &shell.csrf, fields, "Save").filled(typed.0, typed.1);
+    let remove = Act::new(
+        format!("{here}/remove"),
+        "Remove this trunk",
+        &line.trunk.name,
+        &shell.csrf,
+    )
+    .danger();
+    let blocks = vec![
+        Block::One(Section::new("ed", "Details", vec![Body::Form(form)])),
+        Block::One(Section::new(
+            "rm",
+            "Remove",
+            vec![
+                Body::Text("Calls through it end in order; new ones take another trunk or fail.".into()),
+                Body::Buttons(vec![Button::Post(remove)]),
+            ],
+        )),
+    ];
+    Page::new(shell, line.trunk.name.clone(), blocks)
+        .crumb(format!("{base}/trunks"), "Trunks")
+        .intro(format!("State: {}.", line.state.word))
+}

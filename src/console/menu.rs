@@ -1,0 +1,145 @@
+//! The menu: what a role finds where, and the words a form leaves behind.
+
+use crate::show::page::Group;
+use crate::show::{Link, Shell};
+use crate::state::ConsoleState;
+use strowger_access::Signed;
+use strowger_model::Role;
+use strowger_model::record::Tenant;
+use strowger_model::role::Permission;
+
+/// What one of these permissions lets see.
+type Entry = (&'static str, &'static str, &'static [Permission]);
+
+const EVERYBODY: &[Permission] = &[Permission::UsePhone, Permission::ReadAllCalls];
+const STEERS: &[Permission] = &[Permission::ManageFlows, Permission::ReadAudit];
+const RUNS: &[Permission] = &[Permission::ManageTenant, Permission::ReadAudit];
+
+const GROUPS: [(&str, &[Entry]); 5] = [
+    (
+        "Operate",
+        &[
+            ("/", "Dashboard", EVERYBODY),
+            ("/live", "Live calls", EVERYBODY),
+            ("/calls", "Calls", EVERYBODY),
+            ("/recordings", "Recordings", EVERYBODY),
+            ("/voicemail", "Voicemail", EVERYBODY),
+        ],
+    ),
+    (
+        "People and lines",
+        &[("/users", "Users", RUNS), ("/devices", "Phones", RUNS)],
+    ),
+    (
+        "Routing",
+        &[
+            ("/numbers", "Numbers", RUNS),
+            ("/trunks", "Trunks", RUNS),
+            ("/flows", "Flows", STEERS),
+            ("/prompts", "Prompts", STEERS),
+        ],
+    ),
+    (
+        "Govern",
+        &[
+            ("/retention", "Retention", RUNS),
+            ("/settings", "Settings", RUNS),
+            ("/audit", "Audit log", &[Permission::ReadAudit]),
+            ("/tokens", "API tokens", &[Permission::ManageTenant]),
+        ],
+    ),
+    (
+        "System",
+        &[("/jobs", "Jobs", &[Permission::ManageCalls, Permission::ReadAudit])],
+    ),
+];
+
+const PLATFORM: [(&str, &str); 4] = [
+    ("/tenants", "Tenants"),
+    ("/platform/settings", "Platform settings"),
+    ("/platform/audit", "Platform audit log"),
+    ("/platform/health", "Health"),
+];
+
+/// The words for what a form did. The address carries the key, never the words.
+fn notice(done: &str) -> &'static str {
+    match done {
+        "saved" => "Saved.",
+        "added" => "Added.",
+        "removed" => "Removed.",
+        "published" => "Published. The next call takes it.",
+        "publishing" => "Published. Callers hear it as soon as its texts are spoken.",
+        "rolled-back" => "The older version is live again.",
+        "retried" => "It waits for a worker again.",
+        "ended" => "The call is being ended.",
+        "gone" => "That call is over already.",
+        "asked" => "Asked for. It appears here when the worker is done.",
+        "held" => "A legal hold keeps it.",
+        "released" => "The legal hold is lifted.",
+        "erased" => "Erased: its key is destroyed.",
+        "read" => "Marked.",
+        "trashed" => "Moved to the trash.",
+        "restored" => "Put back into the inbox.",
+        "running" => "The run waits for a worker.",
+        _ => "",
+    }
+}
+
+/// What surrounds a page.
+#[must_use]
+pub(crate) fn shell(
+    state: &ConsoleState,
+    who: &Signed,
+    tenant: Option<&Tenant>,
+    (path, done): (&str, &str),
+    live: i64,
+) -> Shell {
+    let role = who.principal().role();
+    let base = tenant.map(|tenant| format!("/t/{}", tenant.id));
+    let mut menu = Vec::new();
+    if let Some(base) = &base {
+        for (at, (name, entries)) in GROUPS.iter().enumerate() {
+            let entries: Vec<(Link, bool, i64)> = entries
+                .iter()
+                .filter(|(_, _, any)| any.iter().any(|permission| role.may(*permission)))
+                .map(|(target, name, _)| {
+                    let href = format!("{base}{target}");
+                    let here = if *target == "/" {
+                        path == href
+                    } else {
+                        path.starts_with(&href)
+                    };
+                    let waiting = if *target == "/live" { live } else { 0 };
+                    (Link::new(href, *name), here, waiting)
+                })
+                .collect();
+            let open = at == 0 || entries.iter().any(|(_, here, _)| *here);
+            if !entries.is_empty() {
+                menu.push(Group { name, open, entries });
+            }
+        }
+    }
+    if role == Role::PlatformAdmin {
+        let entries = PLATFORM
+            .iter()
+            .map(|(href, name)| (Link::new(*href, *name), path == *href, 0));
+        menu.push(Group {
+            name: "Platform",
+            open: tenant.is_none(),
+            entries: entries.collect(),
+        });
+    }
+    Shell {
+        menu,
+        home: base
+            .as_ref()
+            .map_or_else(|| "/tenants".to_owned(), |base| format!("{base}/")),
+        search: base.map(|base| format!("{base}/calls")).unwrap_or_default(),
+        place: tenant.map_or_else(|| "Platform".to_owned(), |tenant| tenant.name.clone()),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        person: who.principal().name().to_owned(),
+        csrf: who.csrf(),
+        notice: notice(done).to_owned(),
+        clock: state.clock(),
+    }
+}

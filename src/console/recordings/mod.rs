@@ -1,0 +1,107 @@
+//! Recordings: the list, one recording, its audio.
+
+mod audio;
+pub mod view;
+
+pub(crate) use audio::wave;
+
+use crate::desk::{Desk, Sent};
+use crate::fault::{Fault, Page};
+use crate::state::ConsoleState;
+use axum::Router;
+use axum::extract::Path;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use strowger_model::RecordingId;
+use strowger_model::record::Recording;
+use strowger_model::retention::{Kind, RetentionPolicy};
+use strowger_model::role::Permission;
+use strowger_store::{AuditFilter, Page as Keyset};
+use time::Duration;
+
+/// The routes below a tenant.
+pub(crate) fn routes() -> Router<ConsoleState> {
+    Router::new()
+        .route("/t/{tenant}/recordings", get(index))
+        .route("/t/{tenant}/recordings/{recording}", get(show))
+        .route("/t/{tenant}/recordings/{recording}/audio", get(audio::play))
+        .route("/t/{tenant}/recordings/{recording}/hold", post(hold))
+        .route("/t/{tenant}/recordings/{recording}/erase", post(erase))
+}
+
+async fn index(desk: Desk) -> Page {
+    let after = desk.query().get("after").to_owned();
+    let page = Keyset {
+        after: desk.query().optional("after"),
+        limit: 50,
+    };
+    let found = match desk.sees_only() {
+        None => desk.scope.recordings().list(&page).await?,
+        Some(own) => desk.scope.shown().recordings_of(own, &page).await?,
+    };
+    let found = view::Found {
+        recordings: found.items,
+        next: found.next,
+        after,
+    };
+    Ok(view::list(&desk.shell(), &desk.base(), &found).into_response())
+}
+
+/// The recording, if this person may hear it.
+pub(crate) async fn audible(desk: &Desk, recording: RecordingId) -> Page<Recording> {
+    let found = desk.scope.recordings().get(recording).await?.ok_or(Fault::NotFound)?;
+    if let Some(own) = desk.sees_only() {
+        let call = desk.scope.calls().get(found.call).await?;
+        let theirs = call.is_some_and(|call| call.user == Some(own));
+        let message = !theirs && desk.scope.shown().is_message_of(own, recording).await?;
+        if !theirs && !message {
+            return Err(Fault::NotFound);
+        }
+    }
+    Ok(found)
+}
+
+async fn show(Path((_, recording)): Path<(String, RecordingId)>, desk: Desk) -> Page {
+    let found = audible(&desk, recording).await?;
+    let policy = RetentionPolicy::of(&desk.scope.settings().resolve().await?);
+    let until = (found.state == "ready").then(|| found.created_at + Duration::days(policy.days(Kind::Recording)));
+    let looked = if desk.can(Permission::ReadAudit) {
+        let filter = AuditFilter {
+            target: Some(recording.to_string()),
+            ..AuditFilter::default()
+        };
+        desk.scope.audit().list(&filter, &Keyset::first(50)).await?.items
+    } else {
+        Vec::new()
+    };
+    let may_change = desk.can(Permission::ManageTenant);
+    Ok(view::one(&desk.shell(), &desk.base(), &found, until, (&looked, may_change)).into_response())
+}
+
+async fn hold(Path((_, recording)): Path<(String, RecordingId)>, sent: Sent) -> Page {
+    let desk = sent.desk;
+    desk.may(Permission::ManageTenant)?;
+    let held = sent.values.get("held") == "true";
+    let recordings = desk.scope.recordings();
+    let done = if held {
+        recordings.hold(&desk.actor(), recording).await?
+    } else {
+        recordings.release(&desk.actor(), recording).await?
+    };
+    if !done {
+        return Err(Fault::NotFound);
+    }
+    Ok(desk.back(
+        &format!("/recordings/{recording}"),
+        if held { "held" } else { "released" },
+    ))
+}
+
+async fn erase(Path((_, recording)): Path<(String, RecordingId)>, sent: Sent) -> Page {
+    let desk = sent.desk;
+    desk.may(Permission::ManageTenant)?;
+    if !desk.scope.recordings().erase(&desk.actor(), recording).await? {
+        return Err(Fault::NotFound);
+    }
+    Ok(desk.back(&format!("/recordings/{recording}"), "erased"))
+}

@@ -1,0 +1,184 @@
+//! What the pages of recordings show.
+
+use crate::calls::audit_words;
+use crate::show::{
+    Act, Block, Body, Button, Cell, Column, Fact, Link, Note, Page, Row, Section, Shell, State, Table, words,
+};
+use strowger_model::record::{AuditEntry, Recording};
+use time::OffsetDateTime;
+
+/// A page of the list.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The recordings, newest first.
+    pub recordings: Vec<Recording>,
+    /// The key of the next page.
+    pub next: Option<String>,
+    /// The key of this page.
+    pub after: String,
+}
+
+/// Where a recording stands, with a hold said first.
+#[must_use]
+pub fn state(recording: &Recording) -> State {
+    match recording.state.as_str() {
+        "ready" if recording.held => State::on("Legal hold"),
+        "captured" => State::on("In the making"),
+        other => words::piece_state(other),
+    }
+}
+
+/// The list.
+#[must_use]
+pub fn list(shell: &Shell, base: &str, found: &Found) -> Page {
+    let columns = vec![
+        Column::text("Made").class("w"),
+        Column::name("Name"),
+        Column::text("State"),
+        Column::figure("Length", "Length"),
+        Column::figure("Size", "").class("n no"),
+        Column::text("Listen").class("full"),
+    ];
+    let rows = found.recordings.iter().map(|recording| {
+        let ready = recording.state == "ready";
+        let name = if recording.name.is_empty() {
+            "Recording".to_owned()
+        } else {
+            recording.name.clone()
+        };
+        let player = Cell::Audio(
+            format!("{base}/recordings/{}/audio", recording.id),
+            format!("Recording of {name}"),
+        );
+        Row::of(vec![
+            Cell::link(
+                format!("{base}/recordings/{}", recording.id),
+                shell.clock.stamp(recording.created_at),
+            ),
+            Cell::LinkPair(format!("{base}/calls/{}", recording.call), name, "call page".into()),
+            Cell::StatePair(state(recording), recording.problem.clone().unwrap_or_default()),
+            Cell::text(words::clock(recording.duration_ms)),
+            Cell::text(if ready {
+                words::size(recording.size_bytes)
+            } else {
+                String::new()
+            }),
+            if ready { player } else { Cell::text("") },
+        ])
+    });
+    let table = Table::new("Recordings, newest first", columns, rows.collect());
+    let empty = (
+        "No recordings yet.",
+        "Calls are recorded when the settings, a number or a program ask for it.",
+    );
+    let mut section =
+        Section::table("re", "Newest first", table, empty).aside(format!("Times in {}", shell.clock.zone()));
+    let older = found.next.as_ref().map(|key| format!("{base}/recordings?after={key}"));
+    let newest = (!found.after.is_empty()).then(|| format!("{base}/recordings"));
+    if older.is_some() || newest.is_some() {
+        let shown = words::count(i64::try_from(found.recordings.len()).unwrap_or(0), "shown", "shown");
+        section = section.and(Body::Pager(newest, shown, older));
+    }
+    Page::new(shell, "Recordings", vec![Block::One(section)])
+        .intro("Each is sealed under a key of its own; listening is written to the audit log.")
+}
+
+/// One recording.
+#[must_use]
+pub fn one(
+    shell: &Shell,
+    base: &str,
+    recording: &Recording,
+    kept_until: Option<OffsetDateTime>,
+    (looked, may_change): (&[AuditEntry], bool),
+) -> Page {
+    let here = format!("{base}/recordings/{}", recording.id);
+    let call = Fact {
+        name: "Call".into(),
+        value: "Open the call page".into(),
+        href: format!("{base}/calls/{}", recording.call),
+    };
+    let mut facts = vec![
+        call,
+        Fact::new("Length", words::span(recording.duration_ms)),
+        Fact::new("Size", words::size(recording.size_bytes)),
+        Fact::new("Format", recording.format.clone()),
+        Fact::new("Asked for by", recording.recorded_by.clone()),
+        Fact::new("State", state(recording).word),
+    ];
+    if let Some(until) = kept_until {
+        facts.push(Fact::new(
+            "Kept until",
+            if recording.held {
+                "the hold is lifted".into()
+            } else {
+                shell.clock.stamp(until)
+            },
+        ));
+    }
+    if !recording.sha256.is_empty() {
+        facts.push(Fact::new(
+            "SHA-256",
+            recording.sha256.chars().take(16).collect::<String>() + "…",
+        ));
+    }
+    let mut body = vec![Body::Facts(facts)];
+    if let Some(problem) = &recording.problem {
+        body.push(Body::Note(Note {
+            shape: "bad",
+            strong: "It could not be made.".into(),
+            text: problem.clone(),
+            link: Some(Link::new(format!("{base}/jobs?state=dead"), "Open jobs")),
+        }));
+    }
+    let mut blocks = vec![Block::One(Section::plain(body))];
+    let columns = vec![Column::text("At").class("w"), Column::name("Who"), Column::text("What")];
+    let rows = looked.iter().map(|entry| {
+        Row::of(vec![
+            Cell::text(shell.clock.stamp(entry.at)),
+            Cell::text(entry.actor.clone()),
+            Cell::Pair(audit_words(&entry.action), entry.detail.clone()),
+        ])
+    });
+    let table = Table::new("Who looked", columns, rows.collect());
+    let who = Section::table(
+        "wl",
+        "Who looked",
+        table,
+        ("Nobody yet.", "Plays and downloads are listed here."),
+    );
+    blocks.push(Block::One(who));
+    let mut page = Page::new(
+        shell,
+        if recording.name.is_empty() {
+            "Recording"
+        } else {
+            &recording.name
+        },
+        blocks,
+    )
+    .crumb(format!("{base}/recordings"), "Recordings")
+    .intro(format!("Made {}.", shell.clock.stamp(recording.created_at)));
+    if recording.state == "ready" {
+        page = page.button(Button::Go(
+            Link::new(format!("{here}/audio?download=1"), "Download"),
+            false,
+        ));
+        if may_change {
+            let (word, held) = if recording.held {
+                ("Lift the hold", "false")
+            } else {
+                ("Put on legal hold", "true")
+            };
+            page = page.button(Button::Post(
+                Act::new(format!("{here}/hold"), word, "", &shell.csrf).with("held", held),
+            ));
+            if !recording.held {
+                page = page.button(Button::Post(
+                    Act::new(format!("{here}/erase"), "Erase", "this recording", &shell.csrf).danger(),
+                ));
+            }
+        }
+    }
+    page
+}

@@ -1,0 +1,171 @@
+//! What the console is given by whoever starts it.
+
+use axum::extract::FromRef;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use strowger_access::Access;
+use strowger_model::{CallId, TenantId, World};
+use strowger_store::Store;
+use strowger_switch::io::SwitchHandle;
+use strowger_switch::live::{DeviceOnline, LiveCall, SwitchEvent, TrunkView};
+use time::OffsetDateTime;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+/// What the console asks of the switch. A trait, so that pages are tested without one.
+pub trait Exchange: Send + Sync {
+    /// The running calls of a tenant, oldest first.
+    fn live_calls(&self, tenant: TenantId) -> Vec<LiveCall>;
+    /// Where the tenant's phones can be reached now.
+    fn devices_online(&self, tenant: TenantId) -> Vec<DeviceOnline>;
+    /// The tenant's trunks.
+    fn trunk_states(&self, tenant: TenantId) -> Vec<TrunkView>;
+    /// What happens from here on, of all tenants.
+    fn subscribe(&self) -> broadcast::Receiver<SwitchEvent>;
+    /// Ends a running call; `false` when it is not running.
+    fn hang_up(&self, tenant: TenantId, call: CallId) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;
+    /// Lets the switch read what it keeps in memory anew.
+    fn reload(&self);
+}
+
+impl Exchange for SwitchHandle {
+    fn live_calls(&self, tenant: TenantId) -> Vec<LiveCall> {
+        Self::live_calls(self, Some(tenant))
+    }
+
+    fn devices_online(&self, tenant: TenantId) -> Vec<DeviceOnline> {
+        Self::devices_online(self, tenant)
+    }
+
+    fn trunk_states(&self, tenant: TenantId) -> Vec<TrunkView> {
+        Self::trunk_states(self, Some(tenant))
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<SwitchEvent> {
+        Self::subscribe(self)
+    }
+
+    fn hang_up(&self, tenant: TenantId, call: CallId) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+        Box::pin(Self::hang_up(self, tenant, call))
+    }
+
+    fn reload(&self) {
+        Self::reload(self);
+    }
+}
+
+/// A switch without calls: for tests of pages, and for a console that runs without one.
+#[derive(Debug, Clone)]
+pub struct NoExchange {
+    events: broadcast::Sender<SwitchEvent>,
+}
+
+impl Default for NoExchange {
+    fn default() -> Self {
+        // Nobody ever sends, so it never fills.
+        let (events, _) = broadcast::channel(1);
+        Self { events }
+    }
+}
+
+impl Exchange for NoExchange {
+    fn live_calls(&self, _: TenantId) -> Vec<LiveCall> {
+        Vec::new()
+    }
+
+    fn devices_online(&self, _: TenantId) -> Vec<DeviceOnline> {
+        Vec::new()
+    }
+
+    fn trunk_states(&self, _: TenantId) -> Vec<TrunkView> {
+        Vec::new()
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<SwitchEvent> {
+        self.events.subscribe()
+    }
+
+    fn hang_up(&self, _: TenantId, _: CallId) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+        Box::pin(async { false })
+    }
+
+    fn reload(&self) {}
+}
+
+/// What the console needs.
+#[derive(Clone)]
+pub struct ConsoleConfig {
+    /// The rows and blobs.
+    pub store: Store,
+    /// Who may.
+    pub access: Access,
+    /// The running calls.
+    pub exchange: Arc<dyn Exchange>,
+    /// Time and chance.
+    pub world: Arc<dyn World>,
+    /// The zone times are shown in (IANA), `UTC` if in doubt.
+    pub zone: String,
+    /// What phones are told as the server, `host:port`.
+    pub sip_server: String,
+    /// Facts of this machine for its health page: name and value.
+    pub facts: Vec<(String, String)>,
+    /// Ends the live parts of open pages, so that a stopping daemon need not wait for them.
+    pub shutdown: CancellationToken,
+}
+
+/// The state of the console's router. Cheap to clone.
+#[derive(Clone)]
+pub struct ConsoleState {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: ConsoleConfig,
+    started_at: OffsetDateTime,
+}
+
+impl ConsoleState {
+    /// Puts it together.
+    #[must_use]
+    pub fn new(config: ConsoleConfig) -> Self {
+        let started_at = config.world.now();
+        Self {
+            inner: Arc::new(Inner { config, started_at }),
+        }
+    }
+
+    pub(crate) fn config(&self) -> &ConsoleConfig {
+        &self.inner.config
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.config.store
+    }
+
+    pub(crate) fn access(&self) -> &Access {
+        &self.inner.config.access
+    }
+
+    pub(crate) fn exchange(&self) -> &dyn Exchange {
+        self.inner.config.exchange.as_ref()
+    }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        self.inner.config.world.now()
+    }
+
+    pub(crate) fn clock(&self) -> crate::show::Clock {
+        crate::show::Clock::new(self.now(), &self.inner.config.zone)
+    }
+
+    pub(crate) fn started_at(&self) -> OffsetDateTime {
+        self.inner.started_at
+    }
+}
+
+impl FromRef<ConsoleState> for Access {
+    fn from_ref(state: &ConsoleState) -> Self {
+        state.access().clone()
+    }
+}

@@ -1,0 +1,131 @@
+//! The health of the machine.
+
+use super::view::{self, Check};
+use crate::desk::PlatformDesk;
+use crate::fault::Page;
+use crate::show::{Fact, Figure, State, words};
+use axum::response::IntoResponse;
+use strowger_model::job::JobState;
+use strowger_store::Page as Keyset;
+use strowger_store::queue::JobFilter;
+
+fn check(name: &str, state: State, detail: impl Into<String>) -> Check {
+    Check {
+        name: name.to_owned(),
+        state,
+        detail: detail.into(),
+    }
+}
+
+fn disk(free_bytes: Option<u64>) -> Check {
+    const GB: u64 = 1_000_000_000;
+    let Some(free) = free_bytes else {
+        return check(
+            "Disk",
+            State::idle("Unknown"),
+            "The system does not say how much is free.",
+        );
+    };
+    let left = format!(
+        "{} free for recordings",
+        words::size(i64::try_from(free).unwrap_or(i64::MAX))
+    );
+    match free {
+        f if f < GB => check(
+            "Disk",
+            State::bad("Almost full"),
+            format!("{left}. Make room: recording stops when it is full."),
+        ),
+        f if f < 10 * GB => check("Disk", State::warn("Fills up"), format!("{left}.")),
+        _ => check("Disk", State::ok("Room enough"), format!("{left}.")),
+    }
+}
+
+pub(crate) async fn health(desk: PlatformDesk) -> Page {
+    let state = &desk.state;
+    let seen = state.store().health().await?;
+    let now = state.now();
+    let running = JobFilter {
+        state: Some(JobState::Queued),
+        kind: None,
+    };
+    let queued = state.store().queue().list(&running, &Keyset::first(1000)).await?.items;
+    let oldest = queued.iter().map(|job| job.created_at).min();
+    let waits_ms = oldest.map_or(0, |at| i64::try_from((now - at).whole_milliseconds()).unwrap_or(0));
+    let work = match (seen.jobs_queued, waits_ms) {
+        (0, _) => check("Worker", State::ok("Nothing waits"), "Every job was taken."),
+        (_, ms) if ms > 600_000 => check(
+            "Worker",
+            State::bad("Behind"),
+            format!(
+                "The oldest job has waited {}. Start strowger-worker, or add one.",
+                words::short(ms)
+            ),
+        ),
+        (count, ms) => check(
+            "Worker",
+            State::ok("Works"),
+            format!("{count} wait, the oldest {}.", words::short(ms)),
+        ),
+    };
+    let dead = match seen.jobs_dead {
+        0 => check("Jobs given up", State::ok("None"), ""),
+        count => check(
+            "Jobs given up",
+            State::warn(count.to_string()),
+            "Each tenant’s page of jobs says why and can try again.",
+        ),
+    };
+    let engine = if seen.engine == "sqlite" {
+        "SQLite"
+    } else {
+        "PostgreSQL"
+    };
+    let mut checks = vec![check("Database", State::ok("Works"), format!("{engine} answered."))];
+    checks.extend([work, dead, disk(seen.free_bytes)]);
+    let tenants = state.store().tenants().list(&Keyset::first(1000)).await?.items;
+    let live: usize = tenants
+        .iter()
+        .map(|tenant| state.exchange().live_calls(tenant.id).len())
+        .sum();
+    for tenant in &tenants {
+        for trunk in state.exchange().trunk_states(tenant.id) {
+            if !trunk.is_usable() {
+                let name = format!("Trunk {} of {}", trunk.name, tenant.name);
+                checks.push(check(
+                    &name,
+                    State::bad("Down"),
+                    format!("Since {}.", state.clock().stamp(trunk.since)),
+                ));
+            }
+        }
+    }
+    let figure = |name: &str, value: String, state: State| Figure {
+        name: name.to_owned(),
+        value,
+        state,
+    };
+    let strip = vec![
+        figure("Calls now", live.to_string(), State::on("Talking or ringing")),
+        figure(
+            "Jobs waiting",
+            seen.jobs_queued.to_string(),
+            State::idle(format!("{} running", seen.jobs_running)),
+        ),
+        figure("Tenants", tenants.len().to_string(), State::idle("On this machine")),
+    ];
+    let up_ms = i64::try_from((now - state.started_at()).whole_milliseconds()).unwrap_or(0);
+    let mut facts = vec![
+        Fact::new("Version", env!("CARGO_PKG_VERSION")),
+        Fact::new("Running for", words::short(up_ms)),
+        Fact::new("Database", engine),
+    ];
+    facts.extend(
+        state
+            .config()
+            .facts
+            .iter()
+            .map(|(name, value)| Fact::new(name, value.clone())),
+    );
+    Ok(view::health(&desk.shell(), &checks, strip, facts).into_response())
+}
