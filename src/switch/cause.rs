@@ -125,7 +125,17 @@ mod tests {
 
     #[test]
     fn a_refusal_is_passed_on_as_what_it_meant() {
-        for (theirs, ours) in [(486, 486), (600, 486), (404, 404), (480, 480), (408, 480), (603, 603), (488, 488), (503, 503), (500, 502)] {
+        for (theirs, ours) in [
+            (486, 486),
+            (600, 486),
+            (404, 404),
+            (480, 480),
+            (408, 480),
+            (603, 603),
+            (488, 488),
+            (503, 503),
+            (500, 502),
+        ] {
             assert_eq!(status(of_status(theirs)).0, ours, "{theirs}");
         }
     }

@@ -180,7 +180,9 @@ impl Directory {
     /// What the settings say for a user, or for the tenant where no user is concerned.
     #[must_use]
     pub fn policy(&self, tenant: TenantId, user: Option<UserId>) -> Arc<Policy> {
-        let own = user.and_then(|user| self.people.get(&user)).map(|person| &person.policy);
+        let own = user
+            .and_then(|user| self.people.get(&user))
+            .map(|person| &person.policy);
         own.or_else(|| self.tenants.get(&tenant).map(|tenancy| &tenancy.policy))
             .map_or_else(Arc::default, Arc::clone)
     }
@@ -203,7 +205,12 @@ impl Directory {
         let written = written.trim();
         let by_id = || written.parse::<UserId>().ok().and_then(|user| self.people.get(&user));
         let by_words = || {
-            let people = self.tenants.get(&tenant)?.people.iter().filter_map(|user| self.people.get(user));
+            let people = self
+                .tenants
+                .get(&tenant)?
+                .people
+                .iter()
+                .filter_map(|user| self.people.get(user));
             people.into_iter().find(|person| {
                 person.user.email.eq_ignore_ascii_case(written) || person.user.name.eq_ignore_ascii_case(written)
             })
@@ -278,7 +285,10 @@ impl Directory {
     /// The first active number of a tenant that is shown when nothing else is said: none unless it has exactly one.
     #[must_use]
     pub fn only_number(&self, tenant: TenantId) -> Option<&Number> {
-        let mut own = self.numbers.values().filter(|number| number.tenant == tenant && number.active);
+        let mut own = self
+            .numbers
+            .values()
+            .filter(|number| number.tenant == tenant && number.active);
         own.next().filter(|_| own.next().is_none())
     }
 

@@ -100,12 +100,7 @@ struct Entered {
 impl Exchange {
     /// An exchange without calls that takes `most_calls` at once.
     #[must_use]
-    pub fn new(
-        world: Arc<dyn World>,
-        supply: Arc<dyn Supply>,
-        directory: Arc<Directory>,
-        most_calls: usize,
-    ) -> Self {
+    pub fn new(world: Arc<dyn World>, supply: Arc<dyn Supply>, directory: Arc<Directory>, most_calls: usize) -> Self {
         Self {
             world,
             supply,
@@ -160,7 +155,10 @@ impl Exchange {
 
     /// Does something to a running call; whether it runs and is the tenant's.
     pub fn steer(&mut self, tenant: TenantId, call: CallId, steer: Steer, now: Instant) -> bool {
-        let is_theirs = self.calls.get(&call).is_some_and(|entered| entered.call.tenant() == tenant);
+        let is_theirs = self
+            .calls
+            .get(&call)
+            .is_some_and(|entered| entered.call.tenant() == tenant);
         if is_theirs {
             self.step(call, CallInput::Steer(steer), now);
         }
@@ -232,7 +230,8 @@ impl Exchange {
             SipEvent::Answered { dialog, body } => {
                 if self.called_off.contains(&dialog) {
                     // RFC 3261 §9.1: the answer crossed our CANCEL.
-                    self.outputs.push_back(Output::Sip(Command::Bye { dialog, reason: None }));
+                    self.outputs
+                        .push_back(Output::Sip(Command::Bye { dialog, reason: None }));
                     return;
                 }
                 (dialog, Said::Answered { body })
@@ -338,7 +337,9 @@ impl Exchange {
         let extension = person.and_then(|person| person.user.extension.clone());
         let name = person.map(|person| person.user.name.clone()).or(incoming.from_display);
         let from_number = extension.unwrap_or(number);
-        let of_trunk = trunk.and_then(|trunk| self.directory.trunk(trunk)).map(|trunk| trunk.name.clone());
+        let of_trunk = trunk
+            .and_then(|trunk| self.directory.trunk(trunk))
+            .map(|trunk| trunk.name.clone());
         let party = name.clone().or(of_trunk).unwrap_or_else(|| from_number.clone());
         Arrival {
             dialog: incoming.dialog,
@@ -368,7 +369,10 @@ impl Exchange {
 
     fn placement(&self, order: &PlaceCall) -> Result<Placement, PlaceError> {
         let directory = &self.directory;
-        if order.flow.is_some_and(|flow| directory.flow(flow).is_none_or(|flow| flow.tenant != order.tenant)) {
+        if order
+            .flow
+            .is_some_and(|flow| directory.flow(flow).is_none_or(|flow| flow.tenant != order.tenant))
+        {
             return Err(PlaceError::NoRoute);
         }
         let from_number = match order.from.as_deref().map(str::trim).filter(|from| !from.is_empty()) {
@@ -379,7 +383,9 @@ impl Exchange {
                 set.or(only).unwrap_or_else(|| "anonymous".to_owned())
             }
             Some(from) => {
-                let is_number = directory.number(from).is_some_and(|number| number.tenant == order.tenant);
+                let is_number = directory
+                    .number(from)
+                    .is_some_and(|number| number.tenant == order.tenant);
                 let person = directory
                     .extension(order.tenant, from)
                     .or_else(|| directory.owner_of_username(order.tenant, from));
@@ -412,10 +418,13 @@ impl Exchange {
     fn enter(&mut self, call: Call, now: Instant) -> CallId {
         let id = call.id();
         metrics::counter!("strowger_calls_total").increment(1);
-        self.calls.insert(id, Entered {
+        self.calls.insert(
+            id,
+            Entered {
                 call: Box::new(call),
                 wake: None,
-            });
+            },
+        );
         self.settle(id, now);
         id
     }

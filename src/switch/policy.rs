@@ -78,13 +78,21 @@ mod tests {
         let flags = [None, Some(true), Some(false)];
         for auto_record in [true, false] {
             for may_record in [true, false] {
-                let policy = Policy { auto_record, may_record, ..Policy::default() };
+                let policy = Policy {
+                    auto_record,
+                    may_record,
+                    ..Policy::default()
+                };
                 for program in flags {
                     for number in flags {
                         let by = policy.recorded_by(program, number);
                         let no = program == Some(false) || number == Some(false) || !may_record;
                         let yes = program == Some(true) || number == Some(true) || auto_record;
-                        assert_eq!(by.is_some(), !no && yes, "{auto_record} {may_record} {program:?} {number:?}");
+                        assert_eq!(
+                            by.is_some(),
+                            !no && yes,
+                            "{auto_record} {may_record} {program:?} {number:?}"
+                        );
                     }
                 }
             }

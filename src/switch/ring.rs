@@ -180,7 +180,9 @@ impl Ring {
                 self.next_turn(now);
             }
             Some(turn) => {
-                self.state = State::Trying { until: now + self.timeout };
+                self.state = State::Trying {
+                    until: now + self.timeout,
+                };
                 self.outputs.extend(turn.iter().map(|branch| Output::Invite(*branch)));
                 self.ringing = turn;
             }
@@ -189,6 +191,7 @@ impl Ring {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "an origin of virtual time")]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -203,7 +206,10 @@ mod tests {
     fn the_first_answer_wins_and_the_others_are_called_off() {
         let now = Instant::now();
         let mut ring = Ring::start(vec![vec![0, 1, 2]], TEN, now);
-        assert_eq!(drain(&mut ring), [Output::Invite(0), Output::Invite(1), Output::Invite(2)]);
+        assert_eq!(
+            drain(&mut ring),
+            [Output::Invite(0), Output::Invite(1), Output::Invite(2)]
+        );
         ring.handle(Input::Rings(1), now);
         ring.handle(Input::Rings(2), now);
         assert_eq!(drain(&mut ring), [Output::Rings]);
@@ -224,7 +230,10 @@ mod tests {
         assert_eq!(drain(&mut ring), [Output::Invite(1)]);
         ring.handle_timeout(now + TEN);
         let no_answer = HangupCause::NoAnswer;
-        assert_eq!(drain(&mut ring), [Output::CallOff(1, no_answer), Output::Lost(HangupCause::Busy)]);
+        assert_eq!(
+            drain(&mut ring),
+            [Output::CallOff(1, no_answer), Output::Lost(HangupCause::Busy)]
+        );
     }
 
     #[test]
@@ -236,7 +245,10 @@ mod tests {
         drain(&mut ring);
         ring.handle(Input::Declined(0), now);
         let elsewhere = HangupCause::AnsweredElsewhere;
-        assert_eq!(drain(&mut ring), [Output::CallOff(1, elsewhere), Output::Lost(HangupCause::Rejected)]);
+        assert_eq!(
+            drain(&mut ring),
+            [Output::CallOff(1, elsewhere), Output::Lost(HangupCause::Rejected)]
+        );
     }
 
     fn input() -> impl Strategy<Value = Input> {

@@ -127,8 +127,8 @@ pub fn decide(input: &RouteInput<'_>) -> Decision {
         return refused(HangupCause::NotFound, true);
     }
     let (route, number) = match input.asker {
-        Asker::Trunk(trunk) => asks.from_trunk(trunk),
-        Asker::Device { .. } | Asker::Tenant(_) => asks.from_inside(),
+        Asker::Trunk(trunk) => asks.of_trunk_call(trunk),
+        Asker::Device { .. } | Asker::Tenant(_) => asks.of_inside_call(),
     };
     Decision {
         route,
@@ -149,7 +149,7 @@ impl Question<'_> {
         number::normalise(dialled).unwrap_or_else(|| dialled.to_owned())
     }
 
-    fn from_trunk(&self, trunk: TrunkId) -> (Route, Option<Number>) {
+    fn of_trunk_call(&self, trunk: TrunkId) -> (Route, Option<Number>) {
         let number = self.input.directory.number(&self.written());
         match number.filter(|number| number.tenant == self.tenant && number.active) {
             Some(number) => (self.of_number(number, Some(trunk)), Some(number.clone())),
@@ -157,7 +157,7 @@ impl Question<'_> {
         }
     }
 
-    fn from_inside(&self) -> (Route, Option<Number>) {
+    fn of_inside_call(&self) -> (Route, Option<Number>) {
         let directory = self.input.directory;
         let written = self.written();
         let person = directory
@@ -211,10 +211,18 @@ impl Question<'_> {
     fn user(&self, user: UserId) -> Route {
         let directory = self.input.directory;
         let devices = directory.person(user).map_or(&[][..], |person| &person.devices);
-        let phones: Vec<DeviceId> = devices.iter().copied().filter(|device| (self.input.is_bound)(*device)).collect();
+        let phones: Vec<DeviceId> = devices
+            .iter()
+            .copied()
+            .filter(|device| (self.input.is_bound)(*device))
+            .collect();
         let voicemail = directory.policy(self.tenant, Some(user)).voicemail;
         match (phones.is_empty(), voicemail) {
-            (false, voicemail) => Route::User { user, phones, voicemail },
+            (false, voicemail) => Route::User {
+                user,
+                phones,
+                voicemail,
+            },
             (true, true) => Route::Voicemail(user),
             (true, false) => Route::Refused(HangupCause::Unreachable),
         }
@@ -233,9 +241,15 @@ impl Question<'_> {
             .filter(|trunk| Some(trunk.id) != came_through && fits(&trunk.prefix, &number))
             .collect();
         let has_room = |trunk: &&&Trunk| self.input.load.on(trunk.id) < usize::try_from(trunk.max_calls).unwrap_or(0);
-        let chosen = fitting.iter().filter(has_room).max_by_key(|trunk| (trunk.prefix.len(), trunk.id));
+        let chosen = fitting
+            .iter()
+            .filter(has_room)
+            .max_by_key(|trunk| (trunk.prefix.len(), trunk.id));
         match chosen {
-            Some(trunk) => Route::Trunk { trunk: trunk.id, number },
+            Some(trunk) => Route::Trunk {
+                trunk: trunk.id,
+                number,
+            },
             None if fitting.is_empty() => Route::Refused(HangupCause::NotFound),
             None => Route::Refused(HangupCause::Congestion),
         }

@@ -62,7 +62,14 @@ impl Call {
         let row = record::Call {
             user,
             from_name: arrival.from_name.clone(),
-            ..fresh_row(tenant, direction, call_type, &arrival.from_number, &arrival.dialled, scene)
+            ..fresh_row(
+                tenant,
+                direction,
+                call_type,
+                &arrival.from_number,
+                &arrival.dialled,
+                scene,
+            )
         };
         let mut call = Self::with_row(row, scene);
         let by_number = decision.number.as_ref().and_then(|number| number.record);
@@ -90,7 +97,14 @@ impl Call {
         let row = record::Call {
             user: order.user.or(called),
             metadata: order.metadata.clone(),
-            ..fresh_row(order.tenant, direction, call_type, &placement.from_number, &order.to, scene)
+            ..fresh_row(
+                order.tenant,
+                direction,
+                call_type,
+                &placement.from_number,
+                &order.to,
+                scene,
+            )
         };
         let mut call = Self::with_row(row, scene);
         call.recorder = Recorder::wanted(call.policy.recorded_by(order.record, None));
@@ -165,7 +179,11 @@ impl Call {
     fn follow(&mut self, route: Route, scene: &mut Scene<'_>) {
         match route {
             Route::Refused(cause) => self.end(cause, scene),
-            Route::User { user, phones, voicemail } => {
+            Route::User {
+                user,
+                phones,
+                voicemail,
+            } => {
                 let callees = Callee::phones(user, &phones, scene);
                 let timeout = scene.directory.policy(self.row.tenant, Some(user)).ring_timeout;
                 self.ring(vec![callees], timeout, voicemail.then_some(user), None, scene);
@@ -197,14 +215,21 @@ impl Call {
             return;
         }
         let from = order.from.as_deref().unwrap_or_default();
-        let caller = scene.directory.extension(self.row.tenant, from).map(|person| person.user.id);
+        let caller = scene
+            .directory
+            .extension(self.row.tenant, from)
+            .map(|person| person.user.id);
         let caller = caller.or_else(|| {
             let person = scene.directory.owner_of_username(self.row.tenant, from);
             person.map(|person| person.user.id)
         });
         match caller {
             Some(user) => {
-                let phones = scene.directory.person(user).map(|person| person.devices.clone()).unwrap_or_default();
+                let phones = scene
+                    .directory
+                    .person(user)
+                    .map(|person| person.devices.clone())
+                    .unwrap_or_default();
                 let callees = Callee::phones(user, &phones, scene);
                 let timeout = self.policy.ring_timeout;
                 self.ring(vec![callees], timeout, None, None, scene);

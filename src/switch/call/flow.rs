@@ -117,7 +117,10 @@ impl Call {
 
     /// The near party can hear us from here on.
     pub(super) fn flow_confirmed(&mut self, scene: &mut Scene<'_>) {
-        let waited = self.run.as_mut().is_some_and(|run| std::mem::take(&mut run.awaits_answer));
+        let waited = self
+            .run
+            .as_mut()
+            .is_some_and(|run| std::mem::take(&mut run.awaits_answer));
         if waited {
             self.tell_flow(Event::Answered, scene);
         }
@@ -145,7 +148,12 @@ impl Call {
         if let Some(leg) = self.near_leg().and_then(Leg::media) {
             for samples in sounds {
                 last = self.next_play();
-                self.order_media(MediaOrder::Play { leg, play: last, samples, repeat: false });
+                self.order_media(MediaOrder::Play {
+                    leg,
+                    play: last,
+                    samples,
+                    repeat: false,
+                });
             }
         }
         if let Some(run) = &mut self.run {
@@ -156,7 +164,10 @@ impl Call {
     /// A sound was played to its end.
     pub(super) fn played(&mut self, play: PlayId, scene: &mut Scene<'_>) {
         self.mailbox_played(play, scene);
-        let ended = self.run.as_mut().and_then(|run| run.playing.take_if(|(_, last)| *last == play));
+        let ended = self
+            .run
+            .as_mut()
+            .and_then(|run| run.playing.take_if(|(_, last)| *last == play));
         if let Some((id, _)) = ended {
             self.tell_flow(Event::PlayDone(id), scene);
         }
@@ -182,7 +193,10 @@ impl Call {
     }
 
     fn flow_takes_message(&mut self, id: ActionId, mailbox: &str, scene: &mut Scene<'_>) {
-        let person = scene.directory.find_person(self.row.tenant, mailbox).map(|person| person.user.id);
+        let person = scene
+            .directory
+            .find_person(self.row.tenant, mailbox)
+            .map(|person| person.user.id);
         let allowed = person.filter(|user| scene.directory.policy(self.row.tenant, Some(*user)).voicemail);
         match allowed {
             Some(user) => {
@@ -229,10 +243,14 @@ impl Call {
         let tenant = self.row.tenant;
         let phones_of = |person: &crate::directory::Person| Callee::phones(person.user.id, &person.devices, scene);
         match target {
-            Target::User(written) => scene.directory.find_person(tenant, written).map_or_else(Vec::new, phones_of),
-            Target::Extension(extension) => {
-                scene.directory.extension(tenant, extension).map_or_else(Vec::new, phones_of)
-            }
+            Target::User(written) => scene
+                .directory
+                .find_person(tenant, written)
+                .map_or_else(Vec::new, phones_of),
+            Target::Extension(extension) => scene
+                .directory
+                .extension(tenant, extension)
+                .map_or_else(Vec::new, phones_of),
             Target::Number(number) => {
                 let is_bound = |device| !scene.supply.bindings(device).is_empty();
                 let input = RouteInput {

@@ -48,7 +48,10 @@ impl Call {
         let policy = scene.directory.policy(self.row.tenant, Some(user));
         self.row.transcribe |= policy.transcribe_voicemail;
         let greeting = scene.directory.greeting(user);
-        let name = scene.directory.person(user).map_or_else(String::new, |person| person.user.name.clone());
+        let name = scene
+            .directory
+            .person(user)
+            .map_or_else(String::new, |person| person.user.name.clone());
         self.note("voicemail", self.near, &name, scene);
         if greeting.is_none() {
             tracing::warn!(%user, "the mailbox has no greeting yet; callers hear the beep alone");
@@ -57,10 +60,20 @@ impl Call {
         if let Some(leg) = self.near_leg().and_then(Leg::media) {
             self.order_media(MediaOrder::Stop(leg));
             if let Some(samples) = greeting {
-                self.order_media(MediaOrder::Play { leg, play: first, samples, repeat: false });
+                self.order_media(MediaOrder::Play {
+                    leg,
+                    play: first,
+                    samples,
+                    repeat: false,
+                });
             }
             let samples = tone::beep();
-            self.order_media(MediaOrder::Play { leg, play: beep, samples, repeat: false });
+            self.order_media(MediaOrder::Play {
+                leg,
+                play: beep,
+                samples,
+                repeat: false,
+            });
         }
         let step = Step::Greeting { beep };
         self.act = Act::Mailbox(Mailbox { user, step });
@@ -69,7 +82,11 @@ impl Call {
 
     /// Something was played to its end: the beep, after which the message begins.
     pub(super) fn mailbox_played(&mut self, play: PlayId, scene: &mut Scene<'_>) {
-        let Act::Mailbox(Mailbox { user, step: Step::Greeting { beep } }) = &self.act else {
+        let Act::Mailbox(Mailbox {
+            user,
+            step: Step::Greeting { beep },
+        }) = &self.act
+        else {
             return;
         };
         if *beep != play {
@@ -107,14 +124,23 @@ impl Call {
                 if let Some(leg) = self.near_leg().and_then(Leg::media) {
                     self.order_media(MediaOrder::Stop(leg));
                     let samples = tone::beep();
-                    self.order_media(MediaOrder::Play { leg, play, samples, repeat: false });
+                    self.order_media(MediaOrder::Play {
+                        leg,
+                        play,
+                        samples,
+                        repeat: false,
+                    });
                 }
             }
         }
     }
 
     pub(super) fn mailbox_timeout(&mut self, scene: &mut Scene<'_>) {
-        let Act::Mailbox(Mailbox { step: Step::Taking { until, .. }, .. }) = &self.act else {
+        let Act::Mailbox(Mailbox {
+            step: Step::Taking { until, .. },
+            ..
+        }) = &self.act
+        else {
             return;
         };
         if scene.now >= *until {

@@ -305,7 +305,9 @@ impl Call {
         self.row.ended_at = Some(ended_at);
         self.row.cause = Some(cause);
         self.row.duration_ms = self.row.answered_at.map_or(0, |answered_at| {
-            i64::try_from((ended_at - answered_at).whole_milliseconds()).unwrap_or(0).max(0)
+            i64::try_from((ended_at - answered_at).whole_milliseconds())
+                .unwrap_or(0)
+                .max(0)
         });
         self.row.state = self.row.state.at_end(self.row.direction, cause);
         self.act = Act::Ending {
@@ -333,12 +335,7 @@ impl Call {
                     scene.rooms.leave(room, leg.id);
                 }
             }
-            Act::Waiting
-            | Act::Ringing(_)
-            | Act::Talking { .. }
-            | Act::Staying
-            | Act::Ending { .. }
-            | Act::Over => {}
+            Act::Waiting | Act::Ringing(_) | Act::Talking { .. } | Act::Staying | Act::Ending { .. } | Act::Over => {}
         }
         self.recorder_ends();
     }

@@ -156,7 +156,10 @@ pub enum InviteTarget {
 
 /// What is done with audio.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(missing_docs, reason = "each does what the function of the same name of MediaHandle does")]
+#[expect(
+    missing_docs,
+    reason = "each does what the function of the same name of MediaHandle does"
+)]
 pub enum MediaOrder {
     Connect(MediaLegId, Negotiated),
     Bridge(MediaLegId, MediaLegId),

@@ -54,7 +54,11 @@ impl Recorder {
     /// A capture that could not be opened: there is nothing to process.
     pub(super) fn forget(&mut self, capture: CaptureId) {
         self.running.take_if(|running| running.capture == capture);
-        let recording = self.taken.iter().find(|taken| taken.capture == capture).map(|taken| taken.recording);
+        let recording = self
+            .taken
+            .iter()
+            .find(|taken| taken.capture == capture)
+            .map(|taken| taken.recording);
         self.taken.retain(|taken| taken.capture != capture);
         self.message.take_if(|message| Some(message.recording) == recording);
     }
@@ -192,7 +196,9 @@ impl Call {
                 self.tap(near, false);
                 self.tap(far, false);
             }
-            (Act::Waiting | Act::Ringing(_) | Act::Staying, Some(near)) if self.legs.get(near).is_some_and(Leg::is_up) => {
+            (Act::Waiting | Act::Ringing(_) | Act::Staying, Some(near))
+                if self.legs.get(near).is_some_and(Leg::is_up) =>
+            {
                 self.begin_capture(Purpose::Call, by, scene);
                 self.tap(near, true);
             }

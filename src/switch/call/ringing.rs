@@ -94,12 +94,11 @@ impl Call {
 
     /// Tells the ring something and does all it asks for.
     pub(super) fn drive_ring(&mut self, input: Option<ring::Input>, scene: &mut Scene<'_>) {
-        let mut ringing = match std::mem::replace(&mut self.act, Act::Waiting) {
-            Act::Ringing(ringing) => ringing,
-            other => {
-                self.act = other;
-                return;
-            }
+        if !matches!(self.act, Act::Ringing(_)) {
+            return;
+        }
+        let Act::Ringing(mut ringing) = std::mem::replace(&mut self.act, Act::Waiting) else {
+            return;
         };
         if let Some(input) = input {
             ringing.ring.handle(input, scene.now);
@@ -153,10 +152,18 @@ impl Call {
                     return Err(HangupCause::Congestion);
                 }
                 let address = scene.supply.trunk_address(*trunk).ok_or(HangupCause::Unreachable)?;
-                (Some(address.ip()), InviteTarget::Trunk(*trunk), number.clone(), known.name.clone())
+                (
+                    Some(address.ip()),
+                    InviteTarget::Trunk(*trunk),
+                    number.clone(),
+                    known.name.clone(),
+                )
             }
         };
-        let open = scene.supply.open_leg(self.row.id, toward).ok_or(HangupCause::Congestion)?;
+        let open = scene
+            .supply
+            .open_leg(self.row.id, toward)
+            .ok_or(HangupCause::Congestion)?;
         let (from_user, from_display) = self.shown_to(callee, ringing.shown.as_deref());
         let first = self.near_codec();
         let mut leg = self.new_leg(callee, toward, party, scene);
@@ -242,7 +249,6 @@ impl Call {
     /// Somebody rings: the near party is told, or hears it.
     fn near_hears_ringing(&mut self, scene: &mut Scene<'_>) {
         if self.advance(CallState::Ringing) {
-            self.write_progress();
             self.tell(EventKind::Ringing);
         }
         self.note("ringing", None, "", scene);
@@ -254,7 +260,12 @@ impl Call {
             let play = self.next_play();
             if let Some(leg) = media {
                 let samples = tone::ringback();
-                self.order_media(MediaOrder::Play { leg, play, samples, repeat: true });
+                self.order_media(MediaOrder::Play {
+                    leg,
+                    play,
+                    samples,
+                    repeat: true,
+                });
             }
         } else if media.is_none() {
             let body = Bytes::new();
@@ -274,7 +285,6 @@ impl Call {
         let alone = ringing.branches.len() == 1;
         if alone && !body.is_empty() && self.hear_early(leg, body, scene) {
             if self.advance(CallState::Ringing) {
-                self.write_progress();
                 self.tell(EventKind::Ringing);
             }
             return;
@@ -421,7 +431,9 @@ fn first_codec(offer: &[u8]) -> Codec {
         media.formats.iter().find_map(|format| {
             let (name, _) = media.encoding(format.parse().ok()?)?;
             let codecs = [Codec::Pcmu, Codec::Pcma];
-            codecs.into_iter().find(|codec| codec.encoding().eq_ignore_ascii_case(name))
+            codecs
+                .into_iter()
+                .find(|codec| codec.encoding().eq_ignore_ascii_case(name))
         })
     });
     named.unwrap_or(Codec::Pcma)

@@ -56,7 +56,11 @@ impl Call {
         let dialog = near.dialog;
         let Some(body) = self.describe_near(codec, scene) else {
             let has_port = self.near_leg().is_some_and(|near| near.audio.is_some());
-            let why = if has_port { HangupCause::NoCodec } else { HangupCause::Congestion };
+            let why = if has_port {
+                HangupCause::NoCodec
+            } else {
+                HangupCause::Congestion
+            };
             self.end(why, scene);
             return false;
         };
@@ -74,7 +78,10 @@ impl Call {
     /// Answers the near party and does what follows once it has acknowledged.
     pub(super) fn answer_then(&mut self, then: Then, scene: &mut Scene<'_>) {
         self.act = Act::Waiting;
-        let confirmed = matches!(self.near_leg().map(|near| &near.stage), Some(Stage::Up { confirmed: true }));
+        let confirmed = matches!(
+            self.near_leg().map(|near| &near.stage),
+            Some(Stage::Up { confirmed: true })
+        );
         if confirmed {
             self.follow_answer(then, scene);
             return;
@@ -98,7 +105,11 @@ impl Call {
         self.order_media(MediaOrder::Stop(media));
         self.order_media(MediaOrder::Meet(key, media));
         self.act = Act::Meeting { room };
-        let name = scene.directory.room(room).map_or("", |room| room.name.as_str()).to_owned();
+        let name = scene
+            .directory
+            .room(room)
+            .map_or("", |room| room.name.as_str())
+            .to_owned();
         self.note("room", self.near, &name, scene);
         self.tell(EventKind::Changed);
     }
@@ -114,7 +125,10 @@ impl Call {
         if std::mem::replace(confirmed, true) {
             return;
         }
-        let late = found.audio.as_ref().is_some_and(|audio| audio.session.agreed().is_none());
+        let late = found
+            .audio
+            .as_ref()
+            .is_some_and(|audio| audio.session.agreed().is_none());
         if late && self.agree(leg, body).is_none() {
             // RFC 3261 §13.2.1: an ACK without the answer it owes ends the call.
             self.end(HangupCause::NoCodec, scene);
@@ -128,7 +142,10 @@ impl Call {
 
     /// Brings two parties together.
     pub(super) fn talk(&mut self, near: usize, far: usize, scene: &mut Scene<'_>) {
-        let codec = self.legs.get(far).and_then(|far| Some(far.audio.as_ref()?.session.agreed()?.codec));
+        let codec = self
+            .legs
+            .get(far)
+            .and_then(|far| Some(far.audio.as_ref()?.session.agreed()?.codec));
         self.act = Act::Talking { far };
         if !self.answer_near(codec.unwrap_or(Codec::Pcma), scene) {
             return;
@@ -171,7 +188,12 @@ impl Call {
         let play = self.next_play();
         if let Some(leg) = self.near_leg().and_then(Leg::media) {
             let samples = tone::hold_music();
-            self.order_media(MediaOrder::Play { leg, play, samples, repeat: true });
+            self.order_media(MediaOrder::Play {
+                leg,
+                play,
+                samples,
+                repeat: true,
+            });
         }
         self.note("waits", self.near, "", scene);
     }
@@ -238,7 +260,12 @@ impl Call {
         if on {
             let play = self.next_play();
             let samples = tone::hold_music();
-            self.order_media(MediaOrder::Play { leg, play, samples, repeat: true });
+            self.order_media(MediaOrder::Play {
+                leg,
+                play,
+                samples,
+                repeat: true,
+            });
         } else {
             self.order_media(MediaOrder::Stop(leg));
         }

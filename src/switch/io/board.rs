@@ -1,10 +1,10 @@
 //! The board: what runs now and what happened lately, for those who watch. Written by the exchange's
 //! task alone; readers take a short lock and copy.
 
-use crate::live::{DeviceOnline, LiveCall, SwitchEvent, TrunkView};
+use crate::live::{LiveCall, SwitchEvent, TrunkView};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use strowger_model::{CallId, DeviceId, TenantId, TrunkId};
+use strowger_model::{CallId, TenantId, TrunkId};
 use tokio::sync::broadcast;
 
 /// Events remembered for clients that come back. When it is full the oldest is forgotten, and a
@@ -24,7 +24,6 @@ pub(super) struct Board {
 pub(super) struct State {
     pub(super) calls: HashMap<CallId, LiveCall>,
     pub(super) trunks: HashMap<TrunkId, TrunkView>,
-    pub(super) online: HashMap<DeviceId, (TenantId, Vec<DeviceOnline>)>,
     pub(super) recent: VecDeque<SwitchEvent>,
 }
 

@@ -1,10 +1,12 @@
 //! The way in to the switch for those above it.
 
 use super::board::Board;
+use super::directory::DirectoryCache;
 use crate::live::{DeviceOnline, LiveCall, PlaceCall, PlaceError, Steer, SwitchEvent, TrunkView};
 use std::sync::Arc;
 use strowger_model::{CallId, TenantId};
-use tokio::sync::{Notify, broadcast, mpsc, oneshot};
+use strowger_sip::SipHandle;
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 /// An order from outside.
 #[derive(Debug)]
@@ -18,12 +20,23 @@ pub(super) enum Order {
 pub struct SwitchHandle {
     board: Arc<Board>,
     orders: mpsc::Sender<Order>,
-    reload: Arc<Notify>,
+    directory: Arc<DirectoryCache>,
+    sip: SipHandle,
 }
 
 impl SwitchHandle {
-    pub(super) const fn new(board: Arc<Board>, orders: mpsc::Sender<Order>, reload: Arc<Notify>) -> Self {
-        Self { board, orders, reload }
+    pub(super) const fn new(
+        board: Arc<Board>,
+        orders: mpsc::Sender<Order>,
+        directory: Arc<DirectoryCache>,
+        sip: SipHandle,
+    ) -> Self {
+        Self {
+            board,
+            orders,
+            directory,
+            sip,
+        }
     }
 
     /// The calls of a tenant that are not over, oldest first; of all tenants with `None`.
@@ -96,9 +109,24 @@ impl SwitchHandle {
     /// Where the tenant's devices can be reached now.
     #[must_use]
     pub fn devices_online(&self, tenant: TenantId) -> Vec<DeviceOnline> {
-        let state = self.board.state();
-        let of_tenant = state.online.values().filter(|(owner, _)| *owner == tenant);
-        of_tenant.flat_map(|(_, places)| places.iter().cloned()).collect()
+        let directory = self.directory.current();
+        let places = self
+            .sip
+            .devices_online()
+            .into_iter()
+            .flat_map(|device| self.sip.bindings_of(device));
+        let of_tenant = places.filter(|binding| binding.tenant == tenant);
+        let shown = of_tenant.filter_map(|binding| {
+            Some(DeviceOnline {
+                device: binding.device,
+                user: directory.device(binding.device)?.user,
+                source: binding.source,
+                transport: binding.transport,
+                user_agent: binding.user_agent,
+                expires_at: binding.expires_at,
+            })
+        });
+        shown.collect()
     }
 
     /// The trunks of a tenant, by name; of all tenants with `None`.
@@ -107,12 +135,16 @@ impl SwitchHandle {
         let state = self.board.state();
         let is_wanted = |trunk: &&TrunkView| tenant.is_none_or(|tenant| trunk.tenant == tenant);
         let mut trunks: Vec<TrunkView> = state.trunks.values().filter(is_wanted).cloned().collect();
+        for trunk in &mut trunks {
+            let legs = state.calls.values().flat_map(|call| &call.legs);
+            trunk.calls = legs.filter(|leg| leg.trunk == Some(trunk.trunk)).count();
+        }
         trunks.sort_by(|a, b| a.name.cmp(&b.name));
         trunks
     }
 
     /// Lets the switch read what it keeps in memory anew, at once instead of at its next look.
     pub fn reload(&self) {
-        self.reload.notify_one();
+        self.directory.reload();
     }
 }

@@ -1,0 +1,97 @@
+//! What calls draw from at once: dialog names, ports, where phones and providers are.
+
+use crate::scene::Supply;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::{Mutex, PoisonError};
+use strowger_media::{MediaHandle, OpenLeg};
+use strowger_model::record::Binding;
+use strowger_model::{CallId, DeviceId, TrunkId};
+use strowger_sip::{DialogKey, SipHandle};
+
+/// Far ends whose way out of this machine is remembered. Beyond that all are forgotten and found anew.
+const REMEMBERED: usize = 4_096;
+
+pub(super) struct LiveSupply {
+    sip: SipHandle,
+    media: MediaHandle,
+    trunks: Mutex<HashMap<TrunkId, SocketAddr>>,
+    ways_out: Mutex<HashMap<IpAddr, IpAddr>>,
+}
+
+impl LiveSupply {
+    pub(super) fn new(sip: SipHandle, media: MediaHandle) -> Self {
+        Self {
+            sip,
+            media,
+            trunks: Mutex::default(),
+            ways_out: Mutex::default(),
+        }
+    }
+
+    pub(super) fn found_trunk(&self, trunk: TrunkId, address: SocketAddr) {
+        let mut trunks = self.trunks.lock().unwrap_or_else(PoisonError::into_inner);
+        trunks.insert(trunk, address);
+    }
+
+    pub(super) fn forget_trunk(&self, trunk: TrunkId) {
+        let mut trunks = self.trunks.lock().unwrap_or_else(PoisonError::into_inner);
+        trunks.remove(&trunk);
+    }
+
+    /// The address of ours that packets to `toward` leave from.
+    fn way_out(&self, toward: IpAddr) -> Option<IpAddr> {
+        let mut known = self.ways_out.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ours) = known.get(&toward) {
+            return Some(*ours);
+        }
+        // Connecting a datagram socket sends nothing; the system only chooses the way.
+        let unspecified = IpAddr::from(Ipv4Addr::UNSPECIFIED);
+        let any = if toward.is_ipv4() {
+            unspecified
+        } else {
+            std::net::Ipv6Addr::UNSPECIFIED.into()
+        };
+        let socket = UdpSocket::bind((any, 0)).ok()?;
+        socket.connect((toward, 9)).ok()?;
+        let ours = socket.local_addr().ok()?.ip();
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(toward, ours);
+        Some(ours)
+    }
+}
+
+impl Supply for LiveSupply {
+    fn dialog(&self) -> DialogKey {
+        self.sip.new_dialog()
+    }
+
+    fn open_leg(&self, call: CallId, toward: Option<IpAddr>) -> Option<OpenLeg> {
+        let mut open = match self.media.open(call) {
+            Ok(open) => open,
+            Err(problem) => {
+                tracing::error!(
+                    problem = &problem as &dyn std::error::Error,
+                    "no audio for a leg; it is refused"
+                );
+                return None;
+            }
+        };
+        if open.local.ip().is_unspecified() {
+            let ours = toward.and_then(|toward| self.way_out(toward));
+            open.local.set_ip(ours.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        }
+        Some(open)
+    }
+
+    fn bindings(&self, device: DeviceId) -> Vec<Binding> {
+        self.sip.bindings_of(device)
+    }
+
+    fn trunk_address(&self, trunk: TrunkId) -> Option<SocketAddr> {
+        let trunks = self.trunks.lock().unwrap_or_else(PoisonError::into_inner);
+        trunks.get(&trunk).copied()
+    }
+}

@@ -1,0 +1,318 @@
+//! The task that drives the exchange. It waits, lets the exchange decide, and performs; it decides nothing.
+
+use super::Parts;
+use super::bindings::{self, Change};
+use super::board::Board;
+use super::captures::Captures;
+use super::handle::Order;
+use super::journal::Journal;
+use super::supply::LiveSupply;
+use super::trunks::{self, Trunks};
+use crate::call::MediaOrder;
+use crate::directory::Directory;
+use crate::exchange::{Exchange, Input, Output};
+use crate::journal::{Entry, Finished};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use strowger_host::Shutdown;
+use strowger_media::{MediaEvent, MediaHandle};
+use strowger_model::{TenantId, World};
+use strowger_sip::{Command, SipEvent, SipHandle};
+use strowger_store::{Actor, Store};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+/// Captures that could not be opened and are not told yet. When it is full the call merely shows as
+/// recording until its end.
+const FAILURES: usize = 64;
+
+/// How often the journal and the SIP side are tried again when they had no room.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// How long calls may take to end in order at the shutdown's hard stage.
+const ENDING: Duration = Duration::from_secs(3);
+
+struct Driver {
+    exchange: Exchange,
+    shell: Shell,
+    sip_events: mpsc::Receiver<SipEvent>,
+    media_events: mpsc::Receiver<MediaEvent>,
+    orders: mpsc::Receiver<Order>,
+    failures: mpsc::Receiver<Input>,
+    directory: watch::Receiver<Arc<Directory>>,
+    soft: CancellationToken,
+    hard: CancellationToken,
+}
+
+/// What outputs are performed with.
+struct Shell {
+    sip: SipHandle,
+    media: MediaHandle,
+    captures: Captures,
+    journal: Journal,
+    board: Arc<Board>,
+    bindings: mpsc::Sender<Change>,
+    store: Store,
+    world: Arc<dyn World>,
+    tasks: TaskTracker,
+    /// Commands that the SIP side had no room for, in order. It holds what running calls ask for, no more.
+    unsent: VecDeque<Command>,
+}
+
+pub(super) fn start(
+    parts: Parts,
+    board: Arc<Board>,
+    journal: Journal,
+    orders: mpsc::Receiver<Order>,
+    shutdown: &Shutdown,
+) {
+    let supply = Arc::new(LiveSupply::new(parts.sip.clone(), parts.media.clone()));
+    let directory = parts.directory.changes();
+    let trunks = Trunks {
+        sip: parts.sip.clone(),
+        supply: Arc::clone(&supply),
+        board: Arc::clone(&board),
+        world: Arc::clone(&parts.world),
+    };
+    trunks.start(&parts.directory, shutdown);
+    let (failed, failures) = mpsc::channel(FAILURES);
+    let exchange = Exchange::new(
+        Arc::clone(&parts.world),
+        supply,
+        parts.directory.current(),
+        parts.most_calls,
+    );
+    let driver = Driver {
+        exchange,
+        shell: Shell {
+            captures: Captures::new(parts.spool, parts.media.clone(), failed, shutdown.tasks().clone()),
+            bindings: bindings::start(&parts.store, shutdown),
+            sip: parts.sip,
+            media: parts.media,
+            journal,
+            board,
+            store: parts.store,
+            world: parts.world,
+            tasks: shutdown.tasks().clone(),
+            unsent: VecDeque::new(),
+        },
+        sip_events: parts.sip_events,
+        media_events: parts.media_events,
+        orders,
+        failures,
+        directory,
+        soft: shutdown.soft().clone(),
+        hard: shutdown.hard().clone(),
+    };
+    shutdown.tasks().spawn(driver.run());
+}
+
+impl Driver {
+    async fn run(mut self) {
+        let mut ending: Option<Instant> = None;
+        let mut drained = false;
+        loop {
+            self.perform();
+            let now = Instant::now();
+            if ending.is_some_and(|ending| self.exchange.is_over() || now >= ending) {
+                return;
+            }
+            let wake = self.wake(ending);
+            // Every branch either waits on a channel or a token, or sleeps: dropping it half-way loses nothing.
+            tokio::select! {
+                biased;
+                () = self.hard.cancelled(), if ending.is_none() => {
+                    ending = Some(Instant::now() + ENDING);
+                    self.exchange.handle(Input::Shutdown, Instant::now());
+                }
+                () = self.soft.cancelled(), if !drained => {
+                    drained = true;
+                    self.exchange.handle(Input::Drain, Instant::now());
+                }
+                Some(event) = self.media_events.recv() => self.exchange.handle(Input::Media(event), Instant::now()),
+                Some(event) = self.sip_events.recv() => self.sip(event),
+                Some(order) = self.orders.recv() => self.order(order),
+                Some(failure) = self.failures.recv() => self.exchange.handle(failure, Instant::now()),
+                Ok(()) = self.directory.changed() => {
+                    let directory = Arc::clone(&self.directory.borrow_and_update());
+                    self.exchange.handle(Input::Directory(directory), Instant::now());
+                }
+                () = tokio::time::sleep_until(wake.into()) => {}
+            }
+            let now = Instant::now();
+            if self.exchange.poll_timeout().is_some_and(|(at, _)| at <= now) {
+                self.exchange.handle_timeout(now);
+            }
+        }
+    }
+
+    /// When to look again at the latest.
+    fn wake(&mut self, ending: Option<Instant>) -> Instant {
+        let now = Instant::now();
+        let pushed = self.shell.journal.push() & self.shell.push_commands();
+        let again = (!pushed).then(|| now + AGAIN);
+        let call = self.exchange.poll_timeout().map(|(at, _)| at);
+        let idle = now + Duration::from_secs(3_600);
+        [again, call, ending].into_iter().flatten().min().unwrap_or(idle)
+    }
+
+    fn sip(&mut self, event: SipEvent) {
+        match event {
+            SipEvent::Bound { binding } => self.shell.binding(Change::Bound(binding)),
+            SipEvent::Unbound { device, contact } => self.shell.binding(Change::Unbound(device, contact)),
+            SipEvent::TrunkState { trunk, state } => {
+                trunks::learned(&self.shell.board, self.shell.world.as_ref(), trunk, state);
+            }
+            SipEvent::Incoming(_)
+            | SipEvent::Progress { .. }
+            | SipEvent::Answered { .. }
+            | SipEvent::Failed { .. }
+            | SipEvent::Confirmed { .. }
+            | SipEvent::Reoffer { .. }
+            | SipEvent::ReofferAnswered { .. }
+            | SipEvent::ReofferFailed { .. }
+            | SipEvent::Info { .. }
+            | SipEvent::Cancelled { .. }
+            | SipEvent::Ended { .. } => self.exchange.handle(Input::Sip(event), Instant::now()),
+        }
+    }
+
+    fn order(&mut self, order: Order) {
+        let now = Instant::now();
+        // Whoever asked may have gone away meanwhile.
+        match order {
+            Order::Place(order, reply) => {
+                let _ = reply.send(self.exchange.place(*order, now));
+            }
+            Order::Steer(tenant, call, steer, reply) => {
+                let _ = reply.send(self.exchange.steer(tenant, call, steer, now));
+            }
+        }
+    }
+
+    fn perform(&mut self) {
+        while let Some(output) = self.exchange.poll_output() {
+            self.shell.perform(output);
+        }
+        metrics::gauge!("strowger_calls_live").set(self.exchange.count() as f64);
+    }
+}
+
+impl Shell {
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Sip(command) => {
+                self.unsent.push_back(command);
+                self.push_commands();
+            }
+            Output::Media(order) => self.media(order),
+            Output::Capture(meta, streams) => self.captures.open(meta, streams),
+            Output::Tap(capture, tap) => self.captures.tap(capture, tap),
+            Output::CaptureEnd(capture) => self.captures.end(capture),
+            Output::Journal(tenant, entry) => self.journal(tenant, entry),
+            Output::Tell(event) => self.board.tell(*event),
+            Output::CrossedTenant { tenant, dialled } => self.crossed(tenant, dialled),
+        }
+    }
+
+    /// Hands over what the SIP side has room for. Whether all of it went.
+    fn push_commands(&mut self) -> bool {
+        while let Some(command) = self.unsent.pop_front() {
+            if let Err(command) = self.sip.try_send(command) {
+                self.unsent.push_front(command);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn media(&self, order: MediaOrder) {
+        let media = &self.media;
+        match order {
+            MediaOrder::Connect(leg, negotiated) => media.connect(leg, negotiated),
+            MediaOrder::Bridge(one, other) => media.bridge(one, other),
+            MediaOrder::Unbridge(leg) => media.unbridge(leg),
+            MediaOrder::Play {
+                leg,
+                play,
+                samples,
+                repeat,
+            } => media.play(leg, play, samples, repeat),
+            MediaOrder::Stop(leg) => media.stop(leg),
+            MediaOrder::SendDigit(leg, digit) => media.send_digits(leg, digit.encode_utf8(&mut [0; 4])),
+            MediaOrder::Hold(leg, held) => media.hold(leg, held),
+            MediaOrder::CapturePause(leg, paused) => media.capture_pause(leg, paused),
+            MediaOrder::CaptureStop(leg) => media.capture_stop(leg),
+            MediaOrder::Meet(room, leg) => media.mix_join(room, leg),
+            MediaOrder::Close(leg) => media.close(leg),
+        }
+    }
+
+    /// A call's end is written once its captures are complete, because the work on them begins with it.
+    fn journal(&mut self, tenant: TenantId, entry: Entry) {
+        let Entry::Finish(mut finished) = entry else {
+            self.journal.write(tenant, entry);
+            return;
+        };
+        let endings: Vec<_> = finished
+            .taken
+            .iter()
+            .map(|taken| self.captures.ending(taken.capture))
+            .collect();
+        if endings.is_empty() {
+            self.journal.write(tenant, Entry::Finish(finished));
+            return;
+        }
+        let journal = self.journal.another();
+        self.tasks.spawn(async move {
+            let mut usable = Vec::new();
+            for ending in endings {
+                usable.push(match ending {
+                    Some(ending) => ending.await.unwrap_or(true),
+                    None => true,
+                });
+            }
+            keep_usable(&mut finished, &usable);
+            journal.write_waiting(tenant, Entry::Finish(finished)).await;
+        });
+    }
+
+    fn binding(&self, change: Change) {
+        if self.bindings.try_send(change).is_err() {
+            warn!("too many registrations at once; one is kept at its next refresh");
+        }
+    }
+
+    fn crossed(&self, tenant: TenantId, dialled: String) {
+        let store = self.store.clone();
+        self.tasks.spawn(async move {
+            let audit = store.tenant(tenant).audit();
+            let written = audit
+                .write(&Actor::system(), "call.cross_tenant", &dialled, "refused")
+                .await;
+            if let Err(problem) = written {
+                warn!(
+                    problem = &problem as &dyn std::error::Error,
+                    "an audit line could not be written"
+                );
+            }
+        });
+    }
+}
+
+/// Leaves out captures that never began.
+fn keep_usable(finished: &mut Finished, usable: &[bool]) {
+    let mut flags = usable.iter().copied();
+    finished.taken.retain(|_| flags.next().unwrap_or(true));
+    let kept = |recording| finished.taken.iter().any(|taken| taken.recording == recording);
+    if finished
+        .message
+        .as_ref()
+        .is_some_and(|message| !kept(message.recording))
+    {
+        finished.message = None;
+    }
+}
