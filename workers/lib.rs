@@ -4,7 +4,11 @@
 //! its own that the daemon never waits for. [`audio`], [`whisper`], [`analysis`] and [`prompts`] know
 //! nothing of jobs; [`jobs`] ties them to the store, one file a job; [`commands`] is what can be run.
 
+pub mod analysis;
 pub mod audio;
 pub mod commands;
 pub mod cpu_time;
+pub mod jobs;
+pub mod priority;
+pub mod prompts;
 pub mod whisper;

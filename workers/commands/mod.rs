@@ -1,6 +1,8 @@
 //! What can be run: `serve`, `transcribe`, `models`, `check`.
 
+mod check;
 mod models;
+mod serve;
 mod transcribe;
 
 use anyhow::Context;
@@ -21,6 +23,14 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Takes jobs from the queue until told to end.
+    Serve {
+        /// What this worker is called; unique among those that run at once. The host's name by default.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Says whether processor, models and espeak-ng are there, and what mends what is not.
+    Check,
     /// Turns audio files into text, with no store and no queue.
     Transcribe(transcribe::Arguments),
     /// Lists, fetches, imports and verifies speech models.
@@ -56,6 +66,8 @@ fn load(file: Option<&Path>) -> anyhow::Result<Config> {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = arguments.config.as_deref();
     match &arguments.command {
+        Command::Serve { name } => serve::run(config, name.as_deref()),
+        Command::Check => check::run(config),
         Command::Transcribe(arguments) => transcribe::run(arguments, config),
         Command::Models(arguments) => models::run(arguments, config),
     }

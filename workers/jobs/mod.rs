@@ -1,0 +1,108 @@
+//! The work itself: one file a job.
+//!
+//! Every job looks first whether its work is done, computes, and hands the result to one function of
+//! the store that writes result and follow-up together. Killed at any line it is run again and ends the
+//! same. Start reading at [`Desk::run`].
+
+mod analyse;
+mod fault;
+mod normalise_prompt;
+mod notify;
+mod prepare_greeting;
+mod process_recording;
+mod recognisers;
+mod render_flow;
+mod render_greeting;
+mod retain;
+mod spoken;
+mod transcribe;
+
+pub use fault::Fault;
+
+use crate::whisper::models::ModelStore;
+use recognisers::Recognisers;
+use std::sync::Arc;
+use strowger_model::World;
+use strowger_model::job::Job;
+use strowger_store::Store;
+use strowger_store::queue::{Context, JobError};
+use tracing::error;
+
+/// Everything a job may use.
+#[derive(Clone)]
+pub struct Desk {
+    store: Store,
+    world: Arc<dyn World>,
+    recognisers: Arc<Recognisers>,
+}
+
+impl Desk {
+    /// A desk over a store; `model` names the speech model, empty the most capable one in `models`.
+    #[must_use]
+    pub fn new(store: Store, world: Arc<dyn World>, models: ModelStore, model: String) -> Self {
+        Self {
+            store,
+            world,
+            recognisers: Arc::new(Recognisers::new(models, model)),
+        }
+    }
+
+    /// Does one job.
+    ///
+    /// # Errors
+    /// What went wrong and whether another try can help.
+    pub async fn run(&self, job: Job, context: Context) -> Result<(), JobError> {
+        let outcome = match &job {
+            Job::ProcessRecording {
+                tenant,
+                capture,
+                recording,
+            } => process_recording::run(self, *tenant, *capture, *recording).await,
+            Job::Transcribe {
+                tenant,
+                recording,
+                transcript,
+            } => transcribe::run(self, *tenant, *recording, *transcript, &context).await,
+            Job::Analyse { tenant, transcript } => analyse::run(self, *tenant, *transcript).await,
+            Job::Notify { tenant, call, what } => notify::run(self, *tenant, *call, *what).await,
+            Job::NormalisePrompt { tenant, prompt } => normalise_prompt::run(self, *tenant, *prompt).await,
+            Job::RenderFlow { tenant, version } => render_flow::run(self, *tenant, *version).await,
+            Job::RenderGreeting { tenant, user } => render_greeting::run(self, *tenant, *user).await,
+            Job::PrepareGreeting { tenant, greeting } => prepare_greeting::run(self, *tenant, *greeting).await,
+            Job::Retain { tenant } => retain::run(self, *tenant, &context).await,
+        };
+        let Err(fault) = outcome else { return Ok(()) };
+        // A worker that is told to end says nothing about the job.
+        let is_final = fault.is_final() || (context.is_last && !context.cancelled.is_cancelled());
+        let problem = fault.to_string();
+        if is_final && let Err(unwritten) = self.say_failed(&job, &problem).await {
+            error!(
+                problem = &unwritten as &dyn std::error::Error,
+                "cannot write why a job failed"
+            );
+        }
+        Err(fault.into())
+    }
+
+    /// Writes the reason where people look for the result.
+    async fn say_failed(&self, job: &Job, problem: &str) -> strowger_store::Result<()> {
+        let scope = self.store.tenant(job.tenant());
+        match job {
+            Job::ProcessRecording { recording, .. } => scope.recordings().failed(*recording, problem).await,
+            Job::Transcribe { transcript, .. } => scope.transcripts().failed(*transcript, problem).await,
+            Job::NormalisePrompt { prompt, .. } => scope.prompts().failed(*prompt, problem).await,
+            Job::RenderFlow { version, .. } => scope.flows().version_failed(*version, problem).await,
+            Job::PrepareGreeting { greeting, .. } => scope.greetings().failed(*greeting, problem).await,
+            Job::Analyse { .. } | Job::Notify { .. } | Job::RenderGreeting { .. } | Job::Retain { .. } => Ok(()),
+        }
+    }
+}
+
+/// Runs what blocks or computes long off the async threads.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|problem| {
+        Err(Fault::Retry(
+            anyhow::Error::new(problem).context("the work ended badly"),
+        ))
+    })
+}

@@ -1,0 +1,199 @@
+//! Capture → aligned channels → one level → Opus in Ogg → sealed blob; then the capture is erased.
+
+use super::{Desk, Fault, apart};
+use crate::audio::{Pcm, loudness, opus_file, peaks};
+use aws_lc_rs::digest;
+use strowger_media::timeline::{Block, Timeline};
+use strowger_model::capture::Purpose;
+use strowger_model::{CaptureId, RecordingId, TenantId};
+use strowger_store::capture::{self, CaptureReader, Ending};
+use strowger_store::{RecordingResult, Scope};
+use tracing::{info, warn};
+
+const SAMPLE_RATE_HZ: u32 = strowger_media::SAMPLE_RATE_HZ;
+
+pub(super) async fn run(
+    desk: &Desk,
+    tenant: TenantId,
+    capture: CaptureId,
+    recording: RecordingId,
+) -> Result<(), Fault> {
+    let scope = desk.store.tenant(tenant);
+    let Some(row) = scope.recordings().get(recording).await? else {
+        // The recording was removed meanwhile: what it was to be made of goes too.
+        capture::erase(&desk.store, capture).await?;
+        return Ok(());
+    };
+    match row.state.as_str() {
+        "captured" | "failed" => {}
+        _ => return tidy(desk, &scope, capture, recording, row.capture.is_some()).await,
+    }
+    let Some(first) = CaptureReader::open(&desk.store, capture).await? else {
+        return Err(Fault::again("the capture is not on this machine's disk"));
+    };
+    let Some(second) = CaptureReader::open(&desk.store, capture).await? else {
+        return Err(Fault::again("the capture vanished while it was read"));
+    };
+    let made = apart(move || make(first, second)).await?;
+    let blob = scope.blobs().put(&made.file).await?;
+    let result = RecordingResult {
+        format: "ogg/opus".to_owned(),
+        duration_ms: made.duration_ms,
+        size_bytes: i64::try_from(made.file.len()).unwrap_or(i64::MAX),
+        sha256: hex::encode(digest::digest(&digest::SHA256, &made.file)),
+        blob: blob.clone(),
+        peaks: made.peaks,
+    };
+    let then = scope.recordings().afterwards(recording).await?;
+    if !scope.recordings().ready(recording, &result, then).await? {
+        // Another worker was faster.
+        scope.blobs().erase(&blob).await?;
+    }
+    info!(
+        %recording,
+        duration_ms = result.duration_ms,
+        size_bytes = result.size_bytes,
+        "recording made"
+    );
+    tidy(desk, &scope, capture, recording, true).await
+}
+
+async fn tidy(
+    desk: &Desk,
+    scope: &Scope,
+    capture: CaptureId,
+    recording: RecordingId,
+    is_due: bool,
+) -> Result<(), Fault> {
+    if is_due {
+        capture::erase(&desk.store, capture).await?;
+        scope.recordings().capture_erased(recording).await?;
+    }
+    Ok(())
+}
+
+struct Made {
+    file: Vec<u8>,
+    duration_ms: i64,
+    peaks: Vec<Vec<u8>>,
+}
+
+/// Reads the capture twice: once for the streams it holds, once for their sound.
+fn make(mut first: CaptureReader, second: CaptureReader) -> Result<Made, Fault> {
+    first.by_ref().for_each(drop);
+    let mut streams: Vec<u8> = first.streams().iter().map(|stream| stream.stream).collect();
+    if streams.is_empty() {
+        streams.push(0);
+    }
+    if first.ending() == Some(Ending::Cut) {
+        warn!("the capture has no end mark: the daemon was killed during the call");
+    }
+    let mut channels = Channels::new(first.meta().purpose, &streams);
+    let mut timeline = Timeline::new(streams);
+    for chunk in second {
+        match chunk {
+            Ok(chunk) => timeline.push_chunk(&chunk),
+            Err(damage) => warn!(%damage, "part of a capture cannot be read and is silent"),
+        }
+        while let Some(block) = timeline.next_block() {
+            channels.take(&block);
+        }
+    }
+    timeline.finish();
+    while let Some(block) = timeline.next_block() {
+        channels.take(&block);
+    }
+    let mut pcm = channels.into_pcm();
+    loudness::normalise(&mut pcm)?;
+    Ok(Made {
+        file: opus_file::encode(&pcm)?,
+        duration_ms: pcm.duration_ms(),
+        peaks: peaks::peaks(&pcm.channels),
+    })
+}
+
+/// The recording's channels as they grow: the caller on the left, everybody else on the right. A
+/// message has one channel.
+struct Channels {
+    left: Vec<i16>,
+    right: Option<Vec<i16>>,
+    /// Where the caller's stream stands in a block.
+    caller: Option<usize>,
+}
+
+impl Channels {
+    fn new(purpose: Purpose, streams: &[u8]) -> Self {
+        let mut ordered = streams.to_vec();
+        ordered.sort_unstable();
+        ordered.dedup();
+        let is_stereo = match purpose {
+            Purpose::Call => true,
+            Purpose::Voicemail => false,
+            Purpose::Room => ordered.len() > 1,
+        };
+        Self {
+            left: Vec::new(),
+            right: is_stereo.then(Vec::new),
+            caller: ordered.iter().position(|stream| *stream == 0),
+        }
+    }
+
+    fn take(&mut self, block: &Block) {
+        let length = block.streams.iter().map(Vec::len).max().unwrap_or(0);
+        let mix = |is_wanted: &dyn Fn(usize) -> bool, out: &mut Vec<i16>| {
+            let from = out.len();
+            out.resize(from + length, 0);
+            for (_, samples) in block.streams.iter().enumerate().filter(|(at, _)| is_wanted(*at)) {
+                for (into, sample) in out.iter_mut().skip(from).zip(samples) {
+                    *into = into.saturating_add(*sample);
+                }
+            }
+        };
+        let caller = self.caller;
+        match &mut self.right {
+            Some(right) => {
+                mix(&|at| Some(at) == caller, &mut self.left);
+                mix(&|at| Some(at) != caller, right);
+            }
+            None => mix(&|_| true, &mut self.left),
+        }
+    }
+
+    fn into_pcm(self) -> Pcm {
+        Pcm {
+            sample_rate_hz: SAMPLE_RATE_HZ,
+            channels: std::iter::once(self.left).chain(self.right).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(streams: Vec<Vec<i16>>) -> Block {
+        Block {
+            start: 0,
+            streams,
+            marks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_caller_is_left_and_everybody_else_right() {
+        let mut channels = Channels::new(Purpose::Call, &[1, 0, 2]);
+        channels.take(&block(vec![vec![1, 2], vec![10, 20], vec![100, i16::MAX]]));
+        let pcm = channels.into_pcm();
+        assert_eq!(pcm.channels, [vec![1, 2], vec![110, i16::MAX]]);
+    }
+
+    #[test]
+    fn a_call_that_reached_nobody_has_a_silent_right_side_and_a_message_none() {
+        let mut call = Channels::new(Purpose::Call, &[0]);
+        call.take(&block(vec![vec![5, 6]]));
+        assert_eq!(call.into_pcm().channels, [vec![5, 6], vec![0, 0]]);
+        let mut message = Channels::new(Purpose::Voicemail, &[0]);
+        message.take(&block(vec![vec![5, 6]]));
+        assert_eq!(message.into_pcm().channels, [vec![5, 6]]);
+    }
+}

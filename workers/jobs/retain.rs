@@ -1,0 +1,39 @@
+//! What is past its time goes, a few things at a time.
+
+use super::{Desk, Fault};
+use strowger_model::TenantId;
+use strowger_store::RetentionReport;
+use strowger_store::queue::Context;
+use tracing::info;
+
+/// Removed before somebody else gets the database again.
+const BATCH: i64 = 50;
+
+pub(super) async fn run(desk: &Desk, tenant: TenantId, context: &Context) -> Result<(), Fault> {
+    let retention = desk.store.tenant(tenant).retention();
+    let policy = retention.policy().await?;
+    let now = desk.world.now();
+    let mut total = RetentionReport::default();
+    loop {
+        if context.cancelled.is_cancelled() {
+            return Err(Fault::again("the worker was told to end"));
+        }
+        let report = retention.run_batch(&policy, now, BATCH).await?;
+        if report.is_empty() {
+            break;
+        }
+        total = total.plus(report);
+    }
+    let swept = desk.store.sweep_blobs().await?;
+    if !total.is_empty() || swept > 0 {
+        info!(
+            recordings = total.recordings,
+            voicemails = total.voicemails,
+            calls = total.calls,
+            size_bytes = total.bytes,
+            swept,
+            "retention done"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! Recording → who said what and when.
+
+use super::{Desk, Fault, apart};
+use crate::audio::decode::Layout;
+use crate::audio::{self, Pcm};
+use crate::cpu_time;
+use crate::whisper::{Heard, Options};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use strowger_model::record::Recording;
+use strowger_model::{RecordingId, TenantId, TranscriptId};
+use strowger_store::queue::Context;
+use strowger_store::{Scope, TranscriptResult};
+use tracing::info;
+
+/// What this machine's own engine is called.
+const PROVIDER: &str = "local-whisper";
+/// The engine listens at this rate.
+const SAMPLE_RATE_HZ: u32 = 16_000;
+/// No transcript takes longer than this …
+const SHORTEST_LIMIT: Duration = Duration::from_secs(300);
+/// … or so many times the audio, whichever is more: a loaded machine is slow, a hanging one never ends.
+const LIMIT_FACTOR: u32 = 8;
+
+pub(super) async fn run(
+    desk: &Desk,
+    tenant: TenantId,
+    recording: RecordingId,
+    transcript: TranscriptId,
+    context: &Context,
+) -> Result<(), Fault> {
+    let scope = desk.store.tenant(tenant);
+    match scope.transcripts().get(transcript).await? {
+        Some(row) if row.state != "ready" => {}
+        // Done, or removed meanwhile.
+        Some(_) | None => return Ok(()),
+    }
+    let Some(row) = scope.recordings().get(recording).await? else {
+        return Ok(());
+    };
+    let Some(blob) = row.blob.clone().filter(|_| row.state == "ready") else {
+        return match row.state.as_str() {
+            "captured" => Err(Fault::again("the recording is not made yet")),
+            state => Err(Fault::never(anyhow::anyhow!(
+                "the recording is {state}, there is nothing to hear"
+            ))),
+        };
+    };
+    scope.transcripts().running(transcript).await?;
+    let file = scope.blobs().get(&blob).await?;
+    let speakers = speakers(&scope, &row).await?;
+    let limit = SHORTEST_LIMIT.max(Duration::from_millis(row.duration_ms.unsigned_abs()) * LIMIT_FACTOR);
+
+    let cancel = Arc::new(AtomicBool::new(false));
+    let (recognisers, flag) = (Arc::clone(&desk.recognisers), Arc::clone(&cancel));
+    let work = apart(move || {
+        let before_s = cpu_time::of_this_thread_s();
+        let pcm = decoded(&file)?;
+        let recogniser = recognisers.current()?;
+        let mut session = recogniser.session()?;
+        let heard = session.transcribe(&pcm.channels, &speakers, &Options::default(), &flag)?;
+        let cpu_seconds = cpu_time::of_this_thread_s() - before_s;
+        Ok(result(&heard, &recogniser.model().name, cpu_seconds, pcm.duration_ms()))
+    });
+    let stop = async {
+        tokio::select! {
+            () = context.cancelled.cancelled() => {}
+            () = passed(limit) => {}
+        }
+        cancel.store(true, Ordering::Relaxed);
+        // The engine looks at the flag between two windows; its answer comes through `work`.
+        std::future::pending::<()>().await;
+    };
+    // Neither branch is lost half-way: `stop` never ends before `work`.
+    let result = tokio::select! {
+        result = work => result?,
+        () = stop => return Err(Fault::again("the transcription was cancelled")),
+    };
+    info!(
+        %transcript,
+        audio_ms = result.audio_ms,
+        cpu_seconds = result.cpu_seconds,
+        segments = result.segments.len(),
+        "transcript made"
+    );
+    Ok(scope.transcripts().ready(transcript, &result).await?)
+}
+
+async fn passed(limit: Duration) {
+    // A timeout over what never comes is a deadline.
+    let _ = tokio::time::timeout(limit, std::future::pending::<()>()).await;
+}
+
+/// A recording in which nothing was heard at all is silent, not broken.
+fn decoded(file: &[u8]) -> Result<Pcm, Fault> {
+    match audio::decode(file, "recording.ogg", SAMPLE_RATE_HZ, Layout::Kept) {
+        Ok(pcm) => Ok(pcm),
+        Err(audio::Error::Silent) => Ok(Pcm {
+            sample_rate_hz: SAMPLE_RATE_HZ,
+            channels: Vec::new(),
+        }),
+        Err(problem) => Err(Fault::never(problem)),
+    }
+}
+
+fn result(heard: &Heard, model: &str, cpu_seconds: f64, audio_ms: i64) -> TranscriptResult {
+    TranscriptResult {
+        text: heard.text(),
+        language: heard.language.clone(),
+        confidence: heard.confidence(),
+        provider: PROVIDER.to_owned(),
+        model: model.to_owned(),
+        cpu_seconds,
+        audio_ms,
+        segments: heard.segments.clone(),
+    }
+}
+
+/// Who is on each channel, as people know them.
+async fn speakers(scope: &Scope, recording: &Recording) -> Result<Vec<String>, Fault> {
+    let Some(detail) = scope.calls().detail(recording.call).await? else {
+        return Ok(vec!["caller".to_owned(), "callee".to_owned()]);
+    };
+    let call = &detail.call;
+    let caller = call.from_name.clone().filter(|name| !name.is_empty());
+    let caller = caller.unwrap_or_else(|| call.from_number.clone());
+    let callee = detail
+        .legs
+        .iter()
+        .rfind(|leg| leg.side == "callee" && leg.answered_at.is_some())
+        .map(|leg| leg.party.clone());
+    let named = |name: String, otherwise: &str| if name.is_empty() { otherwise.to_owned() } else { name };
+    Ok(vec![
+        named(caller, "caller"),
+        named(callee.unwrap_or_default(), "callee"),
+    ])
+}
