@@ -21,3 +21,19 @@ pub(crate) async fn run(db: &Db) -> Result<()> {
         .await
         .map_err(Error::Migrate)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_two_migrations_of_an_engine_share_a_number() {
+        for own in [&SQLITE, &POSTGRES] {
+            let mut seen = BTreeSet::new();
+            for migration in PORTABLE.iter().chain(own.iter()) {
+                assert!(seen.insert(migration.version), "{} twice", migration.version);
+            }
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The store as a whole.
 
 use crate::keys::Keyring;
-use crate::sql::{Db, Tx};
+use crate::sql::{Db, Engine, Tx, args};
 use crate::{Error, Result, Scope, migrate};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -67,6 +67,23 @@ impl Store {
     /// Closes every connection, after the running statements.
     pub async fn close(&self) {
         self.inner.db.pool().close().await;
+    }
+
+    /// What is to be done every hour or so: forgets sessions and bindings whose time is up and blobs that
+    /// nothing names, and lets SQLite count its rows, on which its choice of index hangs.
+    ///
+    /// # Errors
+    /// The database did not answer, or a file cannot be removed.
+    pub async fn upkeep(&self) -> Result<()> {
+        self.accounts().sweep_sessions().await?;
+        self.bindings().sweep().await?;
+        self.sweep_blobs().await?;
+        if self.db().engine() == Engine::Sqlite {
+            let mut tx = self.write_all().await?;
+            tx.run("pragma optimize = 0x10002", args![]).await?;
+            tx.commit().await?;
+        }
+        Ok(())
     }
 
     /// The folder of blobs, captures and the queue.

@@ -56,6 +56,9 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How often a worker says that it lives, and looks for those that do not.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
+/// An hour, in heartbeats.
+const UPKEEP_EVERY: u32 = 360;
+
 impl Runner {
     /// A runner over a store.
     #[must_use]
@@ -132,12 +135,18 @@ async fn tickets(store: Store, name: String, bell: Arc<Notify>, shutdown: Cancel
 
 async fn beat(store: Store, name: String, shutdown: CancellationToken) {
     let mut ticks = tokio::time::interval(HEARTBEAT);
+    let mut turn = 0_u32;
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(problem) = upkeep(&store, &name).await {
+        turn = (turn + 1) % UPKEEP_EVERY;
+        let result = match upkeep(&store, &name).await {
+            Ok(()) if turn == 6 => store.upkeep().await,
+            other => other,
+        };
+        if let Err(problem) = result {
             warn!(
                 problem = &problem as &dyn std::error::Error,
                 "the queue's upkeep failed"

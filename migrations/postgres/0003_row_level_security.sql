@@ -151,3 +151,9 @@ alter table audit force row level security;
 create policy audit_tenant on audit
     using (current_setting('strowger.tenant', true) in ('*', tenant_id))
     with check (current_setting('strowger.tenant', true) in ('*', tenant_id));
+
+alter table saved_views enable row level security;
+alter table saved_views force row level security;
+create policy saved_views_tenant on saved_views
+    using (current_setting('strowger.tenant', true) in ('*', tenant_id))
+    with check (current_setting('strowger.tenant', true) in ('*', tenant_id));
