@@ -333,16 +333,12 @@ impl Board {
                 slot.peer = Some(peer);
             }
         }
-        let mut early = [None, None];
-        for (kept, leg) in early.iter_mut().zip([a, b]) {
-            *kept = self.with(leg, |slot| slot.leg.bridge()).flatten();
-        }
+        let early = [a, b].map(|leg| self.with(leg, |slot| slot.leg.bridge(now)).unwrap_or_default());
         for (kept, to) in early.into_iter().zip([second, first]) {
-            let Some(kept) = kept else { continue };
-            for mut packet in kept.fresh(now) {
-                let Some(Some(slot)) = self.slots.get_mut(to) else {
-                    break;
-                };
+            let Some(Some(slot)) = self.slots.get_mut(to) else {
+                continue;
+            };
+            for mut packet in kept {
                 if let Some(accepted) = &packet.accepted
                     && let Some(transmit) = slot.leg.relay(&mut packet.bytes, accepted, now)
                 {

@@ -19,7 +19,7 @@ pub struct Early {
 }
 
 /// One kept packet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Kept {
     /// When it came.
     pub at: Instant,
@@ -29,6 +29,8 @@ pub struct Kept {
     pub bytes: Vec<u8>,
     /// What was made of it, if the leg was connected.
     pub accepted: Option<Accepted>,
+    /// A bridge has had it; only a capture may still want it.
+    passed: bool,
 }
 
 impl Early {
@@ -39,7 +41,15 @@ impl Early {
         }
     }
 
-    pub(super) fn keep(&mut self, packet: &[u8], from: SocketAddr, now: Instant, accepted: Option<Accepted>) {
+    /// Keeps a packet; `passed` when a bridge takes it at once.
+    pub(super) fn keep(
+        &mut self,
+        packet: &[u8],
+        from: SocketAddr,
+        now: Instant,
+        accepted: Option<Accepted>,
+        passed: bool,
+    ) {
         if !self.heard {
             self.heard = true;
             self.since = self.since.map(|_| now);
@@ -52,6 +62,7 @@ impl Early {
             from,
             bytes: packet.to_vec(),
             accepted,
+            passed,
         });
     }
 
@@ -67,6 +78,16 @@ impl Early {
         self.kept
             .iter()
             .filter(move |kept| now.saturating_duration_since(kept.at) <= EARLY_WINDOW)
+    }
+
+    /// The packets that no bridge has had yet, oldest first; they stay for a capture that begins a moment later.
+    pub(super) fn pass(&mut self, now: Instant) -> Vec<Kept> {
+        let fresh = |kept: &&mut Kept| !kept.passed && now.saturating_duration_since(kept.at) <= EARLY_WINDOW;
+        let passing = self.kept.iter_mut().filter(fresh).map(|kept| {
+            kept.passed = true;
+            kept.clone()
+        });
+        passing.collect()
     }
 
     /// The packets still worth hearing, oldest first.

@@ -12,7 +12,7 @@ mod tap;
 #[cfg(test)]
 mod tests;
 
-pub use early::Early;
+pub use early::{Early, Kept};
 pub use player::Play;
 pub use tap::{CHUNK_BYTES, Tap};
 
@@ -164,7 +164,7 @@ impl Leg {
         let Some(negotiated) = self.negotiated else {
             // The far end may be faster with its audio than with its answer.
             if let Some(early) = &mut self.early {
-                early.keep(packet, from, now, None);
+                early.keep(packet, from, now, None, false);
             }
             return None;
         };
@@ -192,8 +192,8 @@ impl Leg {
         if let Some(early) = &mut self.early {
             if early.is_over(now) {
                 self.early = None;
-            } else {
-                early.keep(packet, from, now, Some(accepted.clone()));
+            } else if !self.held && !self.muted {
+                early.keep(packet, from, now, Some(accepted.clone()), self.bridged);
             }
         }
         Some(accepted)
@@ -272,12 +272,12 @@ impl Leg {
 
     /// Starts to be bridged: ends a repeating play, forgets whose packets were relayed before, and
     /// gives back the fresh packets kept for this moment.
-    pub fn bridge(&mut self) -> Option<Box<Early>> {
+    pub fn bridge(&mut self, now: Instant) -> Vec<Kept> {
         self.bridged = true;
         self.attached = None;
         self.player.end_repeating();
         self.out.switch_source();
-        self.early.take()
+        self.early.as_mut().map(|early| early.pass(now)).unwrap_or_default()
     }
 
     /// Stops to be bridged.
@@ -330,7 +330,7 @@ impl Leg {
         self.attached = None;
     }
 
-    /// Captures what the far end says, from the packets on that still wait for a bridge.
+    /// Captures what the far end says, from the first packets after its answer on.
     pub fn tap(&mut self, mut tap: Tap, now: Instant) {
         for kept in self.early.iter().flat_map(|early| early.peek(now)) {
             let Some(Accepted {

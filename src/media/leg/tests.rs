@@ -129,8 +129,8 @@ fn a_prompt_a_bridge_and_another_bridge_are_one_stream() {
         sent.push(bench.tick(&mut b).unwrap().0);
         bench.ms += 20;
     }
-    a.bridge();
-    b.bridge();
+    a.bridge(bench.now());
+    b.bridge(bench.now());
     for n in 40_000..40_003 {
         sent.push(bench.through(&mut a, A, &mut b, &audio(n, 9)).unwrap().0);
         bench.ms += 20;
@@ -155,8 +155,8 @@ fn a_prompt_a_bridge_and_another_bridge_are_one_stream() {
 fn loss_and_disorder_pass_through_a_bridge_as_they_are() {
     let mut bench = Bench::new();
     let (mut a, mut b) = (bench.leg(1, A), bench.leg(2, B));
-    a.bridge();
-    b.bridge();
+    a.bridge(bench.now());
+    b.bridge(bench.now());
     let mut sent = Vec::new();
     for n in [65_534, 65_535, 1, 0, 4] {
         sent.push(bench.through(&mut a, A, &mut b, &audio(n, 9)).unwrap().0.sequence);
@@ -170,8 +170,8 @@ fn loss_and_disorder_pass_through_a_bridge_as_they_are() {
 fn a_play_silences_the_bridge_until_it_ends() {
     let mut bench = Bench::new();
     let (mut a, mut b) = (bench.leg(1, A), bench.leg(2, B));
-    a.bridge();
-    b.bridge();
+    a.bridge(bench.now());
+    b.bridge(bench.now());
     b.play(prompt(1));
     assert!(bench.through(&mut a, A, &mut b, &audio(1, 9)).is_none());
     assert!(bench.tick(&mut b).is_some() && !b.needs_clock());
@@ -251,19 +251,52 @@ fn early_packets_wait_for_the_bridge_and_no_longer_than_their_window() {
     bench.receive(&mut a, &audio(1, 9), A).unwrap();
     bench.ms += 20;
     bench.receive(&mut a, &audio(2, 9), A).unwrap();
-    let kept: Vec<u16> = a
-        .bridge()
-        .unwrap()
-        .fresh(bench.now())
-        .map(|kept| kept.accepted.unwrap().header.sequence)
-        .collect();
-    assert_eq!(kept, [1, 2]);
+    let passed = |leg: &mut Leg, now| -> Vec<u16> {
+        let kept = leg.bridge(now).into_iter();
+        kept.map(|kept| kept.accepted.unwrap().header.sequence).collect()
+    };
+    assert_eq!(passed(&mut a, bench.now()), [1, 2]);
+    assert!(passed(&mut a, bench.now()).is_empty());
     let mut late = bench.leg(2, A);
     for n in 0..30 {
         bench.receive(&mut late, &audio(n, 9), A).unwrap();
         bench.ms += 20;
     }
-    assert!(late.bridge().is_none());
+    assert!(passed(&mut late, bench.now()).is_empty());
+}
+
+#[test]
+fn a_capture_that_begins_a_moment_after_the_bridge_has_the_first_word() {
+    let mut bench = Bench::new();
+    let mut a = bench.leg(1, A);
+    bench.receive(&mut a, &audio(1, 9), A).unwrap();
+    a.bridge(bench.now());
+    bench.ms += 20;
+    bench.receive(&mut a, &audio(2, 9), A).unwrap();
+    let kept = Arc::new(std::sync::Mutex::new(Vec::new()));
+    a.tap(
+        Tap::new(0, bench.epoch, Box::new(Notebook(Arc::clone(&kept)))),
+        bench.now(),
+    );
+    bench.ms += 20;
+    bench.receive(&mut a, &audio(3, 9), A).unwrap();
+    a.stop_taps();
+    assert_eq!(*kept.lock().unwrap(), [(1, 0), (2, 20_000), (3, 40_000)]);
+}
+
+/// Notes sequence numbers and arrivals.
+struct Notebook(Arc<std::sync::Mutex<Vec<(u16, u64)>>>);
+
+impl strowger_model::capture::Sink for Notebook {
+    fn submit(
+        &mut self,
+        chunk: strowger_model::capture::Chunk,
+    ) -> Result<strowger_model::capture::Chunk, (strowger_model::capture::Chunk, strowger_model::capture::Refusal)>
+    {
+        let mut notes = self.0.lock().unwrap();
+        notes.extend(chunk.frames().map(|frame| (frame.sequence, frame.arrival_us)));
+        Ok(chunk)
+    }
 }
 
 #[test]
