@@ -5,7 +5,7 @@ use super::command::{Command, Side};
 use super::outbox::Outbox;
 use super::wheel::Wheel;
 use super::{MediaConfig, Seed};
-use crate::leg::{Early, Kind, Leg, LegSetup, PACKET_BYTES, Play, Tap, Transmit};
+use crate::leg::{Accepted, Early, Kind, Leg, LegSetup, PACKET_BYTES, Play, Tap, Transmit};
 use crate::{MediaEvent, MediaLegId, rtcp};
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
@@ -102,16 +102,16 @@ impl Board {
         let Some(Some(peer)) = slot.peer.and_then(|peer| self.slots.get_mut(peer)) else {
             return;
         };
-        if let Some(transmit) = peer.leg.relay(packet, &accepted, now) {
-            peer.send(packet, &transmit);
-        } else if let Kind::Event(Some(digit)) = accepted.kind
+        if let Kind::Event(Some(digit)) = accepted.kind
             && !peer.leg.takes_events()
         {
             // The far end would never know of the key; it hears the key's tones.
             peer.leg.send_digits(digit.encode_utf8(&mut [0; 4]));
             let peer = peer.name;
             self.clock(peer, now);
+            return;
         }
+        peer.relay(packet, accepted, now);
     }
 
     /// The packet in the buffer, for whoever must put it aside.
@@ -339,10 +339,8 @@ impl Board {
                 continue;
             };
             for mut packet in kept {
-                if let Some(accepted) = &packet.accepted
-                    && let Some(transmit) = slot.leg.relay(&mut packet.bytes, accepted, now)
-                {
-                    slot.send(&packet.bytes, &transmit);
+                if let Some(accepted) = packet.accepted {
+                    slot.relay(&mut packet.bytes, accepted, now);
                 }
             }
         }
@@ -390,6 +388,26 @@ impl Board {
 }
 
 impl Slot {
+    /// Sends a packet of the bridged leg on, in pieces where it is too long for the far end.
+    fn relay(&mut self, packet: &mut [u8], accepted: Accepted, now: Instant) {
+        let most = self.leg.most_payload();
+        if accepted.header.payload.len() <= most {
+            if let Some(transmit) = self.leg.relay(packet, &accepted, now) {
+                self.send(packet, &transmit);
+            }
+            return;
+        }
+        // Each header is written over the piece before, which has been sent by then.
+        for (number, piece) in accepted.pieces(most).enumerate() {
+            if number > 0 {
+                self.leg.next_piece();
+            }
+            if let Some(transmit) = self.leg.relay(packet, &piece, now) {
+                self.send(packet, &transmit);
+            }
+        }
+    }
+
     fn send(&self, buffer: &[u8], transmit: &Transmit) {
         if let Some(packet) = buffer.get(transmit.bytes.clone()) {
             // A full socket buffer or an unreachable host loses this packet, as the network would.

@@ -210,6 +210,30 @@ fn the_first_word_is_heard_even_when_it_comes_before_the_answer() {
 }
 
 #[test]
+fn long_packets_reach_the_far_end_in_pieces_it_expects() {
+    let media = Media::start(1);
+    let (mut a, b) = (media.connected(1, Codec::Pcmu), media.connected(1, Codec::Pcmu));
+    media.handle.bridge(a.leg, b.leg);
+    let mut heard = Vec::new();
+    for n in 0..3_u8 {
+        let payload: Vec<u8> = [n * 3 + 1, n * 3 + 2, n * 3 + 3]
+            .iter()
+            .flat_map(|byte| [*byte; FRAME_SAMPLES])
+            .collect();
+        let packet = a.packet(0, &payload);
+        a.timestamp = a.timestamp.wrapping_add(320);
+        a.socket.send_to(&packet, a.local).unwrap();
+        heard.extend((0..3).map(|_| b.hear()));
+    }
+    for (n, (header, payload)) in heard.iter().enumerate() {
+        assert_eq!(*payload, [n as u8 + 1; FRAME_SAMPLES]);
+        assert_eq!(header.sequence, heard[0].0.sequence.wrapping_add(n as u16));
+        assert_eq!(header.timestamp, heard[0].0.timestamp.wrapping_add(n as u32 * 160));
+        assert_eq!(header.marker, n == 0);
+    }
+}
+
+#[test]
 fn legs_of_different_laws_understand_each_other() {
     let media = Media::start(1);
     let (mut a, b) = (media.connected(1, Codec::Pcmu), media.connected(1, Codec::Pcma));

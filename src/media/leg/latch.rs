@@ -18,7 +18,8 @@ pub(super) struct Latch {
 struct Learned {
     from: SocketAddr,
     last: Instant,
-    /// A new description came: the next packet may come from anywhere again.
+    /// The same description came again (a refresh, or a phone that changed networks): once the former
+    /// place is quiet, the next packet may come from anywhere.
     loose: bool,
 }
 
@@ -39,10 +40,10 @@ impl Latch {
         let believed = match &self.learned {
             None => true,
             Some(learned) => {
+                let quiet = now.saturating_duration_since(learned.last) >= REBIND_AFTER;
                 from == learned.from
-                    || learned.loose
                     || self.described == Some(from)
-                    || (from.ip() == learned.from.ip() && now.saturating_duration_since(learned.last) >= REBIND_AFTER)
+                    || (quiet && (learned.loose || from.ip() == learned.from.ip()))
             }
         };
         if believed {

@@ -20,7 +20,7 @@ use crate::dtmf;
 use crate::inband;
 use crate::quality::{Received, samples_since};
 use crate::rtp::{self, Header};
-use crate::{AudioPort, Codec, Direction, MediaEvent, MediaLegId, Negotiated};
+use crate::{AudioPort, Codec, Direction, FRAME_SAMPLES, MediaEvent, MediaLegId, Negotiated};
 use latch::Latch;
 use outgoing::Outgoing;
 use player::Player;
@@ -47,6 +47,27 @@ pub struct Accepted {
     pub header: Header,
     /// What it carries.
     pub kind: Kind,
+}
+
+impl Accepted {
+    /// The payload in pieces of at most so many samples, each as a packet of its own; events stay whole.
+    pub fn pieces(self, most: usize) -> impl Iterator<Item = Self> {
+        let whole = self.header.payload.clone();
+        let step = match self.kind {
+            Kind::Audio(_) => most.max(1),
+            Kind::Event(_) => whole.len().max(1),
+        };
+        whole.clone().step_by(step).map(move |start| {
+            let mut header = self.header.clone();
+            header.timestamp = header.timestamp.wrapping_add((start - whole.start) as u32);
+            header.marker &= start == whole.start;
+            header.payload = start..whole.end.min(start + step);
+            Self {
+                header,
+                kind: self.kind,
+            }
+        })
+    }
 }
 
 /// What a packet carries.
@@ -268,6 +289,19 @@ impl Leg {
             bytes: start..header.payload.end,
             to,
         })
+    }
+
+    /// The longest payload the far end should get in one packet. Longer ones are sent in pieces: some
+    /// trunks end a call over a packet of 60 ms.
+    #[must_use]
+    pub fn most_payload(&self) -> usize {
+        self.negotiated
+            .map_or(FRAME_SAMPLES, |negotiated| usize::from(negotiated.ptime_ms.max(20)) * 8)
+    }
+
+    /// Says that the next relayed packet is one more piece of the last one's payload.
+    pub fn next_piece(&mut self) {
+        self.out.next_piece();
     }
 
     /// Starts to be bridged: ends a repeating play, forgets whose packets were relayed before, and

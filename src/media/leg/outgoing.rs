@@ -81,6 +81,13 @@ impl Outgoing {
         ours
     }
 
+    /// One number more than the relayed source counts: its last packet is sent in pieces.
+    pub(super) fn next_piece(&mut self) {
+        if let Some(relayed) = &mut self.relayed {
+            relayed.sequence = relayed.sequence.wrapping_add(1);
+        }
+    }
+
     /// The header of a frame of our own; counted only when it is really sent.
     pub(super) fn own(&mut self, frame: &Frame, payload_type: u8, counted: bool, now: Instant) -> Header {
         self.relayed = None;

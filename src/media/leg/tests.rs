@@ -239,8 +239,18 @@ fn the_latch_follows_the_first_packet_the_description_and_a_rebinding_but_no_str
         bench.receive(&mut a, &audio(4, 9), A).is_some(),
         "the described address may always correct"
     );
+    a.connect(negotiated(A), bench.now());
+    assert!(
+        bench.receive(&mut a, &audio(5, 9), "203.0.113.5:7000").is_none(),
+        "a refresh opens no door"
+    );
+    bench.ms += 600;
+    assert!(
+        bench.receive(&mut a, &audio(5, 9), "192.0.2.77:7000").is_some(),
+        "a phone in another network"
+    );
     a.connect(negotiated("10.0.0.9:4000"), bench.now());
-    assert!(bench.receive(&mut a, &audio(5, 9), "203.0.113.5:7000").is_some());
+    assert!(bench.receive(&mut a, &audio(6, 9), "203.0.113.5:7000").is_some());
 }
 
 #[test]
