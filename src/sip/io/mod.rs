@@ -1,9 +1,14 @@
 //! Sockets, clocks and tasks of the SIP side; everything it decides is decided by the endpoint.
 
-#![expect(clippy::disallowed_methods, reason = "sockets, clocks and tasks of this crate live here")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "sockets, clocks and tasks of this crate live here"
+)]
 
 mod handle;
+mod socket;
 mod task;
+mod tcp;
 
 pub use handle::SipHandle;
 

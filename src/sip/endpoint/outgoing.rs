@@ -1,0 +1,407 @@
+//! Calls we place, until they are answered.
+
+use super::dialog::{Cancelling, Dialog, Exchange, Inviting, Phase};
+use super::{Due, Endpoint, Owner};
+use crate::auth::answer::{answer, is_stale};
+use crate::command::{Invite, Target};
+use crate::event::{DialogKey, SipEvent};
+use crate::message::write::{host, reason_of};
+use crate::message::{Message, Method, Name, escape_user, parse, sdp_of};
+use crate::transaction::{ClientKey, PATIENCE, Path, derive};
+use bytes::Bytes;
+use std::time::Duration;
+use strowger_model::TrunkId;
+use strowger_model::trunk::Transport;
+
+/// How long a call may ring in the end, whatever the switch allows.
+const RING_AT_MOST: Duration = Duration::from_secs(600);
+
+impl Endpoint {
+    pub(super) fn place(&mut self, invite: Invite) {
+        let key = invite.dialog;
+        if self.dialogs.contains_key(&key) {
+            return;
+        }
+        let found = self.route_of(&invite.target);
+        let Some((path, target, to_host)) = found.filter(|_| !self.is_draining) else {
+            let reason = reason_of(503).to_owned();
+            self.core.tell(SipEvent::Failed {
+                dialog: key,
+                status: 503,
+                reason,
+            });
+            return;
+        };
+        let own_host = host(self.core.seen_by(path).ip());
+        let from_host = invite.from_host.clone().unwrap_or_else(|| match &invite.target {
+            Target::Trunk(_) => to_host.clone(),
+            Target::Binding(_) | Target::Address { .. } => own_host,
+        });
+        let display = invite
+            .from_display
+            .as_deref()
+            .map(|name| format!("{} ", quote(name)))
+            .unwrap_or_default();
+        let local_tag = self.core.token();
+        let from = if invite.from_user.is_empty() {
+            "anonymous"
+        } else {
+            &invite.from_user
+        };
+        let local = format!("{display}<sip:{}@{from_host}>;tag={local_tag}", escape_user(from));
+        let remote = format!("<sip:{}@{to_host}>", escape_user(&invite.to_user));
+        let dialog = Dialog {
+            key,
+            sip_call_id: self.core.token(),
+            local_tag,
+            remote_tag: None,
+            local,
+            remote,
+            local_number: 0,
+            remote_number: None,
+            target,
+            route: Vec::new(),
+            path,
+            auth: invite.auth,
+            is_ours: true,
+            phase: Phase::Established,
+            exchange: Exchange::Settled,
+            queued: None,
+            described: invite.offer.clone(),
+            session: None,
+            takes_update: false,
+            is_told: false,
+        };
+        self.by_tag
+            .insert((dialog.sip_call_id.clone(), dialog.local_tag.clone()), key);
+        self.dialogs.insert(key, dialog);
+        self.send_invite(key, invite, None, 1);
+    }
+
+    /// Path, Request-URI and the host of To.
+    fn route_of(&mut self, target: &Target) -> Option<(Path, String, String)> {
+        match target {
+            Target::Binding(binding) => {
+                let path = match self.bindings.path_of(binding.device, &binding.contact) {
+                    Some(path) => path,
+                    // A connection cannot be made towards a phone behind a NAT; a datagram can be sent.
+                    None if binding.transport == Transport::Udp => {
+                        self.core.path_to(binding.source.parse().ok()?, Transport::Udp)?
+                    }
+                    None => return None,
+                };
+                let own = host(self.core.seen_by(path).ip());
+                Some((path, binding.contact.clone(), own))
+            }
+            Target::Trunk(trunk) => {
+                let path = self.core.path_to(trunk.addr, trunk.transport)?;
+                let transport = if path.is_reliable() { ";transport=tcp" } else { "" };
+                let port = if trunk.port == 5060 {
+                    String::new()
+                } else {
+                    format!(":{}", trunk.port)
+                };
+                let uri = format!("sip:{}@{}{port}{transport}", escape_user(&trunk.user), trunk.host);
+                Some((path, uri, trunk.host.clone()))
+            }
+            Target::Address { addr, transport, user } => {
+                let path = self.core.path_to(*addr, *transport)?;
+                let transport = if path.is_reliable() { ";transport=tcp" } else { "" };
+                let uri = format!(
+                    "sip:{}@{}:{}{transport}",
+                    escape_user(user),
+                    host(addr.ip()),
+                    addr.port()
+                );
+                Some((path, uri, host(addr.ip())))
+            }
+        }
+    }
+
+    fn send_invite(&mut self, key: DialogKey, invite: Invite, proof: Option<(&'static str, String)>, tries: u8) {
+        let Some(dialog) = self.dialogs.get_mut(&key) else {
+            return;
+        };
+        dialog.local_number += 1;
+        let (mut writer, branch) = dialog.request(&self.core, &Method::Invite, dialog.local_number);
+        for (name, value) in &invite.headers {
+            writer = writer.header(name, value);
+        }
+        if let Some((name, value)) = proof {
+            writer = writer.header(name, &value);
+        }
+        let bytes = writer.finish("application/sdp", &invite.offer);
+        let path = dialog.path;
+        let client = self
+            .core
+            .send_request(&branch, Method::Invite, path, bytes, Owner::Invite(key));
+        let give_up = self.core.after(RING_AT_MOST, Due::GiveUp(key));
+        if let Some(dialog) = self.dialogs.get_mut(&key) {
+            let cancel = Cancelling::No;
+            dialog.phase = Phase::Inviting(Box::new(Inviting {
+                client,
+                invite,
+                cancel,
+                tries,
+                give_up,
+            }));
+        }
+    }
+
+    pub(super) fn invite_answered(&mut self, key: DialogKey, response: &Message, path: Path) {
+        let status = response.status().unwrap_or_default();
+        let Some(dialog) = self.dialogs.get_mut(&key) else {
+            self.refuse_fork(response, path);
+            return;
+        };
+        let Phase::Inviting(inviting) = &mut dialog.phase else {
+            self.refuse_fork(response, path);
+            return;
+        };
+        let cancel = inviting.cancel;
+        match status {
+            100..=199 if cancel == Cancelling::Wanted => self.send_cancel(key),
+            101..=199 if cancel == Cancelling::No => {
+                // What cannot be read as a session description is ringing without one.
+                let body = sdp_of(response).unwrap_or_default();
+                self.core.tell(SipEvent::Progress {
+                    dialog: key,
+                    status,
+                    body,
+                });
+            }
+            100..=199 => {}
+            200..=299 => self.answered(key, response, cancel != Cancelling::No),
+            401 | 407 if cancel == Cancelling::No && self.prove_invite(key, response) => {}
+            _ => {
+                // RFC 3261 §9.1: whatever came of it, we had given up.
+                let status = if cancel == Cancelling::No { status } else { 487 };
+                let reason = if cancel == Cancelling::No {
+                    response.reason()
+                } else {
+                    ""
+                };
+                let reason = if reason.is_empty() { reason_of(status) } else { reason }.to_owned();
+                self.end_dialog(
+                    key,
+                    SipEvent::Failed {
+                        dialog: key,
+                        status,
+                        reason,
+                    },
+                );
+            }
+        }
+    }
+
+    fn answered(&mut self, key: DialogKey, response: &Message, is_given_up: bool) {
+        let Some(dialog) = self.dialogs.get_mut(&key) else {
+            return;
+        };
+        let phase = std::mem::replace(&mut dialog.phase, Phase::Established);
+        let Phase::Inviting(inviting) = phase else { return };
+        dialog.learn(response);
+        self.core.forget(Some(inviting.give_up));
+        self.acknowledge(key, &inviting.client);
+        if is_given_up {
+            // The answer crossed our CANCEL: it stands, and is ended at once.
+            let reason = reason_of(487).to_owned();
+            self.tell_last(
+                key,
+                SipEvent::Failed {
+                    dialog: key,
+                    status: 487,
+                    reason,
+                },
+            );
+            self.say_bye(key, None, None);
+            return;
+        }
+        let body = sdp_of(response).unwrap_or_default();
+        self.core.tell(SipEvent::Answered { dialog: key, body });
+    }
+
+    /// Sends the ACK of a 2xx, and has it repeated with it (RFC 3261 §13.2.2.4).
+    pub(super) fn acknowledge(&mut self, key: DialogKey, client: &ClientKey) {
+        let Some(dialog) = self.dialogs.get(&key) else { return };
+        let (writer, _) = dialog.request(&self.core, &Method::Ack, dialog.local_number);
+        let (path, bytes) = (dialog.path, writer.end());
+        let tag = dialog.remote_tag.clone().unwrap_or_default();
+        self.core.transmit(path, bytes.clone());
+        self.core.clients.acknowledged(client, tag, path, bytes);
+    }
+
+    /// Another fork answered too: its answer is acknowledged and its call ended.
+    fn refuse_fork(&mut self, response: &Message, path: Path) {
+        if !(200..300).contains(&response.status().unwrap_or_default()) {
+            return;
+        }
+        let (Some(cseq), Some(client)) = (response.cseq(), ClientKey::of(response)) else {
+            return;
+        };
+        let text = |name| response.value(name).unwrap_or_default().to_owned();
+        let mut fork = Dialog {
+            key: DialogKey(0),
+            sip_call_id: text(Name::CallId),
+            local_tag: String::new(),
+            remote_tag: None,
+            local: text(Name::From),
+            remote: String::new(),
+            local_number: cseq.number,
+            remote_number: None,
+            target: response.contact().unwrap_or("sip:unknown").to_owned(),
+            route: Vec::new(),
+            path,
+            auth: None,
+            is_ours: true,
+            phase: Phase::Established,
+            exchange: Exchange::Settled,
+            queued: None,
+            described: Bytes::new(),
+            session: None,
+            takes_update: false,
+            is_told: true,
+        };
+        fork.learn(response);
+        let ack = fork.request(&self.core, &Method::Ack, cseq.number).0.end();
+        self.core.transmit(path, ack.clone());
+        self.core
+            .clients
+            .acknowledged(&client, fork.remote_tag.clone().unwrap_or_default(), path, ack);
+        let (bye, branch) = fork.request(&self.core, &Method::Bye, cseq.number + 1);
+        self.core
+            .send_request(&branch, Method::Bye, path, bye.end(), Owner::Nobody);
+    }
+
+    /// Sends the INVITE again with our password; false when we have none, or it was refused.
+    fn prove_invite(&mut self, key: DialogKey, response: &Message) -> bool {
+        let Some(dialog) = self.dialogs.get(&key) else {
+            return false;
+        };
+        let Phase::Inviting(inviting) = &dialog.phase else {
+            return false;
+        };
+        let (tries, give_up, invite) = (inviting.tries, inviting.give_up, inviting.invite.clone());
+        let (auth, uri) = (dialog.auth, dialog.target.clone());
+        let Some(proof) = self.prove(auth, response, &Method::Invite, &uri, tries) else {
+            return false;
+        };
+        self.core.forget(Some(give_up));
+        self.send_invite(key, invite, Some(proof), tries + 1);
+        true
+    }
+
+    /// Our answer to a provider's challenge: header name and value. A second challenge means that the password is wrong,
+    /// unless it says that the nonce was too old.
+    pub(super) fn prove(
+        &self,
+        trunk: Option<TrunkId>,
+        response: &Message,
+        method: &Method,
+        uri: &str,
+        tries: u8,
+    ) -> Option<(&'static str, String)> {
+        let auth = self.core.directory.trunk_auth(trunk?)?;
+        let (asks, answers) = match response.status() {
+            Some(407) => (Name::ProxyAuthenticate, Name::ProxyAuthorization),
+            _ => (Name::WwwAuthenticate, Name::Authorization),
+        };
+        response.values(asks).find_map(|challenge| {
+            let may_try = tries < 2 || (tries < 3 && is_stale(challenge));
+            let cnonce = self.core.token();
+            let value = may_try.then(|| answer(challenge, &auth, method.as_str(), uri, &cnonce))??;
+            Some((answers.as_str(), value))
+        })
+    }
+
+    pub(super) fn cancel(&mut self, key: DialogKey) {
+        let Some(dialog) = self.dialogs.get_mut(&key) else {
+            return;
+        };
+        let Phase::Inviting(inviting) = &mut dialog.phase else {
+            return;
+        };
+        if inviting.cancel != Cancelling::No {
+            return;
+        }
+        inviting.cancel = Cancelling::Wanted;
+        let (client, old) = (inviting.client.clone(), inviting.give_up);
+        self.core.forget(Some(old));
+        let give_up = self.core.after(PATIENCE, Due::GiveUp(key));
+        if let Some(Dialog {
+            phase: Phase::Inviting(inviting),
+            ..
+        }) = self.dialogs.get_mut(&key)
+        {
+            inviting.give_up = give_up;
+        }
+        if self.core.clients.is_proceeding(&client) {
+            self.send_cancel(key);
+        }
+    }
+
+    fn send_cancel(&mut self, key: DialogKey) {
+        let Some(dialog) = self.dialogs.get_mut(&key) else {
+            return;
+        };
+        let Phase::Inviting(inviting) = &mut dialog.phase else {
+            return;
+        };
+        inviting.cancel = Cancelling::Sent;
+        let Some((path, request)) = self.core.clients.request(&inviting.client) else {
+            return;
+        };
+        let Ok(invite) = parse(&request) else { return };
+        let branch = invite
+            .via()
+            .and_then(|via| via.branch().map(str::to_owned))
+            .unwrap_or_default();
+        let bytes = derive(&invite, "CANCEL", invite.value(Name::To).unwrap_or_default());
+        self.core
+            .send_request(&branch, Method::Cancel, path, bytes, Owner::Nobody);
+    }
+
+    /// The INVITE rang for too long, or its CANCEL was never answered.
+    pub(super) fn give_up(&mut self, key: DialogKey) {
+        let Some(Dialog {
+            phase: Phase::Inviting(inviting),
+            ..
+        }) = self.dialogs.get(&key)
+        else {
+            return;
+        };
+        let client = inviting.client.clone();
+        if inviting.cancel == Cancelling::No {
+            self.cancel(key);
+            return;
+        }
+        self.core.with_clients(|clients, wire| clients.give_up(&client, wire));
+        self.invite_failed(key, 487);
+    }
+
+    pub(super) fn invite_failed(&mut self, key: DialogKey, status: u16) {
+        let Some(Dialog {
+            phase: Phase::Inviting(inviting),
+            ..
+        }) = self.dialogs.get(&key)
+        else {
+            return;
+        };
+        let status = if inviting.cancel == Cancelling::No { status } else { 487 };
+        let reason = reason_of(status).to_owned();
+        self.end_dialog(
+            key,
+            SipEvent::Failed {
+                dialog: key,
+                status,
+                reason,
+            },
+        );
+    }
+}
+
+/// A display name as a quoted string.
+fn quote(name: &str) -> String {
+    let clean: String = name.chars().filter(|c| !c.is_control()).collect();
+    format!("\"{}\"", clean.replace('\\', "\\\\").replace('"', "\\\""))
+}
