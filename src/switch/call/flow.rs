@@ -247,11 +247,7 @@ impl Call {
                 .directory
                 .find_person(tenant, written)
                 .map_or_else(Vec::new, phones_of),
-            Target::Extension(extension) => scene
-                .directory
-                .extension(tenant, extension)
-                .map_or_else(Vec::new, phones_of),
-            Target::Number(number) => {
+            Target::Extension(number) | Target::Number(number) => {
                 let is_bound = |device| !scene.supply.bindings(device).is_empty();
                 let input = RouteInput {
                     directory: scene.directory,

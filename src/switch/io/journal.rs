@@ -135,6 +135,9 @@ impl Keeper {
                     .await
                     .map(|line| write(self.store.clone(), line, Duration::ZERO));
             }
+            if attempt.is_none() && !open {
+                break;
+            }
             if !open && tries > 0 && pause >= SLOWEST.min(LAST) {
                 break;
             }
@@ -329,3 +332,6 @@ fn is_final(problem: &strowger_store::Error) -> bool {
             | strowger_store::Error::State { .. }
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,628 @@
+//! An exchange on a bench: a tenant with people, phones, providers and numbers; far ends and audio
+//! that are told what to do by the test and notice every order that does not fit.
+
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use strowger_ivr::Flow;
+use strowger_media::sdp::{Preference, Session};
+use strowger_media::{Codec, Direction as Way, MediaEvent, MediaLegId, OpenLeg, PlayId};
+use strowger_model::record::{Binding, Device, Number, Quality, Room, Tenant, Trunk, User};
+use strowger_model::trunk::{DigestAlgorithm, NumberTarget, Transport, TrunkKind};
+use strowger_model::world::SeededWorld;
+use strowger_model::{
+    CallId, CaptureId, DeviceId, FlowId, FlowVersionId, NumberId, Role, RoomId, TenantId, TrunkId, UserId, World,
+};
+use strowger_sip::{Command, DialogKey, EndReason, Incoming, Origin, SipEvent, Target};
+use strowger_switch::call::MediaOrder;
+use strowger_switch::directory::{Audio, Directory, Parts, Published};
+use strowger_switch::exchange::{Exchange, Input, Output};
+use strowger_switch::journal::{Entry, Finished};
+use strowger_switch::live::SwitchEvent;
+use strowger_switch::scene::Supply;
+use time::OffsetDateTime;
+
+/// Who there is.
+pub(crate) struct House {
+    pub tenant: TenantId,
+    pub other_tenant: TenantId,
+    pub ada: UserId,
+    pub bob: UserId,
+    pub ada_phone: DeviceId,
+    pub bob_phones: [DeviceId; 2],
+    pub provider_in: TrunkId,
+    pub provider_out: TrunkId,
+    pub parts: Parts,
+}
+
+pub(crate) const FLOW_NUMBER: &str = "+49421100";
+pub(crate) const BOB_NUMBER: &str = "+49421101";
+pub(crate) const MAIL_NUMBER: &str = "+49421102";
+pub(crate) const ROOM_NUMBER: &str = "+49421103";
+pub(crate) const BRIDGE_NUMBER: &str = "+49421104";
+pub(crate) const FOREIGN_NUMBER: &str = "+49421200";
+
+fn person(world: &SeededWorld, tenant: TenantId, name: &str, extension: &str) -> User {
+    User {
+        id: UserId::generate(world),
+        tenant: Some(tenant),
+        email: format!("{name}@example.org"),
+        name: name.to_owned(),
+        role: Role::User,
+        extension: Some(extension.to_owned()),
+        active: true,
+        created_at: world.now(),
+    }
+}
+
+fn phone(world: &SeededWorld, user: &User, username: &str) -> Device {
+    Device {
+        id: DeviceId::generate(world),
+        tenant: user.tenant.unwrap(),
+        user: user.id,
+        name: username.to_owned(),
+        username: username.to_owned(),
+        algorithm: DigestAlgorithm::Md5,
+        active: true,
+        created_at: world.now(),
+    }
+}
+
+fn trunk(world: &SeededWorld, tenant: TenantId, host: &str, prefix: &str) -> Trunk {
+    Trunk {
+        id: TrunkId::generate(world),
+        tenant,
+        name: host.to_owned(),
+        kind: TrunkKind::Address,
+        host: host.to_owned(),
+        port: 5060,
+        transport: Transport::Udp,
+        addresses: Vec::new(),
+        username: None,
+        prefix: prefix.to_owned(),
+        max_calls: 4,
+        active: true,
+        created_at: world.now(),
+    }
+}
+
+fn number(world: &SeededWorld, tenant: TenantId, dialled: &str, target: NumberTarget) -> Number {
+    Number {
+        id: NumberId::generate(world),
+        tenant,
+        number: dialled.to_owned(),
+        friendly_name: String::new(),
+        target: Some(target),
+        record: None,
+        active: true,
+        created_at: world.now(),
+    }
+}
+
+impl House {
+    pub(crate) fn build(world: &SeededWorld) -> Self {
+        let tenant = |name: &str| Tenant {
+            id: TenantId::generate(world),
+            name: name.to_owned(),
+            realm: format!("{name}.example"),
+            active: true,
+            created_at: world.now(),
+        };
+        let (ours, theirs) = (tenant("ours"), tenant("theirs"));
+        let (ada, bob) = (
+            person(world, ours.id, "Ada", "100"),
+            person(world, ours.id, "Bob", "101"),
+        );
+        let eve = person(world, theirs.id, "Eve", "100");
+        let ada_phone = phone(world, &ada, "ada-desk");
+        let bob_phones = [phone(world, &bob, "bob-desk"), phone(world, &bob, "bob-mobile")];
+        let eve_phone = phone(world, &eve, "eve-desk");
+        let provider_in = trunk(world, ours.id, "192.0.2.1", "none");
+        let provider_out = trunk(world, ours.id, "192.0.2.2", "");
+        let room = Room {
+            id: RoomId::generate(world),
+            tenant: ours.id,
+            name: "800".to_owned(),
+            created_at: world.now(),
+        };
+        let definition = serde_json::json!({
+            "nodes": [
+                {"id": "start", "type": "start", "data": {}},
+                {"id": "menu", "type": "menu", "data": {"message": "Press one.", "timeout": 5, "retries": 1, "options": {"1": "Bob", "2": "Mail", "3": "Outside"}}},
+                {"id": "bob", "type": "dial", "data": {"targets": ["101", "100"], "strategy": "in-turn", "timeout": 10}},
+                {"id": "outside", "type": "dial", "data": {"number": "+15555550123", "timeout": 10}},
+                {"id": "mail", "type": "voicemail", "data": {"mailbox": "101"}},
+                {"id": "bye", "type": "hangup", "data": {}}
+            ],
+            "edges": [
+                {"id": "1", "source": "start", "target": "menu"},
+                {"id": "2", "source": "menu", "target": "bob", "label": "1"},
+                {"id": "3", "source": "menu", "target": "mail", "label": "2"},
+                {"id": "6", "source": "menu", "target": "outside", "label": "3"},
+                {"id": "4", "source": "menu", "target": "bye", "label": "timeout"},
+                {"id": "7", "source": "menu", "target": "bye", "label": "invalid"},
+                {"id": "5", "source": "bob", "target": "mail", "label": "no-answer"},
+                {"id": "8", "source": "outside", "target": "menu", "label": "no-answer"},
+                {"id": "9", "source": "mail", "target": "bye"}
+            ]
+        });
+        let (flow, findings) = Flow::parse(&definition);
+        let graph = Arc::new(flow.unwrap_or_else(|| panic!("{findings:?}")));
+        let flow = FlowId::generate(world);
+        let parts = Parts {
+            version: 1,
+            numbers: vec![
+                number(world, ours.id, FLOW_NUMBER, NumberTarget::Flow(flow)),
+                number(world, ours.id, BOB_NUMBER, NumberTarget::User(bob.id)),
+                number(world, ours.id, MAIL_NUMBER, NumberTarget::Voicemail(bob.id)),
+                number(world, ours.id, ROOM_NUMBER, NumberTarget::Room(room.id)),
+                number(world, ours.id, BRIDGE_NUMBER, NumberTarget::Trunk),
+                number(world, theirs.id, FOREIGN_NUMBER, NumberTarget::User(eve.id)),
+            ],
+            flows: vec![Published {
+                flow,
+                tenant: ours.id,
+                version: FlowVersionId::generate(world),
+                graph,
+            }],
+            rooms: vec![room],
+            trunks: vec![provider_in.clone(), provider_out.clone()],
+            devices: [&ada_phone, &bob_phones[0], &bob_phones[1], &eve_phone]
+                .map(Device::clone)
+                .to_vec(),
+            users: vec![ada.clone(), bob.clone(), eve.clone()],
+            tenants: vec![ours.clone(), theirs.clone()],
+            audio: Audio::default(),
+            ..Parts::default()
+        };
+        Self {
+            tenant: ours.id,
+            other_tenant: theirs.id,
+            ada: ada.id,
+            bob: bob.id,
+            ada_phone: ada_phone.id,
+            bob_phones: bob_phones.map(|phone| phone.id),
+            provider_in: provider_in.id,
+            provider_out: provider_out.id,
+            parts,
+        }
+    }
+}
+
+/// Dialogs and ports from counters.
+#[derive(Default)]
+pub(crate) struct Counters {
+    dialogs: AtomicU64,
+    legs: AtomicU64,
+    pub open: AtomicU64,
+    pub most_open: AtomicU64,
+    bound: Mutex<BTreeMap<DeviceId, Vec<Binding>>>,
+}
+
+impl Counters {
+    pub(crate) fn bind(&self, tenant: TenantId, device: DeviceId) {
+        let binding = Binding {
+            device,
+            tenant,
+            contact: format!("sip:{device}@192.0.2.50:5060"),
+            source: "192.0.2.50:5060".to_owned(),
+            transport: Transport::Udp,
+            sip_call_id: "r".to_owned(),
+            cseq: 1,
+            instance: None,
+            user_agent: None,
+            expires_at: OffsetDateTime::UNIX_EPOCH,
+        };
+        self.bound.lock().unwrap().insert(device, vec![binding]);
+    }
+
+    pub(crate) fn unbind(&self, device: DeviceId) {
+        self.bound.lock().unwrap().remove(&device);
+    }
+}
+
+impl Supply for Counters {
+    fn dialog(&self) -> DialogKey {
+        DialogKey(self.dialogs.fetch_add(2, Ordering::Relaxed) + 2)
+    }
+
+    fn open_leg(&self, _: CallId, _: Option<IpAddr>) -> Option<OpenLeg> {
+        if self.open.load(Ordering::Relaxed) >= self.most_open.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.open.fetch_add(1, Ordering::Relaxed);
+        let leg = self.legs.fetch_add(1, Ordering::Relaxed) + 1;
+        Some(OpenLeg {
+            leg: MediaLegId(leg),
+            local: SocketAddr::from(([192, 0, 2, 10], 20_000 + (leg % 10_000) as u16 * 2)),
+        })
+    }
+
+    fn bindings(&self, device: DeviceId) -> Vec<Binding> {
+        self.bound.lock().unwrap().get(&device).cloned().unwrap_or_default()
+    }
+
+    fn trunk_address(&self, _: TrunkId) -> Option<SocketAddr> {
+        Some(SocketAddr::from(([192, 0, 2, 2], 5060)))
+    }
+}
+
+/// Where a far end's dialog stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Far {
+    /// It calls us.
+    Calling,
+    /// We call it.
+    Called,
+    /// It calls us, was answered and has not acknowledged.
+    Answered,
+    /// Both know.
+    Up,
+    /// We called it off; it may still answer.
+    CalledOff,
+    /// We ended it; its last word is due.
+    Ending,
+}
+
+pub(crate) struct Bench {
+    pub house: House,
+    pub exchange: Exchange,
+    pub supply: Arc<Counters>,
+    pub world: Arc<SeededWorld>,
+    pub now: Instant,
+    pub far: BTreeMap<DialogKey, (Far, Session)>,
+    pub commands: Vec<Command>,
+    pub orders: Vec<MediaOrder>,
+    pub begun: BTreeSet<CallId>,
+    pub finished: Vec<Finished>,
+    pub told: Vec<SwitchEvent>,
+    pub captures: BTreeMap<CaptureId, bool>,
+    pub crossed: usize,
+    media: BTreeMap<MediaLegId, Option<PlayId>>,
+    closing: Vec<MediaLegId>,
+    next_incoming: u64,
+}
+
+impl Bench {
+    #[expect(clippy::disallowed_methods, reason = "an origin of virtual time")]
+    pub(crate) fn new() -> Self {
+        let world = Arc::new(SeededWorld::new(7, 1_700_000_000_000));
+        let house = House::build(&world);
+        let supply = Arc::new(Counters::default());
+        supply.most_open.store(u64::MAX, Ordering::Relaxed);
+        for device in [house.ada_phone, house.bob_phones[0], house.bob_phones[1]] {
+            supply.bind(house.tenant, device);
+        }
+        let directory = Arc::new(Directory::new(house.parts.clone()));
+        let exchange = Exchange::new(world.clone(), supply.clone(), directory, 50);
+        Self {
+            house,
+            exchange,
+            supply,
+            world,
+            now: Instant::now(),
+            far: BTreeMap::new(),
+            commands: Vec::new(),
+            orders: Vec::new(),
+            begun: BTreeSet::new(),
+            finished: Vec::new(),
+            told: Vec::new(),
+            captures: BTreeMap::new(),
+            crossed: 0,
+            media: BTreeMap::new(),
+            closing: Vec::new(),
+            next_incoming: 1,
+        }
+    }
+
+    /// Changes what the exchange knows.
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut Parts)) {
+        change(&mut self.house.parts);
+        let directory = Arc::new(Directory::new(self.house.parts.clone()));
+        self.tell(Input::Directory(directory));
+    }
+
+    pub(crate) fn tell(&mut self, input: Input) {
+        self.exchange.handle(input, self.now);
+        self.perform();
+    }
+
+    /// Does what the exchange has asked for without being told anything.
+    pub(crate) fn perform_now(&mut self) {
+        self.perform();
+    }
+
+    /// A callee's early answer to what it was offered.
+    pub(crate) fn early_body(&mut self, dialog: DialogKey) -> Bytes {
+        let offer = self.offer_of(dialog);
+        let (_, session) = self.far.get_mut(&dialog).unwrap();
+        session.answer(&offer, Preference::TheirOrder).unwrap().0
+    }
+
+    fn offer_of(&self, dialog: DialogKey) -> Bytes {
+        let invite = self.commands.iter().find_map(|command| match command {
+            Command::Invite(invite) if invite.dialog == dialog => Some(invite.offer.clone()),
+            _ => None,
+        });
+        invite.unwrap()
+    }
+
+    pub(crate) fn sip(&mut self, event: SipEvent) {
+        self.tell(Input::Sip(event));
+    }
+
+    /// Moves time on, waking the exchange whenever it wants.
+    pub(crate) fn pass(&mut self, span: Duration) {
+        let until = self.now + span;
+        loop {
+            let wake = self.exchange.poll_timeout().map(|(at, _)| at).filter(|at| *at <= until);
+            let next = wake.unwrap_or(until).max(self.now);
+            self.world.advance((next - self.now).as_millis() as i64);
+            self.now = next;
+            if wake.is_none() {
+                return;
+            }
+            self.exchange.handle_timeout(self.now);
+            self.perform();
+        }
+    }
+
+    /// A far end's session, to write offers and answers with.
+    fn session(key: DialogKey) -> Session {
+        Session::new(SocketAddr::from(([192, 0, 2, 60], 30_000)), key.0)
+    }
+
+    /// Somebody calls; the last word of the dialog comes as the test says.
+    pub(crate) fn call(&mut self, origin: Origin, dialled: &str, with_offer: bool) -> DialogKey {
+        let dialog = DialogKey(self.next_incoming);
+        self.next_incoming += 2;
+        let mut session = Self::session(dialog);
+        let offer = if with_offer {
+            session.offer(Codec::Pcmu)
+        } else {
+            Bytes::new()
+        };
+        self.far.insert(dialog, (Far::Calling, session));
+        self.sip(SipEvent::Incoming(Box::new(Incoming {
+            dialog,
+            origin,
+            source: SocketAddr::from(([192, 0, 2, 60], 5060)),
+            transport: Transport::Udp,
+            sip_call_id: format!("call-{dialog}"),
+            request_user: dialled.to_owned(),
+            to_user: dialled.to_owned(),
+            from_user: "+4915112345".to_owned(),
+            from_display: None,
+            asserted: None,
+            user_agent: None,
+            offer,
+        })));
+        dialog
+    }
+
+    pub(crate) fn ada_dials(&mut self, dialled: &str) -> DialogKey {
+        let origin = self.ada();
+        self.call(origin, dialled, true)
+    }
+
+    pub(crate) fn outsider_dials(&mut self, dialled: &str) -> DialogKey {
+        self.call(Origin::Trunk(self.house.provider_in), dialled, true)
+    }
+
+    pub(crate) fn ada(&self) -> Origin {
+        Origin::Device {
+            device: self.house.ada_phone,
+            tenant: self.house.tenant,
+            user: Some(self.house.ada),
+            username: "ada-desk".to_owned(),
+        }
+    }
+
+    pub(crate) fn state(&self, dialog: DialogKey) -> Option<Far> {
+        self.far.get(&dialog).map(|(far, _)| *far)
+    }
+
+    /// The dialogs in a state, oldest first.
+    pub(crate) fn in_state(&self, wanted: Far) -> Vec<DialogKey> {
+        let found = self.far.iter().filter(|(_, (far, _))| *far == wanted);
+        found.map(|(dialog, _)| *dialog).collect()
+    }
+
+    pub(crate) fn rings(&mut self, dialog: DialogKey) {
+        let body = Bytes::new();
+        self.sip(SipEvent::Progress {
+            dialog,
+            status: 180,
+            body,
+        });
+    }
+
+    /// A callee answers what it was offered.
+    pub(crate) fn answers(&mut self, dialog: DialogKey) {
+        let offer = self.offer_of(dialog);
+        let (far, session) = self.far.get_mut(&dialog).unwrap();
+        if *far == Far::Called {
+            *far = Far::Up;
+        }
+        let (body, _) = session.answer(&offer, Preference::TheirOrder).unwrap();
+        self.sip(SipEvent::Answered { dialog, body });
+    }
+
+    pub(crate) fn fails(&mut self, dialog: DialogKey, status: u16) {
+        self.far.remove(&dialog);
+        let reason = String::new();
+        self.sip(SipEvent::Failed { dialog, status, reason });
+    }
+
+    /// A caller acknowledges our answer.
+    pub(crate) fn acknowledges(&mut self, dialog: DialogKey) {
+        let said = self.commands.iter().find_map(|command| match command {
+            Command::Answer { dialog: of, body } if *of == dialog => Some(body.clone()),
+            _ => None,
+        });
+        let (far, session) = self.far.get_mut(&dialog).unwrap();
+        *far = Far::Up;
+        let late = session.accept_answer(&said.clone().unwrap()).is_err();
+        let body = if late {
+            session.answer(&said.unwrap(), Preference::TheirOrder).unwrap().0
+        } else {
+            Bytes::new()
+        };
+        self.sip(SipEvent::Confirmed { dialog, body });
+    }
+
+    pub(crate) fn gives_up(&mut self, dialog: DialogKey) {
+        self.far.remove(&dialog);
+        self.sip(SipEvent::Cancelled { dialog });
+    }
+
+    pub(crate) fn hangs_up(&mut self, dialog: DialogKey) {
+        self.far.remove(&dialog);
+        self.sip(SipEvent::Ended {
+            dialog,
+            cause: EndReason::Bye,
+        });
+    }
+
+    /// Offers a changed direction.
+    pub(crate) fn wants(&mut self, dialog: DialogKey, way: Way) {
+        let (_, session) = self.far.get_mut(&dialog).unwrap();
+        session.want(way);
+        let body = session.offer(Codec::Pcmu);
+        self.sip(SipEvent::Reoffer { dialog, body });
+    }
+
+    pub(crate) fn presses(&mut self, leg: MediaLegId, digit: char) {
+        self.tell(Input::Media(MediaEvent::Digit { leg, digit }));
+    }
+
+    /// Legs whose audio is open, oldest first.
+    pub(crate) fn open_media(&self) -> Vec<MediaLegId> {
+        self.media.keys().copied().collect()
+    }
+
+    /// The plays that go on are over.
+    pub(crate) fn plays_end(&mut self) {
+        let playing: Vec<_> = self
+            .media
+            .iter()
+            .filter_map(|(leg, play)| Some((*leg, (*play)?)))
+            .collect();
+        for (leg, play) in playing {
+            self.media.insert(leg, None);
+            self.tell(Input::Media(MediaEvent::PlayDone { leg, play }));
+        }
+    }
+
+    /// Everybody whose last word is due says it; called-off dialogs fail with 487.
+    pub(crate) fn last_words(&mut self) {
+        for dialog in self.in_state(Far::Ending) {
+            self.far.remove(&dialog);
+            self.sip(SipEvent::Ended {
+                dialog,
+                cause: EndReason::Local,
+            });
+        }
+        for dialog in self.in_state(Far::CalledOff) {
+            self.fails(dialog, 487);
+        }
+    }
+
+    fn perform(&mut self) {
+        loop {
+            while let Some(output) = self.exchange.poll_output() {
+                self.perform_one(output);
+            }
+            let closing = std::mem::take(&mut self.closing);
+            if closing.is_empty() {
+                return;
+            }
+            for leg in closing {
+                let quality = Quality::default();
+                self.exchange
+                    .handle(Input::Media(MediaEvent::Closed { leg, quality }), self.now);
+            }
+        }
+    }
+
+    fn perform_one(&mut self, output: Output) {
+        match output {
+            Output::Sip(command) => self.command(command),
+            Output::Media(order) => self.order(order),
+            Output::Capture(meta, _) => assert!(self.captures.insert(meta.capture, true).is_none()),
+            Output::Tap(capture, _) => assert!(self.captures[&capture], "a tap into a capture that has ended"),
+            Output::CaptureEnd(capture) => {
+                let was_open = self.captures.insert(capture, false);
+                assert_eq!(was_open, Some(true), "a capture ended twice");
+            }
+            Output::Journal(_, Entry::Begin { call, .. }) => assert!(self.begun.insert(call.id), "begun twice"),
+            Output::Journal(_, Entry::Progress { call, .. }) => assert!(self.begun.contains(&call)),
+            Output::Journal(_, Entry::Finish(finished)) => {
+                assert!(self.begun.contains(&finished.call.id), "finished before it began");
+                self.finished.push(*finished);
+            }
+            Output::Tell(event) => self.told.push(*event),
+            Output::CrossedTenant { .. } => self.crossed += 1,
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        let mut step = |dialog: &DialogKey, from: &[Far], to: Far| {
+            let (far, _) = self
+                .far
+                .get_mut(dialog)
+                .unwrap_or_else(|| panic!("{command:?}: no such dialog"));
+            assert!(from.contains(far), "{command:?} in state {far:?}");
+            *far = to;
+        };
+        match &command {
+            Command::Invite(invite) => {
+                if let Target::Trunk(target) = &invite.target {
+                    assert_eq!(invite.auth, Some(target.trunk));
+                }
+                let session = Self::session(invite.dialog);
+                assert!(self.far.insert(invite.dialog, (Far::Called, session)).is_none());
+            }
+            Command::Ring { dialog, .. } => step(dialog, &[Far::Calling], Far::Calling),
+            Command::Answer { dialog, .. } => step(dialog, &[Far::Calling], Far::Answered),
+            Command::Reject { dialog, .. } => step(dialog, &[Far::Calling], Far::Ending),
+            Command::Cancel { dialog } => step(dialog, &[Far::Called], Far::CalledOff),
+            Command::Bye { dialog, .. } => step(dialog, &[Far::Answered, Far::Up, Far::CalledOff], Far::Ending),
+            Command::AnswerReoffer { dialog, .. } | Command::RefuseReoffer { dialog, .. } => {
+                assert!(self.far.contains_key(dialog));
+            }
+            other => panic!("{other:?} is nothing an exchange asks for here"),
+        }
+        self.commands.push(command);
+    }
+
+    fn order(&mut self, order: MediaOrder) {
+        match &order {
+            MediaOrder::Close(leg) => {
+                self.media.remove(leg);
+                self.supply.open.fetch_sub(1, Ordering::Relaxed);
+                self.closing.push(*leg);
+            }
+            MediaOrder::Connect(leg, _) => {
+                self.media.entry(*leg).or_default();
+            }
+            MediaOrder::Play { leg, play, repeat, .. } => {
+                self.media.insert(*leg, (!repeat).then_some(*play));
+            }
+            MediaOrder::Stop(leg) => {
+                self.media.insert(*leg, None);
+            }
+            MediaOrder::Bridge(..)
+            | MediaOrder::Unbridge(_)
+            | MediaOrder::SendDigit(..)
+            | MediaOrder::Hold(..)
+            | MediaOrder::CapturePause(..)
+            | MediaOrder::CaptureStop(_)
+            | MediaOrder::Meet(..) => {}
+        }
+        self.orders.push(order);
+    }
+}

@@ -1,0 +1,12 @@
+//! Calls on a bench: lists of inputs, what came of them, and what holds whatever comes.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test"
+)]
+
+mod bench;
+mod properties;
+mod stories;
