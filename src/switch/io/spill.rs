@@ -21,6 +21,8 @@ pub(super) struct Spill {
     path: PathBuf,
     file: Option<File>,
     lines: usize,
+    /// Whether the file ends in the middle of a line: the next one begins on a line of its own.
+    cut: bool,
 }
 
 impl Spill {
@@ -29,6 +31,7 @@ impl Spill {
             path: folder.join("journal.spill"),
             file: None,
             lines: 0,
+            cut: false,
         }
     }
 
@@ -39,6 +42,9 @@ impl Spill {
 
     pub(super) async fn append(&mut self, lines: &[Line]) -> io::Result<()> {
         let mut text = Vec::new();
+        if self.cut {
+            text.push(b'\n');
+        }
         for line in lines {
             serde_json::to_writer(&mut text, line)?;
             text.push(b'\n');
@@ -53,6 +59,7 @@ impl Spill {
         file.write_all(&text).await?;
         file.flush().await?;
         file.sync_data().await?;
+        self.cut = false;
         self.lines += lines.len();
         Ok(())
     }
@@ -65,6 +72,7 @@ impl Spill {
             Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(problem) => return Err(problem),
         };
+        self.cut = text.last().is_some_and(|last| *last != b'\n');
         let whole = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let lines: Vec<Line> = whole.filter_map(|line| serde_json::from_slice(line).ok()).collect();
         self.lines = lines.len();
@@ -75,6 +83,7 @@ impl Spill {
     pub(super) async fn clear(&mut self) -> io::Result<()> {
         self.file = None;
         self.lines = 0;
+        self.cut = false;
         match tokio::fs::remove_file(&self.path).await {
             Err(problem) if problem.kind() != io::ErrorKind::NotFound => Err(problem),
             Ok(()) | Err(_) => Ok(()),
