@@ -57,7 +57,8 @@ pub(crate) async fn events(
         .into_iter()
         .chain(past.into_iter().map(write))
         .collect::<Vec<_>>();
-    let stream = stream::iter(before).chain(follow(receiver, tenant, seen)).map(Ok);
+    let all = stream::iter(before).chain(follow(receiver, tenant, seen)).map(Ok);
+    let stream = all.take_until(state.ending.clone().cancelled_owned());
     Ok(Sse::new(stream).keep_alive(KeepAlive::default()))
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::sync::{Arc, OnceLock};
 use strowger_access::Access;
 use strowger_host::metrics::Metrics;
+use tokio_util::sync::CancellationToken;
 
 /// Something that is looked at for `/health` besides what this crate knows of.
 pub type Probe = Arc<dyn Fn() -> Check + Send + Sync>;
@@ -20,6 +21,7 @@ pub struct ApiState {
     pub(crate) metrics: Metrics,
     pub(crate) metrics_public: bool,
     pub(crate) probes: Arc<[Probe]>,
+    pub(crate) ending: CancellationToken,
     pub(crate) described: Arc<OnceLock<Described>>,
 }
 
@@ -40,6 +42,7 @@ impl ApiState {
             metrics,
             metrics_public: false,
             probes: Arc::from([]),
+            ending: CancellationToken::new(),
             described: Arc::default(),
         }
     }
@@ -48,6 +51,13 @@ impl ApiState {
     #[must_use]
     pub fn with_public_metrics(mut self, public: bool) -> Self {
         self.metrics_public = public;
+        self
+    }
+
+    /// Ends every stream of events when the daemon ends, so that no client holds it up.
+    #[must_use]
+    pub fn ending_with(mut self, ending: CancellationToken) -> Self {
+        self.ending = ending;
         self
     }
 

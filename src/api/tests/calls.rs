@@ -250,6 +250,8 @@ async fn events_follow_the_last_one_seen_and_are_the_tenants_own() {
         "{text}"
     );
     assert!(!text.contains(&house.zenith.id.to_string()), "{text}");
+    let text = stream(&house, None, 0).await;
+    assert!(text.is_empty(), "who does not ask for the past gets none");
     let text = stream(&house, Some("99"), 1).await;
     assert!(text.contains("event: lost\n"), "{text}");
 }
