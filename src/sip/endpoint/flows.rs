@@ -93,7 +93,7 @@ impl Endpoint {
                 return;
             };
             let path = Path::Flow(flow);
-            match known.framer.next() {
+            match known.framer.take() {
                 Ok(Some(Frame::Ping)) => self.core.transmit(path, Bytes::from_static(b"\r\n")),
                 Ok(Some(Frame::Message(message))) => {
                     known.began = None;

@@ -4,6 +4,7 @@
 use super::header::{NameAddr, Via, list};
 use super::parse::is_token;
 use super::{Message, Method, Name, Start, Uri};
+use bytes::Bytes;
 
 /// How a message arrived, which decides what its Content-Length means (RFC 3261 §18.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,9 +201,27 @@ fn length(message: &mut Message, carrier: Carrier) -> Result<(), Refusal> {
             Carrier::Stream => Err(bad("Missing Content-Length")),
         };
     };
-    let length = content_length(text).filter(|length| *length <= message.body.len());
-    message.body.truncate(length.ok_or(bad("Bad Content-Length"))?);
+    let length = content_length(text).ok_or(bad("Bad Content-Length"))?;
+    if carrier == Carrier::Datagram && message.is_lf_only && length > message.body.len() {
+        // Such senders count the CRs they do not send; the datagram's end is the body's.
+        message.body = with_crlf(&message.body);
+    }
+    if length > message.body.len() {
+        return Err(bad("Bad Content-Length"));
+    }
+    message.body.truncate(length);
     Ok(())
+}
+
+fn with_crlf(body: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(body.len() + body.len() / 16);
+    for &byte in body {
+        if byte == b'\n' && out.last() != Some(&b'\r') {
+            out.push(b'\r');
+        }
+        out.push(byte);
+    }
+    out.into()
 }
 
 /// The value of a Content-Length header: digits and nothing else.

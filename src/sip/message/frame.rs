@@ -50,7 +50,7 @@ impl Framer {
     /// # Errors
     ///
     /// When the stream must be given up.
-    pub fn next(&mut self) -> Result<Option<Frame>, Broken> {
+    pub fn take(&mut self) -> Result<Option<Frame>, Broken> {
         if self.head.is_none() {
             if self.take_blank() {
                 return Ok(Some(Frame::Ping));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     fn all(framer: &mut Framer) -> Vec<(Method, usize)> {
-        std::iter::from_fn(|| framer.next().unwrap())
+        std::iter::from_fn(|| framer.take().unwrap())
             .filter_map(|frame| match frame {
                 Frame::Message(message) => Some((message.method().unwrap().clone(), message.body().len())),
                 Frame::Ping => None,
@@ -177,7 +177,7 @@ mod tests {
         ] {
             let mut framer = Framer::default();
             framer.push(message("OPTIONS", length, "hello").as_bytes());
-            assert!(framer.next().unwrap_err().message.is_some(), "{length}");
+            assert!(framer.take().unwrap_err().message.is_some(), "{length}");
         }
     }
 
@@ -185,6 +185,6 @@ mod tests {
     fn a_head_without_end_ends_the_stream() {
         let mut framer = Framer::default();
         framer.push(&[b'x'; MAX_HEAD + 1]);
-        assert!(framer.next().is_err());
+        assert!(framer.take().is_err());
     }
 }

@@ -66,6 +66,8 @@ pub struct Message {
     head: String,
     fields: Vec<Field>,
     malformed: usize,
+    /// Whether the sender ends its lines with LF alone, and so miscounts its body.
+    is_lf_only: bool,
     body: Bytes,
 }
 

@@ -63,7 +63,10 @@ pub fn parse(bytes: &Bytes) -> Result<Message, ParseError> {
             value: begin..end,
         });
     }
+    let raw_head = bytes.get(..head_end).unwrap_or_default();
+    let is_lf_only = !raw_head.contains(&b'\r') && raw_head.contains(&b'\n');
     Ok(Message {
+        is_lf_only,
         start,
         fields,
         malformed,
