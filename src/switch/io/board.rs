@@ -4,6 +4,7 @@
 use crate::live::{LiveCall, SwitchEvent, TrunkView};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use strowger_model::{CallId, TenantId, TrunkId};
 use tokio::sync::broadcast;
 
@@ -25,6 +26,8 @@ pub(super) struct State {
     pub(super) calls: HashMap<CallId, LiveCall>,
     pub(super) trunks: HashMap<TrunkId, TrunkView>,
     pub(super) recent: VecDeque<SwitchEvent>,
+    /// When the exchange's task last went round.
+    pub(super) beat: Option<Instant>,
 }
 
 impl Board {
@@ -56,6 +59,11 @@ impl Board {
         drop(state);
         // Nobody listening is no fault.
         let _ = self.events.send(event);
+    }
+
+    /// Notes that the exchange's task lives.
+    pub(super) fn beat(&self, now: Instant) {
+        self.state().beat = Some(now);
     }
 
     pub(super) fn subscribe(&self) -> broadcast::Receiver<SwitchEvent> {

@@ -31,17 +31,12 @@ pub(super) struct Captures {
 }
 
 impl Captures {
-    pub(super) fn new(
-        spool: CaptureSpool,
-        media: MediaHandle,
-        failures: mpsc::Sender<Input>,
-        tasks: TaskTracker,
-    ) -> Self {
+    pub(super) fn new(spool: CaptureSpool, media: MediaHandle, failures: mpsc::Sender<Input>) -> Self {
         Self {
             spool,
             media,
             failures,
-            tasks,
+            tasks: TaskTracker::new(),
             running: HashMap::new(),
             endings: HashMap::new(),
         }
@@ -82,6 +77,19 @@ impl Captures {
 
     pub(super) fn end(&mut self, capture: CaptureId) {
         self.running.remove(&capture);
+    }
+
+    /// Waits until every capture has its end mark, and makes all of it durable.
+    pub(super) async fn close(self) {
+        let Self {
+            spool, tasks, running, ..
+        } = self;
+        drop(running);
+        tasks.close();
+        if tokio::time::timeout(LAST_CHUNK * 2, tasks.wait()).await.is_err() {
+            warn!("some captures have no end mark: the disk is slow");
+        }
+        spool.close().await;
     }
 
     /// What tells that a capture is complete, once.

@@ -3,10 +3,15 @@
 use super::board::Board;
 use super::directory::DirectoryCache;
 use crate::live::{DeviceOnline, LiveCall, PlaceCall, PlaceError, Steer, SwitchEvent, TrunkView};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use strowger_model::{CallId, TenantId};
 use strowger_sip::SipHandle;
 use tokio::sync::{broadcast, mpsc, oneshot};
+
+/// How long the exchange's task may be silent before it counts as stuck.
+const LIVES: Duration = Duration::from_secs(15);
 
 /// An order from outside.
 #[derive(Debug)]
@@ -59,6 +64,19 @@ impl SwitchHandle {
     #[must_use]
     pub fn count(&self) -> usize {
         self.board.state().calls.len()
+    }
+
+    /// Whether calls are being handled: for a watchdog.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        let beat = self.board.state().beat;
+        beat.is_some_and(|beat| beat.elapsed() < LIVES)
+    }
+
+    /// Where SIP is listened for on UDP.
+    #[must_use]
+    pub fn sip_udp(&self) -> Vec<SocketAddr> {
+        self.sip.udp_addrs().to_vec()
     }
 
     /// What happens from here on, of all tenants: filter by `event.call.tenant`. A receiver that lags is

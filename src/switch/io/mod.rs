@@ -32,9 +32,9 @@ use std::sync::Arc;
 use strowger_host::Shutdown;
 use strowger_media::{MediaEvent, MediaHandle};
 use strowger_model::World;
-use strowger_sip::{SipEvent, SipHandle};
+use strowger_sip::SipConfig;
 use strowger_store::Store;
-use strowger_store::capture::CaptureSpool;
+use strowger_store::capture::{CaptureSpool, SpoolConfig};
 use tokio::sync::mpsc;
 
 /// Orders of programs that wait. When it is full a program is told that we are busy.
@@ -44,15 +44,14 @@ const ORDERS: usize = 256;
 #[expect(missing_docs, reason = "the fields are named for what they hold")]
 pub struct Parts {
     pub store: Store,
-    pub spool: CaptureSpool,
-    pub directory: Arc<DirectoryCache>,
-    pub sip: SipHandle,
-    pub sip_events: mpsc::Receiver<SipEvent>,
+    pub world: Arc<dyn World>,
+    pub sip: SipConfig,
     pub media: MediaHandle,
     pub media_events: mpsc::Receiver<MediaEvent>,
-    pub world: Arc<dyn World>,
     /// The most calls at once; further ones are refused with 503.
-    pub most_calls: usize,
+    pub max_calls: usize,
+    /// Free bytes on the disk below which nothing is recorded.
+    pub reserve_bytes: u64,
 }
 
 /// Why the switch could not start.
@@ -64,29 +63,56 @@ pub enum Error {
     /// The directory could not be read.
     #[error("cannot read the directory")]
     Directory(#[source] strowger_store::Error),
+    /// The capture spool could not be started.
+    #[error("cannot start the capture spool")]
+    Spool(#[source] strowger_store::Error),
     /// The file of journal entries that wait for the database could not be read.
     #[error("cannot read the journal's spill file")]
     Spill(#[source] std::io::Error),
+    /// SIP could not be started.
+    #[error("cannot start SIP")]
+    Sip(#[source] strowger_sip::Error),
 }
 
-/// Closes what a daemon before this one left open, then takes calls until the shutdown.
+/// Closes what a daemon before this one left open, listens for SIP, and takes calls until the shutdown.
 ///
 /// At its soft stage new calls are refused with 503, at its hard stage every call ends. The tasks are
 /// the shutdown's; they end once every call is over and written.
 ///
 /// # Errors
-/// What was left open could not be closed.
+/// The store did not answer, or an address cannot be listened on.
 pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<SwitchHandle, Error> {
+    let rules = SpoolConfig {
+        reserve_bytes: parts.reserve_bytes,
+        ..SpoolConfig::default()
+    };
+    let spool = CaptureSpool::start(&parts.store, &rules).map_err(Error::Spool)?;
     let journal = journal::start(&parts.store, shutdown).await?;
-    recover::close_unfinished(&parts.store, &parts.spool, &journal, parts.world.as_ref()).await?;
+    recover::close_unfinished(&parts.store, &spool, &journal, parts.world.as_ref()).await?;
+    let directory = DirectoryCache::start(&parts.store, shutdown).await?;
+    let bindings = parts.store.bindings().all().await.map_err(Error::Recover)?;
+    let known: Arc<dyn strowger_sip::Directory> = Arc::clone(&directory) as _;
+    let world = Arc::clone(&parts.world);
+    let (sip, sip_events) = strowger_sip::io::start(parts.sip, known, world, bindings, shutdown)
+        .await
+        .map_err(Error::Sip)?;
     let board = Arc::new(Board::new());
     let (orders, ordered) = mpsc::channel(ORDERS);
-    let handle = SwitchHandle::new(
-        Arc::clone(&board),
-        orders,
-        Arc::clone(&parts.directory),
-        parts.sip.clone(),
-    );
-    task::start(parts, board, journal, ordered, shutdown);
+    let handle = SwitchHandle::new(Arc::clone(&board), orders, Arc::clone(&directory), sip.clone());
+    let line = task::Line {
+        store: parts.store,
+        spool,
+        directory,
+        sip,
+        sip_events,
+        media: parts.media,
+        media_events: parts.media_events,
+        world: parts.world,
+        most_calls: parts.max_calls,
+        board,
+        journal,
+        orders: ordered,
+    };
+    task::start(line, shutdown);
     Ok(handle)
 }

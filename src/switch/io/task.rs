@@ -1,9 +1,9 @@
 //! The task that drives the exchange. It waits, lets the exchange decide, and performs; it decides nothing.
 
-use super::Parts;
 use super::bindings::{self, Change};
 use super::board::Board;
 use super::captures::Captures;
+use super::directory::DirectoryCache;
 use super::handle::Order;
 use super::journal::Journal;
 use super::supply::LiveSupply;
@@ -19,6 +19,7 @@ use strowger_host::Shutdown;
 use strowger_media::{MediaEvent, MediaHandle};
 use strowger_model::{TenantId, World};
 use strowger_sip::{Command, SipEvent, SipHandle};
+use strowger_store::capture::CaptureSpool;
 use strowger_store::{Actor, Store};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,9 @@ const FAILURES: usize = 64;
 
 /// How often the journal and the SIP side are tried again when they had no room.
 const AGAIN: Duration = Duration::from_millis(20);
+
+/// How often the task shows that it lives, at the least.
+const BEAT: Duration = Duration::from_secs(2);
 
 /// How long calls may take to end in order at the shutdown's hard stage.
 const ENDING: Duration = Duration::from_secs(3);
@@ -62,46 +66,56 @@ struct Shell {
     unsent: VecDeque<Command>,
 }
 
-pub(super) fn start(
-    parts: Parts,
-    board: Arc<Board>,
-    journal: Journal,
-    orders: mpsc::Receiver<Order>,
-    shutdown: &Shutdown,
-) {
-    let supply = Arc::new(LiveSupply::new(parts.sip.clone(), parts.media.clone()));
-    let directory = parts.directory.changes();
+/// What the task is started with.
+pub(super) struct Line {
+    pub(super) store: Store,
+    pub(super) spool: CaptureSpool,
+    pub(super) directory: Arc<DirectoryCache>,
+    pub(super) sip: SipHandle,
+    pub(super) sip_events: mpsc::Receiver<SipEvent>,
+    pub(super) media: MediaHandle,
+    pub(super) media_events: mpsc::Receiver<MediaEvent>,
+    pub(super) world: Arc<dyn World>,
+    pub(super) most_calls: usize,
+    pub(super) board: Arc<Board>,
+    pub(super) journal: Journal,
+    pub(super) orders: mpsc::Receiver<Order>,
+}
+
+pub(super) fn start(line: Line, shutdown: &Shutdown) {
+    let supply = Arc::new(LiveSupply::new(line.sip.clone(), line.media.clone()));
+    let directory = line.directory.changes();
     let trunks = Trunks {
-        sip: parts.sip.clone(),
+        sip: line.sip.clone(),
         supply: Arc::clone(&supply),
-        board: Arc::clone(&board),
-        world: Arc::clone(&parts.world),
+        board: Arc::clone(&line.board),
+        world: Arc::clone(&line.world),
     };
-    trunks.start(&parts.directory, shutdown);
+    trunks.start(&line.directory, shutdown);
     let (failed, failures) = mpsc::channel(FAILURES);
     let exchange = Exchange::new(
-        Arc::clone(&parts.world),
+        Arc::clone(&line.world),
         supply,
-        parts.directory.current(),
-        parts.most_calls,
+        line.directory.current(),
+        line.most_calls,
     );
     let driver = Driver {
         exchange,
         shell: Shell {
-            captures: Captures::new(parts.spool, parts.media.clone(), failed, shutdown.tasks().clone()),
-            bindings: bindings::start(&parts.store, shutdown),
-            sip: parts.sip,
-            media: parts.media,
-            journal,
-            board,
-            store: parts.store,
-            world: parts.world,
+            captures: Captures::new(line.spool, line.media.clone(), failed),
+            bindings: bindings::start(&line.store, shutdown),
+            sip: line.sip,
+            media: line.media,
+            journal: line.journal,
+            board: line.board,
+            store: line.store,
+            world: line.world,
             tasks: shutdown.tasks().clone(),
             unsent: VecDeque::new(),
         },
-        sip_events: parts.sip_events,
-        media_events: parts.media_events,
-        orders,
+        sip_events: line.sip_events,
+        media_events: line.media_events,
+        orders: line.orders,
         failures,
         directory,
         soft: shutdown.soft().clone(),
@@ -117,7 +131,9 @@ impl Driver {
         loop {
             self.perform();
             let now = Instant::now();
+            self.shell.board.beat(now);
             if ending.is_some_and(|ending| self.exchange.is_over() || now >= ending) {
+                self.shell.captures.close().await;
                 return;
             }
             let wake = self.wake(ending);
@@ -155,7 +171,7 @@ impl Driver {
         let pushed = self.shell.journal.push() & self.shell.push_commands();
         let again = (!pushed).then(|| now + AGAIN);
         let call = self.exchange.poll_timeout().map(|(at, _)| at);
-        let idle = now + Duration::from_secs(3_600);
+        let idle = now + BEAT;
         [again, call, ending].into_iter().flatten().min().unwrap_or(idle)
     }
 
