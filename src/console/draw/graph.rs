@@ -10,8 +10,11 @@ use std::fmt::Write;
 
 const WIDTH: usize = 150;
 const HEIGHT: usize = 54;
-const ACROSS: usize = 214;
-const DOWN: usize = 84;
+const ACROSS: usize = 248;
+/// The lines of a node's exits stand this far apart.
+const STEP: usize = 16;
+/// The part of an edge that carries its exit's name.
+const STUB: usize = 58;
 
 /// How a node is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,76 +131,99 @@ fn places(nodes: &[Node], edges: &[Edge]) -> BTreeMap<String, (usize, usize)> {
     out
 }
 
+/// How high a node is, so that each of its exits has a line of its own.
+fn height(exits: usize) -> usize {
+    HEIGHT.max(exits * STEP + 6)
+}
+
+/// What is drawn and how far its rows stand apart.
+struct Sheet<'a> {
+    edges: &'a [Edge],
+    places: BTreeMap<String, (usize, usize)>,
+    down: usize,
+}
+
+impl Sheet<'_> {
+    fn exits(&self, node: &str) -> usize {
+        self.edges.iter().filter(|edge| edge.from == node).count()
+    }
+}
+
 /// Draws a graph with its marks.
 #[must_use]
 pub fn draw(name: &str, graph: &Value, marks: &BTreeMap<String, Mark>) -> String {
     let (nodes, edges) = (nodes(graph), edges(graph));
-    let places = places(&nodes, &edges);
-    let columns = places.values().map(|place| place.0 + 1).max().unwrap_or(1);
-    let rows = places.values().map(|place| place.1 + 1).max().unwrap_or(1);
-    let (width, height) = (columns * ACROSS - ACROSS + WIDTH + 4, rows * DOWN + 12);
+    let mut sheet = Sheet {
+        places: places(&nodes, &edges),
+        edges: &edges,
+        down: 0,
+    };
+    let most = nodes.iter().map(|node| sheet.exits(&node.id)).max().unwrap_or(0);
+    sheet.down = height(most) + 34;
+    let columns = sheet.places.values().map(|place| place.0 + 1).max().unwrap_or(1);
+    let rows = sheet.places.values().map(|place| place.1 + 1).max().unwrap_or(1);
+    let (wide, high) = (columns * ACROSS - ACROSS + WIDTH + STUB + 16, rows * sheet.down + 16);
     let mut out = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Flow graph, scrolls sideways\"><svg width=\"{width}\" height=\"{height}\" viewBox=\"-2 -12 {width} {height}\" role=\"img\" aria-label=\"Flow {}: {} nodes, {} exits, {} marked. The table below holds the same graph.\">",
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Flow graph, scrolls sideways\"><svg width=\"{wide}\" height=\"{high}\" viewBox=\"-2 -14 {wide} {high}\" role=\"img\" aria-label=\"Flow {}: {} nodes, {} exits, {} marked. The table below holds the same graph.\">",
         escaped(name),
         nodes.len(),
         edges.len(),
         marks.len()
     );
     for edge in &edges {
-        let (Some(from), Some(to)) = (places.get(&edge.from), places.get(&edge.to)) else {
-            continue;
-        };
-        let turn = edges
-            .iter()
-            .take_while(|other| *other != edge)
-            .filter(|other| other.from == edge.from)
-            .count();
         let hot = marks.get(&edge.from) == Some(&Mark::On) && marks.get(&edge.to) == Some(&Mark::On);
-        wire(&mut out, edge, (*from, *to), turn, hot);
+        wire(&mut out, &sheet, edge, hot);
     }
     for node in &nodes {
-        if let Some(place) = places.get(&node.id) {
-            draw_node(&mut out, node, *place, marks.get(&node.id).copied());
+        if let Some(&place) = sheet.places.get(&node.id) {
+            draw_node(&mut out, &sheet, node, place, marks.get(&node.id).copied());
         }
     }
     out.push_str("</svg></div>");
     out
 }
 
-fn wire(out: &mut String, edge: &Edge, (from, to): ((usize, usize), (usize, usize)), turn: usize, hot: bool) {
-    let (x1, y1) = (from.0 * ACROSS + WIDTH, from.1 * DOWN + 14 + (turn * 13).min(38));
-    let (x2, y2) = (to.0 * ACROSS, to.1 * DOWN + HEIGHT / 2);
+/// An edge: a straight stub that carries the exit's name, then a curve to the right, or a way round below.
+fn wire(out: &mut String, sheet: &Sheet<'_>, edge: &Edge, hot: bool) {
+    let (Some(from), Some(to)) = (sheet.places.get(&edge.from), sheet.places.get(&edge.to)) else {
+        return;
+    };
+    let before = sheet.edges.iter().take_while(|other| *other != edge);
+    let turn = before.filter(|other| other.from == edge.from).count();
+    let (x, y) = (from.0 * ACROSS + WIDTH, from.1 * sheet.down + 16 + turn * STEP);
+    let stub = x + if edge.exit.is_empty() { 8 } else { STUB };
+    let (left, top) = (to.0 * ACROSS, to.1 * sheet.down);
     let class = if hot { "wire hot" } else { "wire" };
-    if to.0 > from.0 {
-        let middle = usize::midpoint(x1, x2);
-        let _ = write!(
+    let _ = if to.0 > from.0 {
+        let (middle, end) = (usize::midpoint(stub, left), top + HEIGHT / 2);
+        write!(
             out,
-            "<path class=\"{class}\" d=\"M{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}\"/>"
-        );
+            "<path class=\"{class}\" d=\"M{x} {y}H{stub}C{middle} {y} {middle} {end} {left} {end}\"/>"
+        )
     } else {
-        let low = from.1.max(to.1) * DOWN + HEIGHT + 14;
-        let (right, end) = (x1 + 18, x2 + WIDTH / 2);
-        let foot = to.1 * DOWN + HEIGHT;
-        let _ = write!(
+        let foot = top + height(sheet.exits(&edge.to));
+        let below = from.1 * sheet.down + height(sheet.exits(&edge.from));
+        let low = foot.max(below) + 10 + (turn * 3).min(18);
+        let end = left + WIDTH / 2 + turn * 6;
+        write!(
             out,
-            "<path class=\"{class}\" d=\"M{x1} {y1}C{right} {y1} {right} {low} {x1} {low}H{}Q{end} {low} {end} {foot}\"/>",
-            end + 12
-        );
-    }
+            "<path class=\"{class}\" d=\"M{x} {y}H{stub}V{low}H{end}V{foot}\"/>"
+        )
+    };
     if !edge.exit.is_empty() {
+        let strong = if hot { " s" } else { "" };
+        let text = escaped(&clipped(&edge.exit, 9));
         let _ = write!(
             out,
-            "<text class=\"h{}\" x=\"{}\" y=\"{}\">{}</text>",
-            if hot { " s" } else { "" },
-            x1 + 6,
-            y1.saturating_sub(2),
-            escaped(&clipped(&edge.exit, 9))
+            "<text class=\"h{strong}\" x=\"{}\" y=\"{}\">{text}</text>",
+            x + 5,
+            y.saturating_sub(3)
         );
     }
 }
 
-fn draw_node(out: &mut String, node: &Node, (column, row): (usize, usize), mark: Option<Mark>) {
-    let (x, y) = (column * ACROSS, row * DOWN);
+fn draw_node(out: &mut String, sheet: &Sheet<'_>, node: &Node, (column, row): (usize, usize), mark: Option<Mark>) {
+    let (x, y) = (column * ACROSS, row * sheet.down);
     let class = match mark {
         None => "",
         Some(Mark::Bad) => " bad",
@@ -206,7 +232,8 @@ fn draw_node(out: &mut String, node: &Node, (column, row): (usize, usize), mark:
     };
     let _ = write!(
         out,
-        "<rect class=\"node{class}\" x=\"{x}\" y=\"{y}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" rx=\"4\"/><text class=\"s\" x=\"{}\" y=\"{}\">{}</text><text x=\"{}\" y=\"{}\">{}</text>",
+        "<rect class=\"node{class}\" x=\"{x}\" y=\"{y}\" width=\"{WIDTH}\" height=\"{}\" rx=\"4\"/><text class=\"s\" x=\"{}\" y=\"{}\">{}</text><text x=\"{}\" y=\"{}\">{}</text>",
+        height(sheet.exits(&node.id)),
         x + 12,
         y + 23,
         escaped(&clipped(&node.label, 18)),
@@ -214,15 +241,17 @@ fn draw_node(out: &mut String, node: &Node, (column, row): (usize, usize), mark:
         y + 41,
         escaped(&clipped(&node.kind, 20))
     );
-    let (right, top) = (x + WIDTH - 4, y);
+    let right = x + WIDTH - 4;
+    // Drawn inside a box of its own, because a mark on the first row begins above the sheet.
     let _ = match mark {
         Some(Mark::Bad) => write!(
             out,
-            "<path class=\"fb\" d=\"M{right} {}l9 9-9 9-9-9z\"/>",
-            top.saturating_sub(9)
+            "<g transform=\"translate({right} {y})\"><path class=\"fb\" d=\"M0-9l9 9-9 9-9-9z\"/></g>"
         ),
-        Some(Mark::Warn) if top >= 9 => write!(out, "<path class=\"fx\" d=\"M{right} {}l9 16h-18z\"/>", top - 9),
-        Some(Mark::Warn) => write!(out, "<path class=\"fx\" d=\"M{right} -9l9 16h-18z\"/>"),
+        Some(Mark::Warn) => write!(
+            out,
+            "<g transform=\"translate({right} {y})\"><path class=\"fx\" d=\"M0-9l9 16h-18z\"/></g>"
+        ),
         Some(Mark::On) | None => Ok(()),
     };
 }

@@ -82,10 +82,10 @@ fn entry_of(values: &Values) -> Entry {
 
 /// What a refusal says beside the value, or the error when it is none.
 fn refused(error: Error) -> Result<Problems, Error> {
-    match error {
-        Error::Setting(invalid) => Ok(Problems::one("value", format!("{}.", sentence(&invalid.to_string())))),
-        other => Err(other),
-    }
+    let Error::Setting(invalid) = error else {
+        return Err(error);
+    };
+    Ok(Problems::one("value", format!("{}.", sentence(&invalid.to_string()))))
 }
 
 pub(super) async fn set(sent: Sent) -> Page {

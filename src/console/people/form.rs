@@ -63,22 +63,20 @@ pub(crate) fn sentence(text: &str) -> String {
 
 /// What a refusal of the store says beside a field, or the error when it is no refusal.
 pub(crate) fn taken(error: strowger_store::Error, words: &[(&str, &str)]) -> Result<Problems, strowger_store::Error> {
-    match error {
-        strowger_store::Error::Taken { field } => {
-            let said = words.iter().find(|(name, _)| *name == field).map(|(_, text)| *text);
-            Ok(Problems::one(
-                &field,
-                said.unwrap_or("Somebody has this already. Choose another."),
-            ))
-        }
-        other => Err(other),
-    }
+    let strowger_store::Error::Taken { field } = error else {
+        return Err(error);
+    };
+    let said = words.iter().find(|(name, _)| *name == field).map(|(_, text)| *text);
+    Ok(Problems::one(
+        &field,
+        said.unwrap_or("Somebody has this already. Choose another."),
+    ))
 }
 
 /// What a refused password says, or the error when it is another.
 pub(super) fn weak(error: Error) -> Result<Problems, Error> {
-    match error {
-        Error::Weak(weak) => Ok(Problems::one("password", format!("{}.", sentence(&weak.to_string())))),
-        other => Err(other),
-    }
+    let Error::Weak(weak) = error else {
+        return Err(error);
+    };
+    Ok(Problems::one("password", format!("{}.", sentence(&weak.to_string()))))
 }
