@@ -7,6 +7,9 @@ use strowger_model::record::{Call, CallEvent, Leg, Recording, Transcript};
 use strowger_model::speech::{Segment, Sentiment};
 use time::OffsetDateTime;
 
+/// What the nodes of the flow that ran are called, by id.
+pub type Labels = std::collections::BTreeMap<String, String>;
+
 /// Milliseconds from the start of the call.
 #[must_use]
 pub fn since(call: &Call, at: OffsetDateTime) -> i64 {
@@ -25,14 +28,15 @@ pub fn scale(call: &Call, events: &[CallEvent], now: OffsetDateTime) -> Scale {
 
 /// The way the call took. Nodes of a flow and the people who answered, each until the next.
 #[must_use]
-pub fn steps(call: &Call, legs: &[Leg], events: &[CallEvent], scale: Scale) -> Vec<Step> {
+pub fn steps(call: &Call, legs: &[Leg], events: &[CallEvent], labels: &Labels, scale: Scale) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    let mut push = |name: String, kind: StepKind, at: i64| {
+    let mut push = |name: String, exit: &str, kind: StepKind, at: i64| {
         if let Some(open) = steps.last_mut() {
             if open.name == name {
                 return;
             }
             open.to_ms = at.max(open.from_ms);
+            open.detail = left_by(exit);
         }
         steps.push(Step {
             name,
@@ -48,29 +52,43 @@ pub fn steps(call: &Call, legs: &[Leg], events: &[CallEvent], scale: Scale) -> V
             .leg
             .and_then(|leg| legs.iter().find(|row| row.id == leg && row.side == "callee"));
         match (event.kind.as_str(), callee) {
-            ("node", _) => push(event.detail.clone(), StepKind::Machine, at),
-            ("ringing" | "invite", Some(leg)) => push(format!("Ringing {}", leg.party), StepKind::Waiting, at),
-            ("answered" | "bridge", Some(leg)) => push(leg.party.clone(), StepKind::Talk, at),
-            ("voicemail", _) => push("Voicemail".into(), StepKind::Machine, at),
-            ("room", _) => push("Room".into(), StepKind::Talk, at),
+            ("node", _) => {
+                let (exit, node) = event.detail.rsplit_once(" → ").unwrap_or(("", &event.detail));
+                let label = labels.get(node).map_or(node, String::as_str);
+                push(label.to_owned(), exit, StepKind::Machine, at);
+            }
+            ("ringing" | "invite", Some(leg)) => push(format!("Ringing {}", leg.party), "", StepKind::Waiting, at),
+            ("answered" | "bridge", Some(leg)) => push(leg.party.clone(), "", StepKind::Talk, at),
+            ("voicemail", _) => push(
+                format!("Voicemail {}", event.detail).trim_end().to_owned(),
+                "",
+                StepKind::Machine,
+                at,
+            ),
+            ("room", _) => push(
+                format!("Room {}", event.detail).trim_end().to_owned(),
+                "",
+                StepKind::Talk,
+                at,
+            ),
             _ => {}
         }
     }
     if steps.is_empty() {
         steps = steps_of_legs(call, legs, scale);
     }
-    for event in events.iter().filter(|event| event.kind == "digit") {
-        let at = since(call, event.at);
-        if let Some(step) = steps.iter_mut().rev().find(|step| step.from_ms <= at) {
-            step.detail = if step.detail.is_empty() {
-                format!("pressed {}", event.detail)
-            } else {
-                format!("{} {}", step.detail, event.detail)
-            };
-        }
-    }
     steps.retain(|step| step.to_ms - step.from_ms >= 500);
     steps
+}
+
+/// How a node was left: by a key, or by an exit with a name.
+fn left_by(exit: &str) -> String {
+    let is_key = exit.len() == 1 && exit.bytes().all(|byte| byte.is_ascii_digit() || b"*#".contains(&byte));
+    match exit {
+        "" | "next" | "default" => String::new(),
+        key if is_key => format!("pressed {key}"),
+        other => other.replace(['_', '-'], " "),
+    }
 }
 
 fn steps_of_legs(call: &Call, legs: &[Leg], scale: Scale) -> Vec<Step> {
@@ -191,7 +209,7 @@ pub fn ladder(legs: &[Leg], events: &[CallEvent], clock: &Clock) -> (Vec<String>
             Message {
                 at,
                 party: party.filter(|_| crosses(&event.kind)),
-                from_them: from_them(&event.kind, caller, &event.detail),
+                from_them: from_them(&event.kind, caller),
                 text: text(event),
             }
         })
@@ -201,17 +219,14 @@ pub fn ladder(legs: &[Leg], events: &[CallEvent], clock: &Clock) -> (Vec<String>
 
 /// Whether an event is something that passed on the wire, not a decision of ours.
 fn crosses(kind: &str) -> bool {
-    !matches!(
-        kind,
-        "node" | "bridge" | "record" | "capture" | "voicemail" | "room" | "flow"
-    )
+    !matches!(kind, "node" | "bridge" | "recording" | "voicemail" | "room")
 }
 
-fn from_them(kind: &str, caller: bool, detail: &str) -> bool {
+fn from_them(kind: &str, caller: bool) -> bool {
     match kind {
         "invite" | "cancel" => caller,
-        "digit" => true,
-        "bye" | "ended" | "hangup" => !detail.starts_with("sent") && !detail.starts_with("we "),
+        // These are noted when the far end did them, whichever side it is.
+        "bye" | "hold" | "resume" => true,
         _ => !caller,
     }
 }
@@ -223,8 +238,10 @@ fn text(event: &CallEvent) -> String {
         "answered" => "Answered",
         "bye" => "BYE",
         "cancel" => "CANCEL",
-        "digit" => "Key",
         "node" => "Flow:",
+        "recording" => "Recording",
+        "voicemail" => "Voicemail",
+        "room" => "Room",
         "bridge" => "Joined",
         "hold" => "Hold",
         "resume" => "Resume",

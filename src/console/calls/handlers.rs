@@ -1,9 +1,11 @@
 //! The list and the page of calls.
 
+use super::clock::Labels;
 use super::list::{self, Found, Listed};
 use super::live;
 use super::view::{self, Known};
 use crate::desk::{Desk, Sent};
+use crate::draw::{clipped, graph};
 use crate::fault::{Fault, Page};
 use crate::show::{Clock, Values};
 use crate::state::ConsoleState;
@@ -14,7 +16,7 @@ use axum::routing::{get, post};
 use strowger_model::record::{Call, JobRow, Recording};
 use strowger_model::retention::{Kind, RetentionPolicy};
 use strowger_model::role::Permission;
-use strowger_model::{CallId, CallState, Direction};
+use strowger_model::{CallId, CallState, Direction, FlowVersionId};
 use strowger_store::{AuditFilter, CallBrief, CallFilter, Page as Keyset};
 use time::{Duration, OffsetDateTime};
 
@@ -182,10 +184,15 @@ async fn show(Path((_, call)): Path<(String, CallId)>, desk: Desk) -> Page {
     } else {
         Vec::new()
     };
+    let labels = match detail.call.flow_version {
+        Some(version) => labels_of(&desk, version).await?,
+        None => Labels::new(),
+    };
     let known = Known {
         call: detail.call,
         legs: detail.legs,
         events: detail.events,
+        labels,
         recording,
         transcript,
         jobs,
@@ -195,6 +202,16 @@ async fn show(Path((_, call)): Path<(String, CallId)>, desk: Desk) -> Page {
         confirm: desk.query().get("confirm") == "delete",
     };
     Ok(view::page(&desk.shell(), &desk.base(), &known).into_response())
+}
+
+/// What the nodes of a flow version are called.
+async fn labels_of(desk: &Desk, version: FlowVersionId) -> Page<Labels> {
+    let version = desk.scope.flows().version(version).await?;
+    let nodes = version
+        .map(|version| graph::nodes(&version.definition))
+        .unwrap_or_default();
+    let name = |node: graph::Node| (node.id, clipped(&node.label, 28));
+    Ok(nodes.into_iter().map(name).collect())
 }
 
 /// The recording the page plays: a ready one before others, the longest of them.

@@ -26,6 +26,8 @@ pub struct Known {
     pub legs: Vec<Leg>,
     /// What happened.
     pub events: Vec<CallEvent>,
+    /// What the nodes of the flow that ran are called.
+    pub labels: clock::Labels,
     /// Its recording.
     pub recording: Option<Recording>,
     /// Its transcript with segments.
@@ -545,7 +547,7 @@ pub fn page(shell: &Shell, base: &str, known: &Known) -> CallPage {
     let (call, clock) = (&known.call, &shell.clock);
     let here = format!("{base}/calls/{}", call.id);
     let scale = clock::scale(call, &known.events, clock.now);
-    let steps = clock::steps(call, &known.legs, &known.events, scale);
+    let steps = clock::steps(call, &known.legs, &known.events, &known.labels, scale);
     let (parties, messages) = clock::ladder(&known.legs, &known.events, clock);
     let kept = (known.recording.as_ref(), known.transcript.as_ref());
     let segments: &[Segment] = known.transcript.as_ref().map_or(&[], |transcript| &transcript.segments);

@@ -80,17 +80,16 @@ fn events(caller: &Leg, callee: &Leg) -> Vec<CallEvent> {
     };
     vec![
         event(0, "invite", Some(caller), "from Gamma-1"),
-        event(60, "node", None, "Greeting"),
+        event(60, "node", None, "greeting"),
         event(78, "answered", Some(caller), "200 OK, SDP"),
-        event(9_000, "node", None, "Main menu"),
-        event(16_900, "digit", Some(caller), "2"),
-        event(17_000, "node", None, "Support"),
+        event(9_000, "node", None, "next → menu"),
+        event(17_000, "node", None, "2 → support"),
         event(17_206, "invite", Some(callee), "to 204"),
-        event(17_402, "ringing", Some(callee), "180"),
+        event(17_402, "ringing", None, ""),
         event(55_277, "answered", Some(callee), "200 OK, SDP"),
         event(55_300, "bridge", Some(callee), "Jonas Weber"),
-        event(306_920, "bye", Some(caller), ""),
-        event(306_926, "bye", Some(callee), "sent"),
+        event(55_310, "recording", None, "settings"),
+        event(306_920, "bye", Some(caller), "normal"),
     ]
 }
 
@@ -300,6 +299,9 @@ pub(crate) fn known() -> Known {
     let recording = recording(&call);
     Known {
         events: events(&caller, &callee),
+        labels: [("greeting", "Greeting"), ("menu", "Main menu"), ("support", "Support")]
+            .map(|(id, name)| (id.to_owned(), name.to_owned()))
+            .into(),
         legs: vec![caller, callee],
         transcript: Some(transcript(&call, &recording)),
         recording: Some(recording),
@@ -341,6 +343,7 @@ fn bare() -> Known {
             ..leg(&call, "callee", "Jonas Weber", 200, 0, 4.4)
         }],
         call,
+        labels: crate::calls::clock::Labels::new(),
         events: vec![],
         recording: None,
         transcript: None,
