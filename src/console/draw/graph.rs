@@ -149,9 +149,9 @@ impl Sheet<'_> {
     }
 }
 
-/// Draws a graph with its marks.
+/// Draws a graph with its marks and the way a call took, node by node.
 #[must_use]
-pub fn draw(name: &str, graph: &Value, marks: &BTreeMap<String, Mark>) -> String {
+pub fn draw(name: &str, graph: &Value, marks: &BTreeMap<String, Mark>, way: &[String]) -> String {
     let (nodes, edges) = (nodes(graph), edges(graph));
     let mut sheet = Sheet {
         places: places(&nodes, &edges),
@@ -171,7 +171,9 @@ pub fn draw(name: &str, graph: &Value, marks: &BTreeMap<String, Mark>) -> String
         marks.len()
     );
     for edge in &edges {
-        let hot = marks.get(&edge.from) == Some(&Mark::On) && marks.get(&edge.to) == Some(&Mark::On);
+        let hot = way
+            .windows(2)
+            .any(|pair| *pair == [edge.from.as_str(), edge.to.as_str()]);
         wire(&mut out, &sheet, edge, hot);
     }
     for node in &nodes {
@@ -267,7 +269,7 @@ mod tests {
             "nodes": [{"id": "a", "type": "start"}, {"id": "b", "type": "menu", "data": {"message": "Hi <b>"}}, {"id": "c", "type": "say"}],
             "edges": [{"source": "a", "target": "b"}, {"source": "b", "target": "a", "label": "9"}, {"source": "b", "target": "gone"}]
         });
-        let svg = draw("x", &graph, &BTreeMap::from([("c".to_owned(), Mark::Bad)]));
+        let svg = draw("x", &graph, &BTreeMap::from([("c".to_owned(), Mark::Bad)]), &[]);
         assert_eq!(svg.matches("<rect").count(), 3);
         assert!(svg.contains("Hi &lt;b&gt;"));
         assert!(svg.contains("node bad"));
@@ -276,7 +278,7 @@ mod tests {
     #[test]
     fn anything_that_is_no_graph_draws_an_empty_sheet() {
         for graph in [json!(null), json!([]), json!({"nodes": 3, "edges": "x"})] {
-            assert!(draw("x", &graph, &BTreeMap::new()).ends_with("</svg></div>"));
+            assert!(draw("x", &graph, &BTreeMap::new(), &[]).ends_with("</svg></div>"));
         }
     }
 }

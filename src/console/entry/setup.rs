@@ -9,10 +9,11 @@ use crate::state::ConsoleState;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
+use serde_json::{Value, json};
 use strowger_access::{FirstAdmin, FirstRunRefused, SignIn, device_password, password};
 use strowger_model::Role;
-use strowger_model::trunk::DigestAlgorithm;
-use strowger_store::{Actor, NewDevice, NewTenant, NewUser};
+use strowger_model::trunk::{DigestAlgorithm, NumberTarget};
+use strowger_store::{Actor, NewDevice, NewFlow, NewNumber, NewTenant, NewUser, Scope};
 
 pub(super) async fn form(State(state): State<ConsoleState>) -> Page {
     if !state.access().awaits_first_admin().await? {
@@ -95,7 +96,7 @@ pub(super) async fn set_up(State(state): State<ConsoleState>, knock: Knock) -> P
         source: knock.source,
         user_agent: &knock.user_agent,
     };
-    let page = view::connect(&credentials, values.get("extension"), &home).into_response();
+    let page = view::connect(&credentials, TEST_NUMBER, &home).into_response();
     match state.access().sign_in(attempt).await {
         Ok(signed) => Ok(with_cookies(page, [signed.set_cookie])),
         // Everything is made; they sign in by hand when this fails.
@@ -103,8 +104,46 @@ pub(super) async fn set_up(State(state): State<ConsoleState>, knock: Knock) -> P
     }
 }
 
-/// The first tenant with its first user and phone. What to dial is the user's own extension: with one
-/// phone it is busy to itself, and the mailbox answers.
+/// What the first phone dials: a flow that speaks, then takes a message, so that both ways are heard and
+/// the message is written down.
+const TEST_NUMBER: &str = "*43";
+
+fn test_flow(mailbox: &str) -> Value {
+    json!({
+        "nodes": [
+            {"id": "start", "type": "start", "position": {"x": 0, "y": 0}, "data": {}},
+            {"id": "welcome", "type": "say", "position": {"x": 220, "y": 0}, "data": {
+                "text": "You can hear your exchange. Say a sentence after the beep, then hang up. It will be written down."}},
+            {"id": "sentence", "type": "voicemail", "position": {"x": 440, "y": 0}, "data": {"mailbox": mailbox}},
+            {"id": "end", "type": "hangup", "position": {"x": 660, "y": 0}, "data": {}},
+        ],
+        "edges": [
+            {"id": "e1", "source": "start", "target": "welcome"},
+            {"id": "e2", "source": "welcome", "target": "sentence"},
+            {"id": "e3", "source": "sentence", "target": "end"},
+        ],
+    })
+}
+
+async fn test_number(scope: &Scope, actor: &Actor, mailbox: &str) -> Page<()> {
+    let new = NewFlow {
+        name: "Test call".to_owned(),
+        description: "Speaks, then takes a message: shows that both ways are heard.".to_owned(),
+        draft: test_flow(mailbox),
+    };
+    let flow = scope.flows().create(actor, new).await?;
+    scope.flows().publish(actor, flow.id).await?;
+    let number = NewNumber {
+        number: TEST_NUMBER.to_owned(),
+        friendly_name: "Test call".to_owned(),
+        target: Some(NumberTarget::Flow(flow.id)),
+        record: None,
+    };
+    scope.numbers().create(actor, number).await?;
+    Ok(())
+}
+
+/// The first tenant with its first user, their phone and a number to try it.
 async fn first_phone(
     state: &ConsoleState,
     actor: &Actor,
@@ -138,5 +177,17 @@ async fn first_phone(
         realm: tenant.realm,
         server: state.config().sip_server.clone(),
     };
+    test_number(&scope, actor, values.get("extension")).await?;
     Ok((credentials, format!("/t/{}/", tenant.id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_test_call_is_a_flow_without_findings() {
+        let (flow, findings) = strowger_ivr::check(&test_flow("204"), &strowger_ivr::Catalogue::unknown());
+        assert!(flow.is_some() && findings.is_empty(), "{findings:?}");
+    }
 }

@@ -274,7 +274,8 @@ pub fn editor(shell: &Shell, base: &str, editor: &Editor) -> Page {
     let flow = &editor.flow;
     let here = format!("{base}/flows/{}", flow.id);
     let blocking = editor.findings.iter().filter(|finding| finding.blocks).count();
-    let drawing = Body::Drawing(graph::draw(&flow.name, &editor.graph, &marks(editor)));
+    let way = editor.run.as_ref().map_or(&[][..], |run| &run.nodes);
+    let drawing = Body::Drawing(graph::draw(&flow.name, &editor.graph, &marks(editor), way));
     let aside = if editor.run.is_some() {
         "Blue: the way this try took"
     } else {
@@ -357,7 +358,7 @@ pub fn editor(shell: &Shell, base: &str, editor: &Editor) -> Page {
 #[must_use]
 pub fn version(shell: &Shell, base: &str, flow: &Flow, version: &FlowVersion, changed: &[String]) -> Page {
     let text = serde_json::to_string_pretty(&version.definition).unwrap_or_default();
-    let drawing = Body::Drawing(graph::draw(&flow.name, &version.definition, &BTreeMap::new()));
+    let drawing = Body::Drawing(graph::draw(&flow.name, &version.definition, &BTreeMap::new(), &[]));
     let differs = if changed.is_empty() {
         Body::Empty("Nothing.".into(), "The draft is the same graph.".into())
     } else {

@@ -559,7 +559,7 @@ fn gates() -> Vec<Sample> {
         sample("setup", &entry::first_run((&values, &problems))),
         sample(
             "setup_connect",
-            &entry::connect(&credentials(), "204", &format!("{BASE}/")),
+            &entry::connect(&credentials(), "*43", &format!("{BASE}/")),
         ),
         sample(
             "trouble",

@@ -39,7 +39,7 @@ async fn the_first_set_up_makes_everything_once() {
     let answer = bench.send("POST", "/setup", &nobody, &form(&code, "204"), &[]).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     let html = answer.text();
-    assert!(html.contains("acme.example") && html.contains("pbx.example:5060") && html.contains("class=\"big\""));
+    assert!(html.contains("acme.example") && html.contains("pbx.example:5060") && html.contains("class=\"big\">*43<"));
     let cookie = answer.headers[header::SET_COOKIE]
         .to_str()
         .unwrap()
@@ -52,6 +52,9 @@ async fn the_first_set_up_makes_everything_once() {
         csrf: String::new(),
     };
     assert_eq!(bench.get("/", &admin).await.location(), "/tenants");
+    let home = between(&html, "class=\"btn go\" href=\"", "\"");
+    let flows = bench.get(&format!("{home}flows"), &admin).await;
+    assert!(flows.text().contains("Test call"), "{}", flows.text());
     assert_eq!(bench.get("/setup", &nobody).await.location(), "/");
     let answer = bench.send("POST", "/setup", &nobody, &form(&code, "204"), &[]).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
