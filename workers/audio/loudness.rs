@@ -15,7 +15,7 @@ const SILENCE_LUFS: f64 = -60.0;
 const BLOCK: usize = 8192;
 
 /// Brings each channel to [`TARGET_LUFS`] by a gain of its own: the two ends of a call come over
-/// different lines. A peak that would pass the ceiling lowers the gain by at most 6 dB; what is still
+/// different lines. A peak that would pass the ceiling lowers the gain by at most 3 dB; what is still
 /// above is rounded off by [`limit`].
 ///
 /// # Errors
@@ -53,7 +53,7 @@ fn gain_db(samples: &[i16], sample_rate_hz: u32) -> Result<f64, Error> {
     let wanted = (TARGET_LUFS - loudness).min(MOST_GAIN_DB);
     let peak_db = 20.0 * meter.true_peak(0)?.max(1e-6).log10();
     let room_db = CEILING_DB - peak_db;
-    Ok(wanted.min((room_db).max(wanted - 6.0)))
+    Ok(wanted.min(room_db.max(wanted - 3.0)))
 }
 
 fn amplify(samples: &mut [i16], gain_db: f64) {

@@ -15,6 +15,8 @@ mod render_flow;
 mod render_greeting;
 mod retain;
 mod spoken;
+#[cfg(test)]
+mod tests;
 mod transcribe;
 
 pub use fault::Fault;

@@ -127,7 +127,7 @@ mod tests {
             .map(|b| i16::from_le_bytes([b[0], b[1]]))
             .collect();
         let level = loudness::measure(&samples, SAMPLE_RATE_HZ).unwrap();
-        assert!((level - loudness::TARGET_LUFS).abs() < 3.0, "{level}");
+        assert!((level - loudness::TARGET_LUFS).abs() < 4.0, "{level}");
     }
 
     #[test]

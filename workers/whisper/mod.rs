@@ -10,6 +10,8 @@ mod engine;
 pub mod models;
 mod pieces;
 mod speech;
+#[cfg(test)]
+mod tests;
 mod vad;
 mod words;
 

@@ -1,0 +1,423 @@
+//! Jobs over a real store: a call is captured, processed, transcribed and understood; every step may be
+//! repeated.
+
+use super::Desk;
+use crate::audio::decode::{Layout, decode};
+use crate::whisper::models::ModelStore;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use strowger_model::capture::{CaptureMeta, Chunk, Codec, Frame, Purpose, Sink, StreamMeta};
+use strowger_model::job::Job;
+use strowger_model::record::{Call, Recording};
+use strowger_model::{
+    CallId, CallState, CallType, CaptureId, Direction, HangupCause, JobId, LegId, RecordingId, World,
+};
+use strowger_store::capture::{CaptureReader, CaptureSpool, SpoolConfig};
+use strowger_store::queue::{Context, JobError, JobFilter};
+use strowger_store::{Actor, FinishedCall, NewRecording, NewTenant, Page, Scope, Store, StoreConfig, SystemWorld};
+use tokio_util::sync::CancellationToken;
+
+const SOUNDS: &str = "/usr/share/asterisk/sounds/en_US_f_Allison";
+
+/// A machine with one tenant.
+struct Bench {
+    store: Store,
+    scope: Scope,
+    world: Arc<dyn World>,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = StoreConfig {
+            url: format!("sqlite://{}/strowger.db", folder.path().display()),
+            data_dir: folder.path().to_owned(),
+            master_key: [7; 32],
+        };
+        let world: Arc<dyn World> = Arc::new(SystemWorld);
+        let store = Store::open(&config, Arc::clone(&world)).await.unwrap();
+        let new = NewTenant {
+            name: "acme".to_owned(),
+            realm: "acme.example".to_owned(),
+        };
+        let tenant = store.tenants().create(&actor(), new).await.unwrap();
+        Self {
+            scope: store.tenant(tenant.id),
+            store,
+            world,
+            _folder: folder,
+        }
+    }
+
+    fn desk(&self, models: &Path) -> Desk {
+        Desk::new(
+            self.store.clone(),
+            Arc::clone(&self.world),
+            ModelStore::new(models),
+            String::new(),
+        )
+    }
+
+    /// A call in which the caller says `left` and the callee `right` (8 kHz), captured as G.711.
+    async fn call(&self, left: &[i16], right: &[i16]) -> (CallId, RecordingId, CaptureId) {
+        let world = self.world.as_ref();
+        let now = world.now();
+        let call = Call {
+            id: CallId::generate(world),
+            tenant: self.scope.tenant(),
+            user: None,
+            direction: Direction::Inbound,
+            call_type: CallType::CustomerInbound,
+            state: CallState::Initiated,
+            from_number: "+4930555".to_owned(),
+            from_name: Some("Ada".to_owned()),
+            to_number: "+4930123".to_owned(),
+            started_at: now,
+            answered_at: None,
+            ended_at: None,
+            duration_ms: 0,
+            cause: None,
+            flow_version: None,
+            notes: String::new(),
+            metadata: serde_json::json!({}),
+            transcribe: true,
+            cost_micros: 0,
+            currency: "EUR".to_owned(),
+            tags: Vec::new(),
+        };
+        self.scope.calls().begin(&call, &[]).await.unwrap();
+        let meta = CaptureMeta {
+            capture: CaptureId::generate(world),
+            recording: RecordingId::generate(world),
+            tenant: self.scope.tenant(),
+            call: call.id,
+            purpose: Purpose::Call,
+            started_unix_ms: 0,
+        };
+        self.capture(&meta, &[left, right]).await;
+        let finished = FinishedCall {
+            call: Call {
+                state: CallState::Completed,
+                answered_at: Some(now),
+                ended_at: Some(now),
+                duration_ms: 1,
+                cause: Some(HangupCause::Normal),
+                ..call.clone()
+            },
+            legs: Vec::new(),
+            recordings: vec![NewRecording {
+                id: meta.recording,
+                capture: meta.capture,
+                name: "Call".to_owned(),
+                recorded_by: "settings".to_owned(),
+                created_at: now,
+            }],
+            voicemail: None,
+        };
+        self.scope.calls().finish(&finished).await.unwrap();
+        (call.id, meta.recording, meta.capture)
+    }
+
+    async fn capture(&self, meta: &CaptureMeta, voices: &[&[i16]]) {
+        let config = SpoolConfig {
+            reserve_bytes: 0,
+            ..SpoolConfig::default()
+        };
+        let spool = CaptureSpool::start(&self.store, &config).unwrap();
+        let streams: Vec<StreamMeta> = (0..voices.len())
+            .map(|n| StreamMeta {
+                stream: u8::try_from(n).unwrap(),
+                leg: LegId::generate(self.world.as_ref()),
+                speaker: format!("speaker {n}"),
+            })
+            .collect();
+        let capture = spool.open(meta, &streams).await.unwrap();
+        let mut sinks: Vec<_> = streams.iter().map(|stream| capture.sink(stream.stream)).collect();
+        let seconds = voices.iter().map(|voice| voice.len().div_ceil(8000)).max().unwrap_or(0);
+        // A second of each in turn, as media threads hand them over.
+        for second in 0..seconds {
+            for (stream, voice) in voices.iter().enumerate() {
+                let samples = voice.get(second * 8000..).unwrap_or_default();
+                let chunk = packed(stream, second, samples.get(..8000).unwrap_or(samples));
+                submit(&mut sinks[stream], chunk).await;
+            }
+        }
+        capture.finish().await.unwrap();
+        spool.close().await;
+    }
+
+    /// Does every job that was asked for, in order, and says which they were.
+    async fn work(&self, desk: &Desk) -> Vec<&'static str> {
+        let mut done: Vec<(JobId, &'static str)> = Vec::new();
+        loop {
+            let page = Page {
+                after: None,
+                limit: 100,
+            };
+            let rows = self.scope.jobs().list(&JobFilter::default(), &page).await.unwrap();
+            let due = rows
+                .items
+                .iter()
+                .rev()
+                .find(|row| done.iter().all(|(id, _)| *id != row.id));
+            let Some(row) = due else {
+                return done.into_iter().map(|(_, kind)| kind).collect();
+            };
+            let job: Job = serde_json::from_value(row.payload.clone()).unwrap();
+            // Twice: a worker that was killed after the last write does it again.
+            desk.run(job.clone(), context(1, false)).await.unwrap();
+            desk.run(job.clone(), context(2, false)).await.unwrap();
+            done.push((row.id, job.kind()));
+        }
+    }
+
+    async fn recording(&self, id: RecordingId) -> Recording {
+        self.scope.recordings().get(id).await.unwrap().unwrap()
+    }
+}
+
+/// One second of a stream as G.711 packets of 20 ms.
+fn packed(stream: usize, second: usize, samples: &[i16]) -> Chunk {
+    let mut chunk = Chunk::with_capacity(50 * 200);
+    for (n, samples) in samples.chunks(160).enumerate() {
+        let n = second * 50 + n;
+        let a_law = |sample: &i16| strowger_media::g711::encode(strowger_media::Codec::Pcma, *sample);
+        let payload: Vec<u8> = samples.iter().map(a_law).collect();
+        let frame = Frame {
+            stream: u8::try_from(stream).unwrap(),
+            codec: Codec::Pcma,
+            arrival_us: n as u64 * 20_000,
+            rtp_timestamp: n as u32 * 160,
+            sequence: n as u16,
+            payload: &payload,
+        };
+        assert!(chunk.push(&frame));
+    }
+    chunk
+}
+
+async fn submit(sink: &mut impl Sink, mut chunk: Chunk) {
+    loop {
+        // A test is faster than the disk; real legs are not.
+        let kept = chunk.clone();
+        match sink.submit(chunk) {
+            Ok(_) => return,
+            Err((_, why)) => {
+                assert_eq!(why, strowger_model::capture::Refusal::Full);
+                tokio::task::yield_now().await;
+                chunk = Chunk::with_capacity(50 * 200);
+                for frame in kept.frames() {
+                    chunk.push(&frame);
+                }
+            }
+        }
+    }
+}
+
+fn actor() -> Actor {
+    Actor::named("tester@example.org")
+}
+
+fn context(attempt: u32, is_last: bool) -> Context {
+    Context {
+        attempt,
+        is_last,
+        cancelled: CancellationToken::new(),
+    }
+}
+
+/// A spoken prompt of Debian's package, 8 kHz.
+fn spoken(name: &str) -> Vec<i16> {
+    let path = PathBuf::from(SOUNDS).join(format!("{name}.wav"));
+    let file = std::fs::read(&path).expect("tests need speech: apt install asterisk-core-sounds-en-wav");
+    decode(&file, "x.wav", 8000, Layout::Mono).unwrap().channels.remove(0)
+}
+
+/// The folder with tiny.en that the tests' set-up fetched.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where the set-up put the model is the test's environment"
+)]
+fn models() -> PathBuf {
+    let folder = std::env::var("STROWGER_TEST_MODELS").map_or_else(
+        |_| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../var/models")),
+        PathBuf::from,
+    );
+    assert!(
+        folder.join("manifest.json").exists(),
+        "tests need a speech model: run packaging/fetch-models, or let STROWGER_TEST_MODELS name its folder"
+    );
+    folder
+}
+
+fn tone(hz: f32, seconds: usize) -> Vec<i16> {
+    let step = std::f32::consts::TAU * hz / 8000.0;
+    (0..8000 * seconds)
+        .map(|n| ((n as f32 * step).sin() * 8000.0) as i16)
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_captured_call_becomes_a_recording_a_transcript_and_its_meaning() {
+    let bench = Bench::open().await;
+    let desk = bench.desk(&models());
+    let (left, right) = (spoken("vm-options"), spoken("demo-congrats"));
+    let (call, recording, capture) = bench.call(&left, &right).await;
+
+    assert_eq!(bench.work(&desk).await, ["process_recording", "transcribe", "analyse"]);
+
+    let made = bench.recording(recording).await;
+    assert_eq!((made.state.as_str(), made.format.as_str()), ("ready", "ogg/opus"));
+    let wanted_ms = left.len().max(right.len()) as i64 / 8;
+    assert!(
+        (made.duration_ms - wanted_ms).abs() <= 20,
+        "{} is not {wanted_ms}",
+        made.duration_ms
+    );
+    assert_eq!((made.peaks.len(), made.capture), (2, None));
+    assert!(
+        CaptureReader::open(&bench.store, capture).await.is_err(),
+        "the capture's key is gone"
+    );
+
+    let detail = bench.scope.calls().detail(call).await.unwrap().unwrap();
+    let [transcript] = &detail.transcripts[..] else {
+        panic!("one transcript")
+    };
+    assert_eq!(
+        (transcript.state.as_str(), transcript.model.as_str()),
+        ("ready", "tiny.en")
+    );
+    let side = |channel: u8| {
+        let segments = transcript
+            .segments
+            .iter()
+            .filter(move |segment| segment.channel == channel);
+        segments
+            .map(|segment| segment.text.to_lowercase())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert!(
+        side(0).contains("greeting") && !side(0).contains("asterisk"),
+        "{}",
+        side(0)
+    );
+    assert!(
+        side(1).contains("congratulations") && !side(1).contains("greeting"),
+        "{}",
+        side(1)
+    );
+    assert!(
+        transcript
+            .segments
+            .iter()
+            .all(|s| (s.channel == 0) == (s.speaker == "Ada"))
+    );
+    assert!(!transcript.analysis.as_ref().unwrap().summary.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_side_of_a_recording_holds_its_speaker_only() {
+    let bench = Bench::open().await;
+    let desk = bench.desk(Path::new("/nonexistent"));
+    let (_, recording, capture) = bench.call(&tone(440.0, 3), &tone(1000.0, 3)).await;
+    let job = Job::ProcessRecording {
+        tenant: bench.scope.tenant(),
+        capture,
+        recording,
+    };
+    desk.run(job, context(1, false)).await.unwrap();
+    let blob = bench.recording(recording).await.blob.unwrap();
+    let file = bench.scope.blobs().get(&blob).await.unwrap();
+    let pcm = decode(&file, "", 8000, Layout::Kept).unwrap();
+    let crossings = |channel: &[i16]| channel.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count();
+    assert!(crossings(&pcm.channels[0]).abs_diff(440 * 3) < 20);
+    assert!(crossings(&pcm.channels[1]).abs_diff(1000 * 3) < 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_model_the_job_says_which_command_mends_it() {
+    let bench = Bench::open().await;
+    let empty = tempfile::tempdir().unwrap();
+    let desk = bench.desk(empty.path());
+    let (call, recording, capture) = bench.call(&tone(440.0, 1), &tone(440.0, 1)).await;
+    let tenant = bench.scope.tenant();
+    let process = Job::ProcessRecording {
+        tenant,
+        capture,
+        recording,
+    };
+    desk.run(process, context(1, false)).await.unwrap();
+    let asked = bench.scope.calls().detail(call).await.unwrap().unwrap().transcripts;
+    let job = Job::Transcribe {
+        tenant,
+        recording,
+        transcript: asked[0].id,
+    };
+    let problem = "no speech model installed: run strowger models pull tiny.en";
+    let first = desk.run(job.clone(), context(1, false)).await;
+    assert_eq!(first, Err(JobError::Retry(problem.to_owned())));
+    assert_eq!(
+        bench.scope.transcripts().get(asked[0].id).await.unwrap().unwrap().state,
+        "running"
+    );
+    desk.run(job, context(3, true)).await.unwrap_err();
+    let row = bench.scope.transcripts().get(asked[0].id).await.unwrap().unwrap();
+    assert_eq!((row.state.as_str(), row.problem.as_deref()), ("failed", Some(problem)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_is_no_audio_fails_with_the_reason_and_a_good_one_can_be_played() {
+    let bench = Bench::open().await;
+    let desk = bench.desk(Path::new("/nonexistent"));
+    let tenant = bench.scope.tenant();
+    let bad = bench
+        .scope
+        .prompts()
+        .create(&actor(), "bad", "bad.mp3", b"not audio")
+        .await
+        .unwrap();
+    let job = Job::NormalisePrompt { tenant, prompt: bad.id };
+    assert!(matches!(
+        desk.run(job, context(1, false)).await,
+        Err(JobError::GiveUp(_))
+    ));
+    let row = bench.scope.prompts().get(bad.id).await.unwrap().unwrap();
+    assert_eq!(row.state, "failed");
+    assert!(row.problem.unwrap().contains("not an audio file"));
+
+    let path = PathBuf::from(SOUNDS).join("vm-goodbye.wav");
+    let file = std::fs::read(path).unwrap();
+    let good = bench
+        .scope
+        .prompts()
+        .create(&actor(), "bye", "vm-goodbye.wav", &file)
+        .await
+        .unwrap();
+    let job = Job::NormalisePrompt {
+        tenant,
+        prompt: good.id,
+    };
+    desk.run(job.clone(), context(1, false)).await.unwrap();
+    desk.run(job, context(2, false)).await.unwrap();
+    let row = bench.scope.prompts().get(good.id).await.unwrap().unwrap();
+    assert_eq!(
+        (row.state.as_str(), row.duration_ms),
+        ("ready", spoken("vm-goodbye").len() as i64 / 8)
+    );
+    let audio = bench
+        .scope
+        .prompts()
+        .audio(good.id)
+        .await
+        .unwrap()
+        .unwrap()
+        .audio
+        .unwrap();
+    assert_eq!(
+        bench.scope.blobs().get(&audio).await.unwrap().len(),
+        spoken("vm-goodbye").len() * 2
+    );
+}

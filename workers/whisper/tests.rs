@@ -1,0 +1,139 @@
+//! The real model on real speech, and on what is none.
+
+use super::models::ModelStore;
+use super::{Options, Recogniser, Session};
+use crate::audio::decode::{Layout, decode};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
+
+const SOUNDS: &str = "/usr/share/asterisk/sounds/en_US_f_Allison";
+const TEXTS: &str = "/usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz";
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where the set-up put the model is the test's environment"
+)]
+fn session() -> Session {
+    let folder = std::env::var("STROWGER_TEST_MODELS").map_or_else(
+        |_| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../var/models")),
+        PathBuf::from,
+    );
+    let recogniser = Recogniser::load(&ModelStore::new(folder), "tiny.en")
+        .expect("tests need tiny.en: run packaging/fetch-models, or let STROWGER_TEST_MODELS name its folder");
+    recogniser.session().unwrap()
+}
+
+fn heard(session: &mut Session, samples: Vec<i16>) -> super::Heard {
+    let never = AtomicBool::new(false);
+    session
+        .transcribe(&[samples], &["speaker".to_owned()], &Options::default(), &never)
+        .unwrap()
+}
+
+fn prompt(name: &str) -> (Vec<i16>, String) {
+    let path = PathBuf::from(SOUNDS).join(format!("{name}.wav"));
+    let file = std::fs::read(path).expect("tests need speech: apt install asterisk-core-sounds-en-wav");
+    let texts = Command::new("gzip").args(["-dc", TEXTS]).output().unwrap().stdout;
+    let texts = String::from_utf8_lossy(&texts);
+    let text = texts
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        .unwrap();
+    (
+        decode(&file, "x.wav", 16_000, Layout::Mono).unwrap().channels.remove(0),
+        text.to_owned(),
+    )
+}
+
+fn words(text: &str) -> Vec<String> {
+    let plain = |word: &str| {
+        word.chars()
+            .filter(|c| c.is_alphanumeric())
+            .collect::<String>()
+            .to_lowercase()
+    };
+    text.split_whitespace()
+        .map(plain)
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+/// Substitutions, insertions and deletions.
+fn errors(said: &[String], heard: &[String]) -> usize {
+    let mut row: Vec<usize> = (0..=heard.len()).collect();
+    for (line, word) in said.iter().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
+        for (column, other) in heard.iter().enumerate() {
+            let best = (diagonal + usize::from(word != other))
+                .min(row[column] + 1)
+                .min(row[column + 1] + 1);
+            diagonal = std::mem::replace(&mut row[column + 1], best);
+        }
+    }
+    row[heard.len()]
+}
+
+#[test]
+fn speech_is_understood_with_at_most_one_word_in_ten_wrong_and_its_words_have_times_in_order() {
+    let mut session = session();
+    let (mut wrong, mut total) = (0, 0);
+    for name in ["demo-congrats", "basic-pbx-ivr-main", "vm-options"] {
+        let (samples, text) = prompt(name);
+        let length_ms = samples.len() as i64 / 16;
+        let heard = heard(&mut session, samples);
+        let said = words(&text);
+        wrong += errors(&said, &words(&heard.text()));
+        total += said.len();
+        let times: Vec<i64> = heard
+            .segments
+            .iter()
+            .flat_map(|segment| &segment.words)
+            .flat_map(|word| [word.start_ms, word.end_ms])
+            .collect();
+        assert!(times.is_sorted(), "{name}: {times:?}");
+        assert!(times.iter().all(|at| (0..=length_ms).contains(at)), "{name}");
+    }
+    assert!(wrong * 10 <= total, "{wrong} of {total} words wrong");
+}
+
+#[test]
+fn silence_noise_ringing_and_keys_give_no_text() {
+    let mut session = session();
+    let tones = |parts: &[f32]| -> Vec<i16> {
+        (0..16_000 * 6)
+            .map(|n| {
+                let t = n as f32 / 16_000.0;
+                let on = (t % 2.0) < 1.0;
+                let sum: f32 = parts
+                    .iter()
+                    .map(|hz| (t * hz * std::f32::consts::TAU).sin() * 6000.0)
+                    .sum();
+                if on { sum as i16 } else { 0 }
+            })
+            .collect()
+    };
+    let mut seed = 1_u32;
+    let noise: Vec<i16> = (0..16_000 * 6)
+        .map(|_| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ((seed >> 16) as i16) / 16
+        })
+        .collect();
+    for (what, samples) in [
+        ("silence", vec![0; 16_000 * 12]),
+        ("noise", noise),
+        ("ringing", tones(&[440.0, 480.0])),
+        ("a key", tones(&[770.0, 1336.0])),
+    ] {
+        assert_eq!(heard(&mut session, samples).text(), "", "{what}");
+    }
+}
+
+#[test]
+fn a_set_flag_ends_the_run() {
+    let mut session = session();
+    let (samples, _) = prompt("demo-congrats");
+    let ended = session.transcribe(&[samples], &[], &Options::default(), &AtomicBool::new(true));
+    assert!(matches!(ended, Err(super::Error::Cancelled)));
+}
