@@ -12,12 +12,17 @@ use std::convert::Infallible;
 use std::time::Duration;
 use strowger_model::role::Permission;
 use strowger_model::{CallId, UserId};
-use strowger_switch::live::LiveCall;
-use tokio::sync::broadcast::error::RecvError;
+use strowger_switch::live::{LiveCall, SwitchEvent};
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::time::Interval;
 use tokio_stream::Stream;
 
-/// How often a board is drawn anew though nothing happened, so that its times go on.
-const TICK: Duration = Duration::from_secs(5);
+/// A board is drawn at most this often, however much happens.
+const BEAT: Duration = Duration::from_millis(500);
+/// After so many beats without an event it is drawn anew all the same, so that its times go on.
+const QUIET_BEATS: u32 = 10;
+/// After so many beats the stream ends; the browser comes back and is asked again who it is.
+const MOST_BEATS: u32 = 600;
 
 fn line(call: &LiveCall) -> Live {
     let callee = call.legs.iter().find(|leg| leg.side == "callee");
@@ -74,40 +79,64 @@ pub(super) async fn events(desk: Desk) -> Response {
     Sse::new(stream).keep_alive(KeepAlive::default()).into_response()
 }
 
-fn stream(desk: Desk, small: bool) -> impl Stream<Item = Result<Event, Infallible>> {
-    let tenant = desk.tenant.id;
-    let ticks = tokio::time::interval(TICK);
-    let changes = desk.state.exchange().subscribe();
-    let state = (desk, changes, ticks, 0_u64, String::new());
-    futures_util::stream::unfold(
-        state,
-        move |(desk, mut changes, mut ticks, mut number, last)| async move {
-            let shutdown = desk.state.config().shutdown.clone();
-            loop {
-                // Every branch is safe to drop: none holds anything half done.
-                let drawn_now = tokio::select! {
-                    () = shutdown.cancelled() => return None,
-                    change = changes.recv() => match change {
-                        Ok(event) => {
-                            number = event.sequence;
-                            event.call.tenant == tenant
-                        }
-                        Err(RecvError::Lagged(_)) => true,
-                        Err(RecvError::Closed) => return None,
-                    },
-                    _ = ticks.tick() => true,
-                };
-                if !drawn_now {
-                    continue;
-                }
-                let html = drawn(&desk, small);
-                if html != last {
-                    let event = Event::default().event("part").id(number.to_string()).data(&html);
-                    return Some((Ok(event), (desk, changes, ticks, number, html)));
+/// An open board.
+struct Watch {
+    desk: Desk,
+    small: bool,
+    changes: broadcast::Receiver<SwitchEvent>,
+    beats: Interval,
+    count: u32,
+    is_stale: bool,
+    sequence: u64,
+}
+
+impl Watch {
+    /// The next drawing; `None` when the stream is to end.
+    async fn next(&mut self) -> Option<Event> {
+        let shutdown = self.desk.state.config().shutdown.clone();
+        loop {
+            // Every branch is safe to drop: none holds anything half done.
+            tokio::select! {
+                () = shutdown.cancelled() => return None,
+                change = self.changes.recv() => match change {
+                    Ok(event) => {
+                        self.sequence = event.sequence;
+                        self.is_stale |= event.call.tenant == self.desk.tenant.id;
+                    }
+                    Err(RecvError::Lagged(_)) => self.is_stale = true,
+                    Err(RecvError::Closed) => return None,
+                },
+                _ = self.beats.tick() => {
+                    let due = self.is_stale || self.count.is_multiple_of(QUIET_BEATS);
+                    self.count += 1;
+                    if self.count > MOST_BEATS {
+                        return None;
+                    }
+                    if due {
+                        self.is_stale = false;
+                        let html = drawn(&self.desk, self.small);
+                        return Some(Event::default().event("part").id(self.sequence.to_string()).data(html));
+                    }
                 }
             }
-        },
-    )
+        }
+    }
+}
+
+fn stream(desk: Desk, small: bool) -> impl Stream<Item = Result<Event, Infallible>> {
+    let watch = Watch {
+        changes: desk.state.exchange().subscribe(),
+        beats: tokio::time::interval(BEAT),
+        count: 0,
+        is_stale: true,
+        sequence: 0,
+        desk,
+        small,
+    };
+    futures_util::stream::unfold(watch, |mut watch| async move {
+        let event = watch.next().await?;
+        Some((Ok(event), watch))
+    })
 }
 
 pub(super) async fn hang_up(Path((_, call)): Path<(String, CallId)>, sent: Sent) -> Page {

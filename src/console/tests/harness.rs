@@ -160,6 +160,17 @@ impl Bench {
         }
     }
 
+    /// The headers and the first frame of an endless answer.
+    pub(super) async fn first_frame(&self, path: &str, browser: &Browser) -> (axum::http::HeaderMap, String) {
+        let request = Request::builder().uri(path).header(header::COOKIE, &browser.cookie);
+        let request = request.body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let headers = response.headers().clone();
+        let mut frames = response.into_body().into_data_stream();
+        let frame = futures_util::StreamExt::next(&mut frames).await.unwrap().unwrap();
+        (headers, String::from_utf8_lossy(&frame).into_owned())
+    }
+
     pub(super) async fn get(&self, path: &str, browser: &Browser) -> Answer {
         self.send("GET", path, browser, "", &[]).await
     }

@@ -94,3 +94,17 @@ async fn a_prompt_is_uploaded_with_a_token_before_the_file() {
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     assert!(bench.get(&path, &manager).await.text().contains("hi.wav"));
 }
+
+#[tokio::test]
+async fn the_live_board_begins_with_the_present() {
+    let bench = Bench::new().await;
+    let tenant = bench.tenant("Acme").await;
+    let manager = bench.signed_in(Some(&tenant), Role::Manager).await;
+    let path = format!("/t/{}/live/events", tenant.id);
+    let (headers, frame) = bench.first_frame(&path, &manager).await;
+    assert_eq!(headers[header::CONTENT_TYPE], "text/event-stream");
+    assert!(
+        frame.contains("event: part") && frame.contains("id: 0") && frame.contains("Nobody is talking"),
+        "{frame}"
+    );
+}
