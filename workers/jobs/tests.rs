@@ -55,7 +55,7 @@ impl Bench {
             self.store.clone(),
             Arc::clone(&self.world),
             ModelStore::new(models),
-            String::new(),
+            "tiny.en".to_owned(),
         )
     }
 
