@@ -506,13 +506,13 @@ impl Exchange {
             CallOutput::Tap(capture, tap) => Output::Tap(capture, tap),
             CallOutput::CaptureEnd(capture) => Output::CaptureEnd(capture),
             CallOutput::Journal(tenant, entry) => Output::Journal(tenant, entry),
-            CallOutput::Tell(kind, cause) => {
+            CallOutput::Tell(kind, cause, live) => {
                 self.sequence += 1;
                 Output::Tell(Box::new(SwitchEvent {
                     sequence: self.sequence,
                     at: self.world.now(),
                     kind,
-                    call: call.live(),
+                    call: *live,
                     cause,
                 }))
             }

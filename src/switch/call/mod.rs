@@ -322,7 +322,8 @@ impl Call {
             (_, _) => EventKind::Ended,
         };
         self.note("end", None, cause.code(), scene);
-        self.outputs.push_back(Output::Tell(kind, Some(cause)));
+        let live = Box::new(self.live());
+        self.outputs.push_back(Output::Tell(kind, Some(cause), live));
         self.finish_once_closed(scene);
     }
 
@@ -407,7 +408,8 @@ impl Call {
     }
 
     fn tell(&mut self, kind: EventKind) {
-        self.outputs.push_back(Output::Tell(kind, None));
+        let live = Box::new(self.live());
+        self.outputs.push_back(Output::Tell(kind, None, live));
     }
 
     fn next_play(&mut self) -> PlayId {

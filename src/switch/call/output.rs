@@ -1,7 +1,7 @@
 //! What a call is told and what it asks for.
 
 use crate::journal::Entry;
-use crate::live::{EventKind, Steer};
+use crate::live::{EventKind, LiveCall, Steer};
 use bytes::Bytes;
 use std::sync::Arc;
 use strowger_media::{MediaEvent, MediaLegId, Negotiated, PlayId, RoomKey};
@@ -94,8 +94,8 @@ pub enum Output {
     CaptureEnd(CaptureId),
     /// Write to the journal.
     Journal(TenantId, Entry),
-    /// Tell those who watch.
-    Tell(EventKind, Option<HangupCause>),
+    /// Tell those who watch: what happened, and how the call stood then.
+    Tell(EventKind, Option<HangupCause>, Box<LiveCall>),
 }
 
 /// What is said to a far end.
