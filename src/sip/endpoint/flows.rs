@@ -165,6 +165,8 @@ impl Endpoint {
             let path = Path::Flow(*flow);
             !self.bindings.has_flow(*flow) && !self.dialogs.values().any(|dialog| dialog.path == path)
         }));
+        over.sort_unstable();
+        over.dedup();
         for flow in over {
             self.close_flow(flow);
         }

@@ -359,11 +359,14 @@ impl Endpoint {
 
     fn hang_up_all(&mut self) {
         self.is_draining = true;
-        let all: Vec<DialogKey> = self.dialogs.keys().copied().collect();
+        // In order, so that a run can be repeated from its seed.
+        let mut all: Vec<DialogKey> = self.dialogs.keys().copied().collect();
+        all.sort_unstable();
         for dialog in all {
             self.hang_up(dialog, None);
         }
-        let trunks: Vec<TrunkId> = self.registrations.keys().copied().collect();
+        let mut trunks: Vec<TrunkId> = self.registrations.keys().copied().collect();
+        trunks.sort_unstable();
         for trunk in trunks {
             self.unregister_trunk(trunk);
         }

@@ -257,11 +257,10 @@ impl<O: Clone> Clients<O> {
     pub fn waiting_on(&self, path: Path) -> Vec<ClientKey> {
         let waits =
             |client: &Client<O>| client.path == path && matches!(client.state, State::Calling(_) | State::Proceeding);
-        self.all
-            .iter()
-            .filter(|(_, client)| waits(client))
-            .map(|(key, _)| key.clone())
-            .collect()
+        let waiting = self.all.iter().filter(|(_, client)| waits(client));
+        let mut keys: Vec<ClientKey> = waiting.map(|(key, _)| key.clone()).collect();
+        keys.sort_unstable();
+        keys
     }
 }
 

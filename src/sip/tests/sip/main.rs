@@ -1,0 +1,18 @@
+//! The SIP side as a value: endpoints on a lossy, reordering wire in virtual time, torture messages, arbitrary bytes,
+//! and its sockets on loopback.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests: helpers give up at once, and look for one event among many"
+)]
+
+mod calls;
+mod loopback;
+mod mutated;
+mod register;
+mod sim;
+mod streams;
+mod torture;
+mod trunks;

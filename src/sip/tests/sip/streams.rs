@@ -1,0 +1,212 @@
+//! Connections as inputs of the endpoint.
+
+use crate::sim::{Known, Sim};
+use bytes::Bytes;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use strowger_model::trunk::Transport;
+use strowger_model::world::SeededWorld;
+use strowger_sip::endpoint::{Endpoint, Input, Output};
+use strowger_sip::transaction::{FlowId, Path};
+use strowger_sip::{Command, DialogKey, Invite, SipConfig, SipEvent, Target};
+
+fn address(last: u8, port: u16) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, last], port))
+}
+
+fn endpoint(now: Instant) -> Endpoint {
+    let config = SipConfig {
+        tcp: vec![address(1, 5060)],
+        ..SipConfig::default()
+    };
+    let known = Known {
+        trunks: vec![(address(2, 40000), crate::sim::trunk_id())],
+        ..Known::nobody()
+    };
+    Endpoint::new(
+        config,
+        address(1, 0).ip(),
+        Arc::new(known),
+        Arc::new(SeededWorld::new(1, 0)),
+        now,
+    )
+}
+
+fn opened(endpoint: &mut Endpoint, flow: u64, now: Instant) {
+    let (remote, local) = (address(2, 40000), address(1, 5060));
+    endpoint.handle(
+        Input::FlowOpened {
+            flow: FlowId(flow),
+            remote,
+            local,
+        },
+        now,
+    );
+}
+
+fn outputs(endpoint: &mut Endpoint) -> Vec<Output> {
+    std::iter::from_fn(|| endpoint.poll_output()).collect()
+}
+
+fn texts(outputs: &[Output]) -> Vec<String> {
+    let text = |output: &Output| match output {
+        Output::Transmit {
+            path: Path::Flow(_),
+            bytes,
+        } => Some(String::from_utf8_lossy(bytes).into_owned()),
+        _ => None,
+    };
+    outputs.iter().filter_map(text).collect()
+}
+
+fn request(method: &str, length: &str, body: &str) -> Bytes {
+    Bytes::from(format!(
+        "{method} sip:x@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.0.2;branch=z9hG4bK{}\r\nMax-Forwards: 70\r\nFrom: <sip:a@b>;tag=1\r\n\
+         To: <sip:c@d>\r\nCall-ID: {method}\r\nCSeq: 1 {method}\r\nContact: <sip:a@10.0.0.2;transport=tcp>\r\n{length}\r\n\r\n{body}",
+        body.len()
+    ))
+}
+
+#[test]
+fn a_request_hidden_in_a_body_is_not_seen() {
+    let now = Sim::pair(1).now;
+    let mut endpoint = endpoint(now);
+    opened(&mut endpoint, 2, now);
+    let inner = request("REGISTER", "Content-Length: 0", "");
+    let inner = String::from_utf8_lossy(&inner);
+    let bytes = request("OPTIONS", &format!("Content-Length : {}", inner.len()), &inner);
+    endpoint.handle(Input::StreamBytes { flow: FlowId(2), bytes }, now);
+    let sent = texts(&outputs(&mut endpoint));
+    assert_eq!(sent.len(), 1);
+    assert!(sent[0].starts_with("SIP/2.0 200") && sent[0].contains("CSeq: 1 OPTIONS"));
+}
+
+#[test]
+fn a_doubtful_length_is_refused_and_the_connection_closed() {
+    let now = Sim::pair(1).now;
+    for length in ["X: y", "Content-Length: 3\r\nl: 0", "Content-Length: abc"] {
+        let mut endpoint = endpoint(now);
+        opened(&mut endpoint, 2, now);
+        endpoint.handle(
+            Input::StreamBytes {
+                flow: FlowId(2),
+                bytes: request("OPTIONS", length, "abc"),
+            },
+            now,
+        );
+        let done = outputs(&mut endpoint);
+        assert!(texts(&done)[0].starts_with("SIP/2.0 400"), "{length}");
+        assert_eq!(done.last(), Some(&Output::CloseFlow { flow: FlowId(2) }));
+        assert_eq!(endpoint.held().flows, 0);
+    }
+}
+
+#[test]
+fn a_message_that_dawdles_ends_its_connection_and_a_ping_is_answered() {
+    let now = Sim::pair(1).now;
+    let mut endpoint = endpoint(now);
+    opened(&mut endpoint, 2, now);
+    endpoint.handle(
+        Input::StreamBytes {
+            flow: FlowId(2),
+            bytes: Bytes::from_static(b"\r\n\r\n"),
+        },
+        now,
+    );
+    assert_eq!(texts(&outputs(&mut endpoint)), ["\r\n"]);
+    endpoint.handle(
+        Input::StreamBytes {
+            flow: FlowId(2),
+            bytes: Bytes::from_static(b"OPTIONS sip:x SIP/2.0\r\n"),
+        },
+        now,
+    );
+    for second in 1..=5 {
+        endpoint.handle_timeout(now + Duration::from_secs(second));
+        assert!(outputs(&mut endpoint).is_empty());
+    }
+    endpoint.handle_timeout(now + Duration::from_secs(7));
+    assert_eq!(outputs(&mut endpoint), [Output::CloseFlow { flow: FlowId(2) }]);
+}
+
+#[test]
+fn a_call_over_a_connection_that_dies_is_lost_when_it_is_ended() {
+    let now = Sim::pair(1).now;
+    let mut endpoint = endpoint(now);
+    opened(&mut endpoint, 2, now);
+    endpoint.handle(
+        Input::StreamBytes {
+            flow: FlowId(2),
+            bytes: request("INVITE", "Content-Length: 0", ""),
+        },
+        now,
+    );
+    let dialog = outputs(&mut endpoint)
+        .iter()
+        .find_map(|output| match output {
+            Output::Event(event) => crate::sim::incoming(event).map(|call| call.dialog),
+            _ => None,
+        })
+        .unwrap();
+    endpoint.handle(Input::FlowClosed { flow: FlowId(2) }, now);
+    endpoint.handle(
+        Input::Command(Command::Answer {
+            dialog,
+            body: Bytes::from_static(b"v=0"),
+        }),
+        now,
+    );
+    let mut told = 0;
+    for second in 0..120 {
+        endpoint.handle_timeout(now + Duration::from_secs(second));
+        told += outputs(&mut endpoint)
+            .iter()
+            .filter(|output| matches!(output, Output::Event(SipEvent::Ended { .. })))
+            .count();
+    }
+    assert_eq!(told, 1);
+    assert_eq!(endpoint.held(), strowger_sip::endpoint::Held::default());
+}
+
+#[test]
+fn a_connection_is_opened_for_a_call_and_its_failure_told() {
+    let now = Sim::pair(1).now;
+    let mut endpoint = endpoint(now);
+    let target = Target::Address {
+        addr: address(3, 5060),
+        transport: Transport::Tcp,
+        user: "x".into(),
+    };
+    let invite = Invite {
+        dialog: DialogKey(2),
+        target,
+        from_user: "a".into(),
+        from_display: None,
+        from_host: None,
+        to_user: "x".into(),
+        offer: Bytes::from_static(b"v=0"),
+        auth: None,
+        headers: vec![("X-A".into(), "b\r\nInjected: c".into())],
+    };
+    endpoint.handle(Input::Command(Command::Invite(Box::new(invite.clone()))), now);
+    let done = outputs(&mut endpoint);
+    let [Output::OpenFlow { flow, .. }] = done[..] else {
+        panic!("{done:?}")
+    };
+    let (remote, local) = (address(3, 5060), address(1, 50000));
+    endpoint.handle(Input::FlowOpened { flow, remote, local }, now);
+    let sent = texts(&outputs(&mut endpoint));
+    assert!(
+        sent[0].starts_with("INVITE sip:x@10.0.0.3:5060;transport=tcp SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.0.1:5060;"),
+        "{}",
+        sent[0]
+    );
+    assert!(sent[0].contains("\r\nX-A: b  Injected: c\r\n"));
+    endpoint.handle(Input::FlowClosed { flow }, now);
+    let done = outputs(&mut endpoint);
+    assert!(
+        matches!(&done[..], [Output::Event(SipEvent::Failed { status: 503, .. })]),
+        "{done:?}"
+    );
+}

@@ -1,0 +1,160 @@
+//! Registrations at providers and whether they answer.
+
+use crate::sim::{Known, Sim, node_address, trunk_id};
+use std::time::Duration;
+use strowger_model::trunk::{DigestAlgorithm, Transport};
+use strowger_sip::{Command, PingTrunk, RegisterTrunk, SipEvent, TrunkState};
+
+fn provider(password: &str) -> Sim {
+    let us = Known {
+        password: password.to_owned(),
+        ..Known::nobody()
+    };
+    Sim::new(1, vec![us, Known::nobody().device("100", DigestAlgorithm::Md5)])
+}
+
+fn register(sim: &mut Sim, seconds: u64) {
+    let wanted = RegisterTrunk {
+        trunk: trunk_id(),
+        addr: node_address(1),
+        host: "provider.example".to_owned(),
+        port: 5060,
+        transport: Transport::Udp,
+        expires: Duration::from_secs(seconds),
+    };
+    sim.command(0, Command::RegisterTrunk(Box::new(wanted)));
+}
+
+fn state(event: &SipEvent) -> Option<TrunkState> {
+    match event {
+        SipEvent::TrunkState { state, .. } => Some(state.clone()),
+        _ => None,
+    }
+}
+
+fn registered(seconds: u64) -> TrunkState {
+    TrunkState::Registered {
+        expires: Duration::from_secs(seconds),
+    }
+}
+
+#[test]
+fn a_trunk_registers_refreshes_in_time_and_leaves() {
+    let mut sim = provider("secret");
+    register(&mut sim, 300);
+    assert_eq!(sim.expect(0, state), registered(300));
+    assert!((sim.now - sim.start) < Duration::from_secs(2));
+    sim.run_for(Duration::from_secs(3000));
+    assert!(
+        !sim.nodes[1]
+            .events
+            .iter()
+            .any(|event| matches!(event, SipEvent::Unbound { .. })),
+        "never ran out"
+    );
+    let ids: std::collections::BTreeSet<_> = sim
+        .sent
+        .iter()
+        .filter(|(node, text)| *node == 0 && text.starts_with("REGISTER"))
+        .filter_map(|(_, text)| text.lines().find(|line| line.starts_with("Call-ID")))
+        .collect();
+    assert_eq!(ids.len(), 1, "one Call-ID for all");
+    sim.command(0, Command::UnregisterTrunk { trunk: trunk_id() });
+    sim.run_for(Duration::from_secs(2));
+    assert_eq!(
+        sim.nodes[0].events.iter().filter_map(state).next_back(),
+        Some(TrunkState::Unregistered)
+    );
+    assert_eq!(sim.nodes[1].endpoint.held().bindings, 0);
+    sim.settle();
+}
+
+#[test]
+fn the_provider_decides_how_long() {
+    let mut sim = provider("secret");
+    register(&mut sim, 7200);
+    assert_eq!(sim.expect(0, state), registered(3600));
+}
+
+#[test]
+fn too_brief_is_asked_again_with_what_the_provider_wants() {
+    let mut sim = provider("secret");
+    register(&mut sim, 30);
+    assert_eq!(sim.expect(0, state), registered(60));
+    assert!((sim.now - sim.start) < Duration::from_secs(2));
+    assert_eq!(sim.count_sent(1, "SIP/2.0 423"), 1);
+}
+
+#[test]
+fn a_wrong_password_is_tried_once_and_told() {
+    let mut sim = provider("wrong");
+    register(&mut sim, 300);
+    let refused = sim.expect(0, state);
+    assert!(
+        matches!(
+            refused,
+            TrunkState::Failed {
+                status: 401,
+                retry: None,
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
+    sim.run_for(Duration::from_secs(3600));
+    assert_eq!(sim.count_sent(0, "REGISTER"), 2);
+}
+
+#[test]
+fn a_provider_that_does_not_answer_is_asked_less_and_less() {
+    let mut sim = provider("secret");
+    sim.cut = Some(Box::new(|_, _| true));
+    register(&mut sim, 300);
+    let mut pauses = Vec::new();
+    for _ in 0..8 {
+        match sim.expect(0, state) {
+            TrunkState::Failed {
+                status: 408,
+                retry: Some(retry),
+                ..
+            } => pauses.push(retry.as_secs()),
+            other => panic!("{other:?}"),
+        }
+        sim.run_for(Duration::from_secs(200));
+    }
+    assert!(pauses[0] < 10 && pauses[7] >= 300 && pauses[7] <= 450, "{pauses:?}");
+    sim.cut = None;
+    sim.run_for(Duration::from_secs(600));
+    assert!(
+        sim.nodes[0]
+            .events
+            .iter()
+            .filter_map(state)
+            .any(|state| state == registered(300))
+    );
+}
+
+#[test]
+fn a_trunk_that_falls_silent_is_down_within_half_a_minute_and_comes_back() {
+    let mut sim = provider("secret");
+    let (trunk, addr, host) = (trunk_id(), node_address(1), "provider.example".to_owned());
+    sim.command(
+        0,
+        Command::PingTrunk(Box::new(PingTrunk {
+            trunk,
+            addr,
+            host,
+            transport: Transport::Udp,
+        })),
+    );
+    assert!(matches!(sim.expect(0, state), TrunkState::Up { latency } if latency > Duration::ZERO));
+    sim.run_for(Duration::from_secs(35));
+    sim.cut = Some(Box::new(|node, _| node == 1));
+    let silent = sim.now;
+    while !matches!(sim.expect(0, state), TrunkState::Unreachable) {}
+    assert!(sim.now - silent <= Duration::from_secs(30));
+    sim.cut = None;
+    assert!(matches!(sim.expect(0, state), TrunkState::Up { .. }));
+    sim.command(0, Command::StopPing { trunk });
+    sim.settle();
+}
