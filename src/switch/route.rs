@@ -228,23 +228,21 @@ impl Question<'_> {
         }
     }
 
-    /// The trunk with the longest fitting prefix that has room. A call never goes back through the
-    /// trunk it came from: the provider would send it to us again.
+    /// The trunk with the longest fitting prefix that has room. A call that came through a trunk goes out
+    /// through another one where there is one: many providers send a number of ours straight back. Where
+    /// they do all the same, the trunk's limit ends the circle.
     fn outbound(&self, came_through: Option<TrunkId>) -> Route {
         let Some(number) = number::normalise(self.input.dialled) else {
             return Route::Refused(HangupCause::NotFound);
         };
-        let fitting: Vec<&Trunk> = self
-            .input
-            .directory
-            .trunks_of(self.tenant)
-            .filter(|trunk| Some(trunk.id) != came_through && fits(&trunk.prefix, &number))
-            .collect();
+        let trunks = self.input.directory.trunks_of(self.tenant);
+        let fitting: Vec<&Trunk> = trunks.filter(|trunk| fits(&trunk.prefix, &number)).collect();
         let has_room = |trunk: &&&Trunk| self.input.load.on(trunk.id) < usize::try_from(trunk.max_calls).unwrap_or(0);
+        let is_other = |trunk: &Trunk| Some(trunk.id) != came_through;
         let chosen = fitting
             .iter()
             .filter(has_room)
-            .max_by_key(|trunk| (trunk.prefix.len(), trunk.id));
+            .max_by_key(|trunk| (is_other(trunk), trunk.prefix.len(), trunk.id));
         match chosen {
             Some(trunk) => Route::Trunk {
                 trunk: trunk.id,

@@ -265,13 +265,11 @@ impl Phone {
                 self.command(Command::AnswerReoffer { dialog, body }, now);
             }
             SipEvent::Failed { dialog, .. } => {
-                if self
+                let unanswered = self
                     .talks
                     .remove(&dialog)
-                    .is_some_and(|talk| talk.calling && !talk.answered)
-                {
-                    self.tally.was_refused += 1;
-                }
+                    .is_some_and(|talk| talk.calling && !talk.answered);
+                self.tally.was_refused += usize::from(unanswered);
             }
             SipEvent::Cancelled { dialog } | SipEvent::Ended { dialog, .. } => {
                 self.talks.remove(&dialog);
