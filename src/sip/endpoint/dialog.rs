@@ -1,14 +1,15 @@
 //! A dialog (RFC 3261 §12) with the state of its call.
 
-use super::core::Core;
+use super::core::{Core, is_private};
 use crate::command::Invite;
 use crate::event::DialogKey;
 use crate::message::write::Writer;
 use crate::message::{Message, Method, Name, NameAddr, Uri};
 use crate::transaction::{ClientKey, Path, ServerKey, TimerId};
 use bytes::Bytes;
+use std::net::SocketAddr;
 use std::time::Duration;
-use strowger_model::TrunkId;
+use strowger_model::{DeviceId, TrunkId};
 
 /// One dialog.
 pub(super) struct Dialog {
@@ -26,6 +27,12 @@ pub(super) struct Dialog {
     pub(super) target: String,
     pub(super) route: Vec<String>,
     pub(super) path: Path,
+    /// Where their last offer came from, and so where its answer goes.
+    pub(super) heard: Path,
+    /// The device at the far side; it is reached where it speaks from, not where its Contact says.
+    pub(super) device: Option<DeviceId>,
+    /// The far end of the path, for when its connection is gone.
+    pub(super) far: SocketAddr,
     /// Whose password answers challenges.
     pub(super) auth: Option<TrunkId>,
     /// Whether we made the Call-ID, which decides who waits longer after glare.
@@ -190,6 +197,39 @@ impl Dialog {
         let mut route: Vec<String> = response.items(Name::RecordRoute).map(str::to_owned).collect();
         route.reverse();
         self.route = route;
+        self.follow();
+    }
+
+    /// Sends where the route set or the far side's Contact says (RFC 3261 §12.2.1.1), when that is an address that can be
+    /// reached. A phone, and whoever gives a private address from a public one, is behind a NAT: its source is kept.
+    pub(super) fn follow(&mut self) {
+        let Path::Udp { local, remote } = self.path else { return };
+        if self.device.is_some() {
+            return;
+        }
+        let first = self
+            .route
+            .first()
+            .and_then(|first| NameAddr::parse(first))
+            .map(|first| first.uri);
+        let Some(uri) = Uri::parse(first.unwrap_or(&self.target)) else {
+            return;
+        };
+        let is_udp = uri.scheme.eq_ignore_ascii_case("sip")
+            && uri
+                .param("transport")
+                .is_none_or(|transport| transport.eq_ignore_ascii_case("udp"));
+        let Some(address) = uri.address().filter(|_| is_udp) else {
+            return;
+        };
+        let is_near = is_private(address) == is_private(remote.ip()) && address.is_ipv4() == local.is_ipv4();
+        if is_near && !address.is_unspecified() {
+            self.far = SocketAddr::new(address, uri.port.unwrap_or(5060));
+            self.path = Path::Udp {
+                local,
+                remote: self.far,
+            };
+        }
     }
 
     /// Whether a new offer may be made or taken.

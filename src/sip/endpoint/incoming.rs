@@ -50,8 +50,13 @@ impl Endpoint {
         let local_tag = self.core.token();
         let trying = self.core.reply(&request, 100, "", path, &local_tag).end();
         self.core.respond(&server, 100, trying);
+        let device = match &origin {
+            Origin::Device { device, .. } => Some(*device),
+            Origin::Trunk(_) => None,
+        };
         let incoming = describe(key, origin, &request, path, source);
-        let dialog = offered(key, request, server.clone(), path, local_tag, wants_timer);
+        let mut dialog = offered(key, request, server.clone(), path, local_tag, wants_timer);
+        (dialog.device, dialog.far) = (device, source);
         self.by_tag
             .insert((dialog.sip_call_id.clone(), dialog.local_tag.clone()), key);
         self.by_invite.insert(server, key);
@@ -167,6 +172,7 @@ impl Endpoint {
                 let timers = [unacked.repeat, unacked.give_up];
                 let (bye, is_late) = (bye.take(), *is_late);
                 dialog.phase = Phase::Established;
+                dialog.follow();
                 timers.into_iter().for_each(|timer| self.core.forget(Some(timer)));
                 match bye {
                     Some(reason) => self.say_bye(key, reason.as_deref(), None),
@@ -193,7 +199,7 @@ impl Endpoint {
         unacked.pause = (unacked.pause * 2).min(T2);
         unacked.repeat = self.core.after(unacked.pause, Due::RepeatAnswer(key));
         let response = unacked.response.clone();
-        self.core.transmit(dialog.path, response);
+        self.core.transmit(dialog.heard, response);
     }
 
     pub(super) fn no_ack(&mut self, key: DialogKey) {
@@ -256,7 +262,7 @@ pub(super) fn accept(
     body: &Bytes,
     wish: Option<SessionWish>,
 ) -> Bytes {
-    let writer = core.reply(request, 200, "", dialog.path, &dialog.local_tag);
+    let writer = core.reply(request, 200, "", dialog.heard, &dialog.local_tag);
     let mut writer = with_route(writer, request)
         .header("Contact", &core.own_contact(dialog.path))
         .header("Allow", super::core::ALLOW)
@@ -309,6 +315,9 @@ fn offered(
         target,
         route: request.items(Name::RecordRoute).map(str::to_owned).collect(),
         path,
+        heard: path,
+        device: None,
+        far: super::core::unspecified(),
         auth: None,
         is_ours: false,
         takes_update: request.lists(Name::Allow, "UPDATE"),

@@ -8,6 +8,7 @@ use crate::message::{Message, Method, sdp_of};
 use crate::transaction::{ClientKey, Path, ServerKey};
 use bytes::Bytes;
 use std::time::Duration;
+use strowger_model::trunk::Transport;
 
 impl Endpoint {
     /// A request within a dialog.
@@ -76,7 +77,7 @@ impl Endpoint {
         let pending = match (&dialog.phase, &dialog.exchange) {
             (Phase::Offered { server, request, .. }, _) | (_, Exchange::Theirs { server, request }) => Some((
                 server.clone(),
-                self.core.reply(request, 487, "", dialog.path, &dialog.local_tag).end(),
+                self.core.reply(request, 487, "", dialog.heard, &dialog.local_tag).end(),
             )),
             _ => None,
         };
@@ -121,7 +122,9 @@ impl Endpoint {
         }
         dialog.retarget(&request);
         // RFC 3261 §12.2.2 and what NATs do: a target refresh says where the far side is.
-        dialog.path = path;
+        (dialog.path, dialog.heard) = (path, path);
+        dialog.far = self.core.remote_of(path);
+        dialog.follow();
         if !is_offer {
             let response = accept(&self.core, dialog, &request, &Bytes::new(), wish);
             self.core.respond(&server, 200, response);
@@ -175,7 +178,7 @@ impl Endpoint {
         let Exchange::Theirs { server, request } = std::mem::replace(&mut dialog.exchange, Exchange::Settled) else {
             return;
         };
-        let (status, path) = (if (300..700).contains(&status) { status } else { 488 }, dialog.path);
+        let (status, path) = (if (300..700).contains(&status) { status } else { 488 }, dialog.heard);
         self.respond(key, &server, &request, status, path);
         self.send_queued(key);
     }
@@ -223,7 +226,24 @@ impl Endpoint {
         }
     }
 
+    /// Finds another way when the connection of a dialog is gone: the one its device registered on since, or a new one.
+    fn mend(&mut self, key: DialogKey) {
+        let Some(dialog) = self.dialogs.get_mut(&key) else {
+            return;
+        };
+        let Path::Flow(flow) = dialog.path else { return };
+        if self.core.flows.contains_key(&flow) {
+            return;
+        }
+        let other = match dialog.device {
+            Some(device) => self.bindings.held(device).map(|held| held.path).find(Path::is_reliable),
+            None => self.core.path_to(dialog.far, Transport::Tcp),
+        };
+        dialog.path = other.unwrap_or(dialog.path);
+    }
+
     fn send_reoffer(&mut self, key: DialogKey, body: Bytes, proof: Option<(&'static str, String)>, tries: u8) {
+        self.mend(key);
         let Some(dialog) = self.dialogs.get_mut(&key) else {
             return;
         };
@@ -394,6 +414,7 @@ impl Endpoint {
     }
 
     fn send_bye(&mut self, key: DialogKey, reason: Option<String>, proof: Option<(&'static str, String)>) {
+        self.mend(key);
         let Some(dialog) = self.dialogs.get_mut(&key) else {
             return;
         };

@@ -258,10 +258,10 @@ impl Endpoint {
         self.core.timers.next().map(|(at, due)| (at, due.reason()))
     }
 
-    /// Whether no dialog is left.
+    /// Whether no dialog is left, and no registration still being taken back.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.dialogs.is_empty()
+        self.dialogs.is_empty() && !self.registrations.values().any(|registration| registration.is_leaving)
     }
 
     /// How much is held.

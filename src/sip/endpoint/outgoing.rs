@@ -42,6 +42,10 @@ impl Endpoint {
             .as_deref()
             .map(|name| format!("{} ", quote(name)))
             .unwrap_or_default();
+        let device = match &invite.target {
+            Target::Binding(binding) => Some(binding.device),
+            Target::Trunk(_) | Target::Address { .. } => None,
+        };
         let local_tag = self.core.token();
         let from = if invite.from_user.is_empty() {
             "anonymous"
@@ -62,6 +66,9 @@ impl Endpoint {
             target,
             route: Vec::new(),
             path,
+            heard: path,
+            device,
+            far: self.core.remote_of(path),
             auth: invite.auth,
             is_ours: true,
             phase: Phase::Established,
@@ -252,6 +259,9 @@ impl Endpoint {
             target: response.contact().unwrap_or("sip:unknown").to_owned(),
             route: Vec::new(),
             path,
+            heard: path,
+            device: None,
+            far: self.core.remote_of(path),
             auth: None,
             is_ours: true,
             phase: Phase::Established,

@@ -119,6 +119,10 @@ impl Endpoint {
         let Some(registration) = self.registrations.get_mut(&trunk) else {
             return;
         };
+        // The answer to a REGISTER that was since replaced says nothing.
+        if response.cseq().is_none_or(|cseq| cseq.number != registration.number) {
+            return;
+        }
         let (tries, uri) = (registration.tries, uri_of(registration));
         match status {
             100..=199 => {}

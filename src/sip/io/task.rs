@@ -24,6 +24,8 @@ const DATAGRAMS: usize = 4096;
 const ARRIVALS: usize = 1024;
 /// How many inputs are handled before the outputs are looked at again.
 const BATCH: usize = 64;
+/// What fits into one packet nearly everywhere.
+const MTU: usize = 1300;
 /// How long the far sides may take to answer our last BYEs.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -247,6 +249,10 @@ impl Task {
 
     fn send(&self, local: SocketAddr, remote: SocketAddr, bytes: &Bytes) {
         let Some(socket) = self.sockets.get(&local) else { return };
+        // RFC 3261 §18.1.1 would go over to TCP here; many carriers take none, and fragments arrive.
+        if bytes.len() > MTU {
+            debug!(%remote, size_bytes = bytes.len(), "a datagram that will be fragmented");
+        }
         // A full socket buffer loses the datagram, as the network may: SIP repeats it.
         if let Err(error) = socket.try_send_to(bytes, remote) {
             debug!(%remote, %error, size_bytes = bytes.len(), "datagram not sent");

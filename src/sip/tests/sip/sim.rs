@@ -94,6 +94,8 @@ pub(crate) struct Sim {
     /// Says which datagrams from a node are lost besides.
     pub(crate) cut: Option<Cut>,
     pub(crate) sent: Vec<(usize, String)>,
+    /// Where the last datagram went.
+    pub(crate) last_remote: Option<SocketAddr>,
     wire: BTreeMap<(Instant, u64), (usize, SocketAddr, Bytes)>,
     count: u64,
     chance: SeededWorld,
@@ -140,6 +142,7 @@ impl Sim {
             delay_ms: 20,
             cut: None,
             sent: Vec::new(),
+            last_remote: None,
             wire: BTreeMap::new(),
             count: 0,
             chance: SeededWorld::new(seed ^ 0xabcd, 0),
@@ -187,6 +190,7 @@ impl Sim {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let is_cut = self.cut.as_mut().is_some_and(|cut| cut(node, &text));
         self.sent.push((node, text));
+        self.last_remote = Some(remote);
         if is_cut || self.random(1000) < self.loss {
             return;
         }

@@ -210,3 +210,89 @@ fn a_connection_is_opened_for_a_call_and_its_failure_told() {
         "{done:?}"
     );
 }
+
+#[test]
+fn a_binding_ends_with_its_connection_and_is_reached_through_it() {
+    let now = Sim::pair(1).now;
+    let config = SipConfig {
+        tcp: vec![address(1, 5060)],
+        ..SipConfig::default()
+    };
+    let known = Known::nobody().device("100", strowger_model::trunk::DigestAlgorithm::Md5);
+    let device = known.devices[0].1.device;
+    let mut endpoint = Endpoint::new(
+        config,
+        address(1, 0).ip(),
+        Arc::new(known),
+        Arc::new(SeededWorld::new(1, 0)),
+        now,
+    );
+    opened(&mut endpoint, 2, now);
+    let register = |number: u32, proof: &str| {
+        Bytes::from(format!(
+            "REGISTER sip:10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.0.2;branch=z9hG4bK{number}\r\nFrom: <sip:100@x>;tag=1\r\nTo: <sip:100@x>\r\n\
+             Call-ID: 1\r\nCSeq: {number} REGISTER\r\nContact: <sip:100@192.168.0.9:1234;transport=tcp>\r\n{proof}Content-Length: 0\r\n\r\n"
+        ))
+    };
+    endpoint.handle(
+        Input::StreamBytes {
+            flow: FlowId(2),
+            bytes: register(1, ""),
+        },
+        now,
+    );
+    let refused = texts(&outputs(&mut endpoint)).remove(0);
+    let challenge = refused
+        .lines()
+        .find_map(|line| line.strip_prefix("WWW-Authenticate: "))
+        .unwrap();
+    let auth = strowger_sip::TrunkAuth {
+        username: "100".into(),
+        password: "secret".to_owned().into(),
+    };
+    let proof = strowger_sip::auth::answer::answer(challenge, &auth, "REGISTER", "sip:10.0.0.1", "c").unwrap();
+    let proof = format!("Authorization: {proof}\r\n");
+    endpoint.handle(
+        Input::StreamBytes {
+            flow: FlowId(2),
+            bytes: register(2, &proof),
+        },
+        now,
+    );
+    assert!(texts(&outputs(&mut endpoint))[0].starts_with("SIP/2.0 200"));
+    let binding = endpoint.bindings_of(device).remove(0);
+    let invite = Invite {
+        dialog: DialogKey(2),
+        target: Target::Binding(Box::new(binding)),
+        from_user: "a".into(),
+        from_display: None,
+        from_host: None,
+        to_user: "100".into(),
+        offer: Bytes::from_static(b"v=0"),
+        auth: None,
+        headers: Vec::new(),
+    };
+    endpoint.handle(Input::Command(Command::Invite(Box::new(invite.clone()))), now);
+    assert!(texts(&outputs(&mut endpoint))[0].starts_with("INVITE sip:100@192.168.0.9:1234;transport=tcp SIP/2.0"));
+    endpoint.handle(Input::FlowClosed { flow: FlowId(2) }, now);
+    let done = outputs(&mut endpoint);
+    assert!(
+        done.iter()
+            .any(|output| matches!(output, Output::Event(SipEvent::Unbound { .. }))),
+        "{done:?}"
+    );
+    assert!(
+        done.iter()
+            .any(|output| matches!(output, Output::Event(SipEvent::Failed { status: 503, .. }))),
+        "{done:?}"
+    );
+    let again = Invite {
+        dialog: DialogKey(4),
+        ..invite
+    };
+    endpoint.handle(Input::Command(Command::Invite(Box::new(again))), now);
+    assert!(matches!(
+        &outputs(&mut endpoint)[..],
+        [Output::Event(SipEvent::Failed { status: 503, .. })]
+    ));
+}

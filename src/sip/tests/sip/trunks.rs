@@ -1,8 +1,10 @@
 //! Registrations at providers and whether they answer.
 
 use crate::sim::{Known, Sim, node_address, trunk_id};
+use bytes::Bytes;
 use std::time::Duration;
 use strowger_model::trunk::{DigestAlgorithm, Transport};
+use strowger_sip::endpoint::Input;
 use strowger_sip::{Command, PingTrunk, RegisterTrunk, SipEvent, TrunkState};
 
 fn provider(password: &str) -> Sim {
@@ -157,4 +159,143 @@ fn a_trunk_that_falls_silent_is_down_within_half_a_minute_and_comes_back() {
     assert!(matches!(sim.expect(0, state), TrunkState::Up { .. }));
     sim.command(0, Command::StopPing { trunk });
     sim.settle();
+}
+
+#[test]
+fn requests_within_a_call_follow_the_contact_and_the_route_a_carrier_gives() {
+    // A carrier that signals from one address and wants to be spoken to at others.
+    let mut sim = Sim::pair(2);
+    let invite = |contact: &str, route: &str| {
+        Bytes::from(format!(
+            "INVITE sip:200@10.0.0.2 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK{contact}\r\nFrom: <sip:1@x>;tag=1\r\n\
+             To: <sip:200@x>\r\nCall-ID: {contact}\r\nCSeq: 1 INVITE\r\nContact: <{contact}>\r\n{route}Content-Length: 0\r\n\r\n"
+        ))
+    };
+    let cases = [
+        ("sip:1@10.0.0.7:5070", "", "10.0.0.7:5070", "sip:1@10.0.0.7:5070"),
+        ("sip:1@carrier.example", "", "10.0.0.1:5060", "sip:1@carrier.example"),
+        ("sip:1@198.51.100.1", "", "10.0.0.1:5060", "sip:1@198.51.100.1"),
+        (
+            "sip:1@10.0.0.8",
+            "Record-Route: <sip:10.0.0.9;lr>, <sip:p2;lr>\r\n",
+            "10.0.0.9:5060",
+            "sip:1@10.0.0.8",
+        ),
+        (
+            "sip:1@10.0.0.6",
+            "Record-Route: <sip:10.0.0.9>\r\n",
+            "10.0.0.9:5060",
+            "sip:10.0.0.9",
+        ),
+    ];
+    for (contact, route, towards, uri) in cases {
+        let (source, local) = (node_address(0), node_address(1));
+        sim.input(
+            1,
+            Input::Datagram {
+                source,
+                local,
+                bytes: invite(contact, route),
+            },
+        );
+        let dialog = sim.expect(1, crate::sim::incoming).dialog;
+        sim.command(
+            1,
+            Command::Answer {
+                dialog,
+                body: Bytes::from_static(b"v=0"),
+            },
+        );
+        let ok = sim.sent.last().unwrap().1.clone();
+        let to = ok.lines().find(|line| line.starts_with("To:")).unwrap().to_owned();
+        let ack = String::from_utf8(invite(contact, "").to_vec())
+            .unwrap()
+            .replace("INVITE", "ACK")
+            .replace("To: <sip:200@x>", &to);
+        sim.input(
+            1,
+            Input::Datagram {
+                source,
+                local,
+                bytes: ack.replace("z9hG4bK", "z9hG4bKack").into(),
+            },
+        );
+        sim.command(1, Command::Bye { dialog, reason: None });
+        let (_, bye) = sim.sent.last().unwrap();
+        assert!(bye.starts_with(&format!("BYE {uri} SIP/2.0\r\n")), "{contact}: {bye}");
+        assert_eq!(sim.last_remote.unwrap().to_string(), towards, "{contact}");
+    }
+}
+
+#[test]
+fn a_session_that_is_not_refreshed_is_ended_and_one_we_refresh_goes_on() {
+    let mut sim = Sim::pair(3);
+    let text = |refresher: &str| {
+        format!(
+            "INVITE sip:200@10.0.0.2 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK{refresher}\r\nFrom: <sip:1@x>;tag=1\r\n\
+             To: <sip:200@x>\r\nCall-ID: {refresher}\r\nCSeq: 1 INVITE\r\nContact: <sip:1@10.0.0.1>\r\nAllow: UPDATE\r\nSupported: timer\r\n\
+             Session-Expires: 90;refresher={refresher}\r\nContent-Length: 0\r\n\r\n"
+        )
+    };
+    let (source, local) = (node_address(0), node_address(1));
+    for refresher in ["uac", "uas"] {
+        sim.sent.clear();
+        sim.input(
+            1,
+            Input::Datagram {
+                source,
+                local,
+                bytes: text(refresher).into(),
+            },
+        );
+        let dialog = sim.expect(1, crate::sim::incoming).dialog;
+        sim.command(
+            1,
+            Command::Answer {
+                dialog,
+                body: Bytes::from_static(b"v=0"),
+            },
+        );
+        let ok = sim.sent.last().unwrap().1.clone();
+        assert!(
+            ok.contains(&format!("\r\nSession-Expires: 90;refresher={refresher}\r\n"))
+                && ok.contains("\r\nRequire: timer\r\n")
+        );
+        let to = ok.lines().find(|line| line.starts_with("To:")).unwrap().to_owned();
+        let ack = text(refresher)
+            .replace("INVITE", "ACK")
+            .replace("To: <sip:200@x>", &to)
+            .replace("z9hG4bK", "z9hG4bKack");
+        sim.input(
+            1,
+            Input::Datagram {
+                source,
+                local,
+                bytes: ack.into(),
+            },
+        );
+        let began = sim.now;
+        if refresher == "uac" {
+            assert_eq!(
+                sim.expect(1, crate::sim::ended(dialog)),
+                strowger_sip::EndReason::SessionExpired
+            );
+            assert_eq!((sim.now - began).as_secs(), 60);
+        } else {
+            sim.run_for(Duration::from_secs(46));
+            assert_eq!(sim.count_sent(1, "UPDATE"), 1);
+            // Nobody knows the dialog at the other end: 481 ends it.
+            assert_eq!(sim.expect(1, crate::sim::ended(dialog)), strowger_sip::EndReason::Lost);
+        }
+    }
+    let brief = text("brief").replace("Session-Expires: 90", "Session-Expires: 10");
+    sim.input(
+        1,
+        Input::Datagram {
+            source,
+            local,
+            bytes: brief.into(),
+        },
+    );
+    assert!(sim.sent.last().unwrap().1.starts_with("SIP/2.0 422"));
 }
