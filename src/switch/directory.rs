@@ -237,6 +237,15 @@ impl Directory {
             || self.number(dialled).is_some_and(|number| number.tenant != tenant)
     }
 
+    /// Whether somebody of another tenant has that extension.
+    #[must_use]
+    pub fn is_extension_elsewhere(&self, tenant: TenantId, dialled: &str) -> bool {
+        let others = self.tenants.iter().filter(|(other, _)| **other != tenant);
+        others
+            .into_iter()
+            .any(|(_, tenancy)| tenancy.extensions.contains_key(dialled))
+    }
+
     /// An active phone.
     #[must_use]
     pub fn device(&self, device: DeviceId) -> Option<&Device> {

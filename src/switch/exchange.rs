@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use strowger_media::{MediaEvent, MediaLegId};
 use strowger_model::capture::{CaptureMeta, StreamMeta};
+use strowger_model::trunk::TrunkKind;
 use strowger_model::{CallId, CaptureId, HangupCause, TenantId, TrunkId, World, number};
 use strowger_rooms::Rooms;
 use strowger_sip::{Command, DialogKey, EndReason, Incoming, Origin, SipEvent, Target, TrunkTarget};
@@ -426,6 +427,7 @@ impl Exchange {
             },
         );
         self.settle(id, now);
+        self.guarded(id, now, |call, scene| call.begin(scene));
         id
     }
 
@@ -453,7 +455,9 @@ impl Exchange {
             tracing::error!(call_id = %id, "a call broke; it is ended");
             if catch_unwind(AssertUnwindSafe(|| call.abort(&mut scene))).is_err() {
                 tracing::error!(call_id = %id, "a broken call could not be ended in order; it is dropped");
-                self.calls.remove(&id);
+                if let Some(wake) = self.calls.remove(&id).and_then(|entered| entered.wake) {
+                    self.wakes.remove(&(wake, id));
+                }
                 return;
             }
         }
@@ -545,8 +549,8 @@ impl Exchange {
     }
 
     fn invite(&self, dialog: DialogKey, invite: Invite) -> Option<Command> {
-        let (target, auth) = match invite.target {
-            InviteTarget::Phone(binding) => (Target::Binding(Box::new(binding)), None),
+        let (target, auth, from_host) = match invite.target {
+            InviteTarget::Phone(binding) => (Target::Binding(Box::new(binding)), None, None),
             InviteTarget::Trunk(id) => {
                 let trunk = self.directory.trunk(id)?;
                 let addr: SocketAddr = self.supply.trunk_address(id)?;
@@ -558,7 +562,9 @@ impl Exchange {
                     transport: trunk.transport,
                     user: invite.to_user.clone(),
                 };
-                (Target::Trunk(target), Some(id))
+                // A provider that we register with knows us by its own domain.
+                let from_host = (trunk.kind == TrunkKind::Registration).then(|| trunk.host.clone());
+                (Target::Trunk(target), Some(id), from_host)
             }
         };
         Some(Command::Invite(Box::new(strowger_sip::Invite {
@@ -566,7 +572,7 @@ impl Exchange {
             target,
             from_user: invite.from_user,
             from_display: invite.from_display,
-            from_host: None,
+            from_host,
             to_user: invite.to_user,
             offer: invite.offer,
             auth,

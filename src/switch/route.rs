@@ -130,11 +130,12 @@ pub fn decide(input: &RouteInput<'_>) -> Decision {
         Asker::Trunk(trunk) => asks.of_trunk_call(trunk),
         Asker::Device { .. } | Asker::Tenant(_) => asks.of_inside_call(),
     };
+    let nowhere = route == Route::Refused(HangupCause::NotFound) && !matches!(input.asker, Asker::Trunk(_));
     Decision {
+        foreign: nowhere && directory.is_extension_elsewhere(tenant, &asks.written()),
         route,
         tenant: Some(tenant),
         number,
-        foreign: false,
     }
 }
 

@@ -45,8 +45,17 @@ pub struct Placement {
     pub from_number: String,
 }
 
+/// What a call does first.
+#[derive(Debug)]
+pub(super) enum Pending {
+    /// What the decision about a caller says.
+    Follow(Route),
+    /// Reach the called party of a placed call.
+    Reach(Route),
+}
+
 impl Call {
-    /// Takes a caller in and does at once what the decision says.
+    /// Takes a caller in; [`Call::begin`] does what the decision says.
     #[must_use]
     pub fn arrive(arrival: Arrival, tenant: TenantId, decision: Decision, scene: &mut Scene<'_>) -> Self {
         let (direction, call_type) = match (&arrival.trunk, &decision.route) {
@@ -77,11 +86,12 @@ impl Call {
         call.row.transcribe = call.policy.auto_transcribe;
         call.take_caller(arrival, scene);
         call.write_begin();
-        call.follow(decision.route, scene);
+        call.pending = Some(Pending::Follow(decision.route));
         call
     }
 
-    /// Places a call: invites the called party, and brings it together with `from` once it has answered.
+    /// Takes an order to call somebody; [`Call::begin`] invites the called party, which is brought together with
+    /// `from` once it has answered.
     #[must_use]
     pub fn place(order: PlaceCall, placement: Placement, scene: &mut Scene<'_>) -> Self {
         let (direction, call_type) = match placement.route {
@@ -110,15 +120,28 @@ impl Call {
         call.recorder = Recorder::wanted(call.policy.recorded_by(order.record, None));
         call.row.transcribe = order.transcribe || call.policy.auto_transcribe;
         call.write_begin();
-        let timeout = order.ring_timeout.unwrap_or(call.policy.ring_timeout);
         call.order = Some(Box::new(order));
-        let callees = match placement.route {
-            Route::User { user, phones, .. } => Callee::phones(user, &phones, scene),
-            Route::Trunk { trunk, number } => vec![Callee::Trunk { trunk, number }],
-            Route::Flow(_) | Route::Voicemail(_) | Route::Room(_) | Route::Refused(_) => Vec::new(),
-        };
-        call.ring(vec![callees], timeout, None, None, scene);
+        call.pending = Some(Pending::Reach(placement.route));
         call
+    }
+
+    /// Does what the call is for. Its row and its caller stand already, so that a call which breaks here
+    /// is ended like any other.
+    pub fn begin(&mut self, scene: &mut Scene<'_>) {
+        match self.pending.take() {
+            None => {}
+            Some(Pending::Follow(route)) => self.follow(route, scene),
+            Some(Pending::Reach(route)) => {
+                let callees = match route {
+                    Route::User { user, phones, .. } => Callee::phones(user, &phones, scene),
+                    Route::Trunk { trunk, number } => vec![Callee::Trunk { trunk, number }],
+                    Route::Flow(_) | Route::Voicemail(_) | Route::Room(_) | Route::Refused(_) => Vec::new(),
+                };
+                let asked = self.order.as_ref().and_then(|order| order.ring_timeout);
+                let timeout = asked.unwrap_or(self.policy.ring_timeout);
+                self.ring(vec![callees], timeout, None, None, scene);
+            }
+        }
     }
 
     fn with_row(row: record::Call, scene: &Scene<'_>) -> Self {
@@ -131,6 +154,7 @@ impl Call {
             act: Act::Waiting,
             then: None,
             order: None,
+            pending: None,
             recorder: Recorder::default(),
             events: Vec::new(),
             last_play: 0,

@@ -18,6 +18,7 @@ mod ringing;
 mod talk;
 mod view;
 
+use begin::Pending;
 pub use begin::{Arrival, Placement};
 pub use output::{Input, Invite, InviteTarget, MediaOrder, Output, Said, Signal, Tap, Tapped};
 
@@ -58,6 +59,8 @@ pub struct Call {
     then: Option<Then>,
     /// The order of a placed call, until its called party has answered.
     order: Option<Box<PlaceCall>>,
+    /// What it does first.
+    pending: Option<Pending>,
     recorder: Recorder,
     events: Vec<CallEvent>,
     last_play: u64,

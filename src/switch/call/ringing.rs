@@ -164,7 +164,7 @@ impl Call {
             .supply
             .open_leg(self.row.id, toward)
             .ok_or(HangupCause::Congestion)?;
-        let (from_user, from_display) = self.shown_to(callee, ringing.shown.as_deref());
+        let (from_user, from_display) = self.shown_to(callee, ringing.shown.as_deref(), scene);
         let first = self.near_codec();
         let mut leg = self.new_leg(callee, toward, party, scene);
         leg.give_audio(open, random_id(scene));
@@ -216,20 +216,31 @@ impl Call {
     }
 
     /// The number and name that a callee sees.
-    fn shown_to(&self, callee: &Callee, shown: Option<&str>) -> (String, Option<String>) {
+    fn shown_to(&self, callee: &Callee, shown: Option<&str>, scene: &Scene<'_>) -> (String, Option<String>) {
         if let Some(shown) = shown {
             return (shown.to_owned(), None);
         }
-        let from_us = self.near_leg().is_none_or(|near| near.trunk.is_none());
+        let own = || (self.row.from_number.clone(), self.row.from_name.clone());
         match callee {
-            Callee::Trunk { .. } if from_us && !self.policy.caller_number.is_empty() => {
-                (self.policy.caller_number.clone(), None)
-            }
             // The `from` of a placed call is rung to talk with the party that has answered.
             Callee::Phone { .. } if self.near_leg().is_some_and(|near| near.side == Side::Callee) => {
                 (self.row.to_number.clone(), None)
             }
-            Callee::Phone { .. } | Callee::Trunk { .. } => (self.row.from_number.clone(), self.row.from_name.clone()),
+            Callee::Phone { .. } => own(),
+            // A caller from outside keeps their number.
+            Callee::Trunk { .. } if self.near_leg().is_some_and(|near| near.trunk.is_some()) => own(),
+            Callee::Trunk { .. } => {
+                let is_ours = scene.directory.number(&self.row.from_number).is_some();
+                let set = Some(self.policy.caller_number.clone()).filter(|number| !number.is_empty() && !is_ours);
+                let only = || {
+                    scene
+                        .directory
+                        .only_number(self.row.tenant)
+                        .map(|number| number.number.clone())
+                };
+                let outside = set.or_else(|| only().filter(|_| !is_ours));
+                outside.map_or_else(own, |number| (number, None))
+            }
         }
     }
 

@@ -199,6 +199,8 @@ pub(crate) struct Counters {
     legs: AtomicU64,
     pub open: AtomicU64,
     pub most_open: AtomicU64,
+    /// The next leg that is opened breaks its call.
+    pub(crate) breaks: std::sync::atomic::AtomicBool,
     bound: Mutex<BTreeMap<DeviceId, Vec<Binding>>>,
 }
 
@@ -230,6 +232,7 @@ impl Supply for Counters {
     }
 
     fn open_leg(&self, _: CallId, _: Option<IpAddr>) -> Option<OpenLeg> {
+        assert!(!self.breaks.swap(false, Ordering::Relaxed), "as the test wants it");
         if self.open.load(Ordering::Relaxed) >= self.most_open.load(Ordering::Relaxed) {
             return None;
         }

@@ -454,6 +454,40 @@ fn at_the_limit_and_while_draining_calls_are_refused_with_503() {
 }
 
 #[test]
+fn a_call_that_breaks_is_ended_and_takes_no_other_with_it() {
+    let mut bench = Bench::new();
+    let first = bench.ada_dials("101");
+    let bob = bench.in_state(Far::Called)[0];
+    for origin_is_outside in [true, false] {
+        bench.supply.breaks.store(true, std::sync::atomic::Ordering::Relaxed);
+        let broken = if origin_is_outside {
+            bench.outsider_dials(BOB_NUMBER)
+        } else {
+            bench.ada_dials("+15555550123")
+        };
+        assert_eq!(rejected(&bench, broken), Some(500));
+        assert_eq!(last(&bench), (CallState::Failed, HangupCause::InternalError));
+    }
+    bench.answers(bob);
+    bench.acknowledges(first);
+    bench.hangs_up(first);
+    assert_eq!(last(&bench), (CallState::Completed, HangupCause::Normal));
+    all_quiet(&mut bench);
+}
+
+#[test]
+fn an_extension_that_only_another_tenant_has_is_not_found_and_noted() {
+    let mut bench = Bench::new();
+    bench.change(|parts| {
+        parts.trunks.clear();
+        parts.users[2].extension = Some("777".to_owned());
+    });
+    let ada = bench.ada_dials("777");
+    assert_eq!((rejected(&bench, ada), bench.crossed), (Some(404), 1));
+    all_quiet(&mut bench);
+}
+
+#[test]
 fn no_free_port_refuses_a_call_and_leaves_nothing() {
     let mut bench = Bench::new();
     bench.supply.most_open.store(0, std::sync::atomic::Ordering::Relaxed);
