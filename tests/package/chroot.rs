@@ -3,7 +3,7 @@
 
 use crate::unit::Unit;
 use anyhow::{Context, Result, bail};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -59,6 +59,9 @@ impl Chroot {
     /// # Errors
     /// We are not root, or no mirror answers.
     pub(crate) async fn new(scripts: &Path, cache: &Path) -> Result<Self> {
+        if std::fs::metadata("/proc/self")?.uid() != 0 {
+            bail!("this test makes a chroot and mounts in it: run it as root, in a virtual machine or a container");
+        }
         let base = cache.join("bookworm.tar");
         output(Command::new(scripts.join("base-tree")).arg(&base)).await?;
         let chroot = Self {
