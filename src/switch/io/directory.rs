@@ -75,12 +75,14 @@ impl DirectoryCache {
 
     async fn keep(self: Arc<Self>, store: Store, mut kept: Kept, ended: tokio_util::sync::CancellationToken) {
         let mut silent = false;
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             // Each branch may be dropped half-way: nothing has begun in it.
             tokio::select! {
                 () = ended.cancelled() => return,
                 () = self.look.notified() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                _ = look.tick() => {}
             }
             let version = match store.directory().version().await {
                 Ok(version) => version,

@@ -270,7 +270,7 @@ fn never() -> Attempt {
 fn write(store: Store, line: Line, pause: Duration) -> Attempt {
     Box::pin(async move {
         if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep_until(tokio::time::Instant::now() + pause).await;
         }
         let outcome = put(&store, &line).await;
         (line, outcome)

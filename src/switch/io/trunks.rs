@@ -44,6 +44,7 @@ impl Trunks {
 
     async fn run(self, mut changes: tokio::sync::watch::Receiver<Arc<Directory>>, ending: CancellationToken) {
         let mut held: HashMap<TrunkId, Held> = HashMap::new();
+        let mut again = tokio::time::interval(LOOK_UP_EVERY);
         loop {
             let directory = changes.borrow_and_update().clone();
             self.follow(&directory, &mut held).await;
@@ -51,7 +52,7 @@ impl Trunks {
             tokio::select! {
                 () = ending.cancelled() => return,
                 changed = changes.changed() => if changed.is_err() { return },
-                () = tokio::time::sleep(LOOK_UP_EVERY) => {}
+                _ = again.tick() => {}
             }
         }
     }

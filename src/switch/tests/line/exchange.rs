@@ -22,7 +22,7 @@ pub(crate) struct House {
     pub(crate) shutdown: Shutdown,
     pub(crate) tenant: TenantId,
     pub(crate) sip: SocketAddr,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 pub(crate) fn any() -> SocketAddr {
@@ -111,6 +111,12 @@ impl House {
             };
             let _: TrunkId = scope.trunks().create(&Actor::system(), new).await.unwrap().id;
         }
+        Self::with_switch(folder, store, tenant).await
+    }
+
+    /// Starts the switch over a store, as after a restart.
+    pub(crate) async fn with_switch(folder: tempfile::TempDir, store: Store, tenant: TenantId) -> Self {
+        let world: Arc<dyn World> = Arc::new(SystemWorld);
         let shutdown = Shutdown::new();
         let (media, media_events) = MediaHandle::start(media(), world.as_ref()).unwrap();
         let parts = Parts {
@@ -133,8 +139,16 @@ impl House {
             shutdown,
             tenant,
             sip,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// Ends the switch and keeps what is at rest.
+    pub(crate) async fn stop(self) -> (tempfile::TempDir, Store, TenantId) {
+        self.shutdown.force();
+        self.shutdown.tasks().close();
+        self.shutdown.tasks().wait().await;
+        (self.folder, self.store, self.tenant)
     }
 
     /// Looks until something is there.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use strowger_host::Shutdown;
 use strowger_media::sdp::{Preference, Session};
-use strowger_media::{Codec, MediaEvent, MediaHandle, OpenLeg, PlayId, tone};
+use strowger_media::{Codec, Direction, MediaEvent, MediaHandle, OpenLeg, PlayId, tone};
 use strowger_model::trunk::Transport;
 use strowger_model::{CallId, TrunkId, World};
 use strowger_sip::{
@@ -203,6 +203,22 @@ impl Partner {
         let talk = Talk { dialog, open, session };
         self.speaks(&talk);
         talk
+    }
+
+    /// Offers another direction, and connects as agreed.
+    pub(crate) async fn reoffers(&mut self, talk: &mut Talk, way: Direction) {
+        talk.session.want(way);
+        let (dialog, body) = (talk.dialog, talk.session.offer(Codec::Pcmu));
+        self.sip.send(Command::Reoffer { dialog, body }).await.unwrap();
+        let body = self
+            .wait(|event| match event {
+                SipEvent::ReofferAnswered { body, .. } => Some(body),
+                SipEvent::ReofferFailed { status, .. } => panic!("refused with {status}"),
+                _ => None,
+            })
+            .await;
+        let agreed = talk.session.accept_answer(&body).unwrap();
+        self.media.connect(talk.open.leg, agreed);
     }
 
     /// Waits until audio of the other side arrives.
