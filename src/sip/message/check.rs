@@ -58,7 +58,14 @@ const SINGLE: [(Name, &str); 7] = [
 ///
 /// What to answer, except to an ACK, which is never answered.
 pub fn request(message: &mut Message, carrier: Carrier) -> Result<(), Refusal> {
-    let Start::Request { method, uri, version } = message.start.clone() else {
+    judge_line(message)?;
+    common(message)?;
+    length(message, carrier)?;
+    judge(message)
+}
+
+fn judge_line(message: &Message) -> Result<(), Refusal> {
+    let Start::Request { method, uri, version } = &message.start else {
         return Err(bad("Not a Request"));
     };
     if !version.eq_ignore_ascii_case("SIP/2.0") {
@@ -74,13 +81,18 @@ pub fn request(message: &mut Message, carrier: Carrier) -> Result<(), Refusal> {
     if !is_token(method.as_str()) || uri.is_empty() || uri.contains([' ', '<', '>', '"']) {
         return Err(bad("Bad Request-Line"));
     }
-    common(message)?;
-    if message.cseq().is_none_or(|cseq| cseq.method != method) {
+    Ok(())
+}
+
+fn judge(message: &Message) -> Result<(), Refusal> {
+    let Start::Request { method, uri, .. } = &message.start else {
+        return Err(bad("Not a Request"));
+    };
+    if message.cseq().is_none_or(|cseq| cseq.method != *method) {
         return Err(bad("CSeq Method Mismatch"));
     }
-    request_uri(&uri)?;
-    contacts(message, &method)?;
-    length(message, carrier)?;
+    request_uri(uri)?;
+    contacts(message, method)?;
     if message.values(Name::Date).any(|date| !date.ends_with("GMT")) {
         return Err(bad("Bad Date"));
     }
@@ -96,8 +108,8 @@ pub fn request(message: &mut Message, carrier: Carrier) -> Result<(), Refusal> {
         }
         Some(Ok(_)) | None => {}
     }
-    extensions(message, &method)?;
-    body(message, &method)
+    extensions(message, method)?;
+    body(message, method)
 }
 
 /// Whether a response is one we may look at.

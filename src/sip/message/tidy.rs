@@ -5,6 +5,7 @@
 
 use super::parse::ParseError;
 use super::{MAX_HEAD, MAX_HEADERS, MAX_LINE};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Where the head ends and the body begins, looking for the first empty line; `None` when there is none.
@@ -32,6 +33,7 @@ pub(super) fn lines(head: &[u8]) -> Result<(String, Vec<Range<usize>>), ParseErr
     let mut out = String::with_capacity(text.len());
     let mut lines: Vec<Range<usize>> = Vec::with_capacity(24);
     for line in text.split('\n') {
+        let line = line.strip_suffix('\r').unwrap_or(line);
         if line.is_empty() {
             continue;
         }
@@ -39,13 +41,13 @@ pub(super) fn lines(head: &[u8]) -> Result<(String, Vec<Range<usize>>), ParseErr
         if folded {
             // RFC 3261 §7.3.1: a fold is one blank.
             out.push(' ');
-            out.push_str(line.trim_start_matches([' ', '\t']));
+            push(&mut out, line.trim_start_matches([' ', '\t']));
             if let Some(last) = lines.last_mut() {
                 last.end = out.len();
             }
         } else {
             let begin = out.len();
-            out.push_str(line);
+            push(&mut out, line);
             lines.push(begin..out.len());
         }
         if lines.last().is_some_and(|line| line.len() > MAX_LINE) || lines.len() > MAX_HEADERS + 1 {
@@ -55,16 +57,19 @@ pub(super) fn lines(head: &[u8]) -> Result<(String, Vec<Range<usize>>), ParseErr
     Ok((out, lines))
 }
 
-fn decode(head: &[u8]) -> String {
-    let text = match std::str::from_utf8(head) {
-        Ok(text) => text.to_owned(),
-        Err(_) => latin1_lines(head),
-    };
-    // A stray CR may end a line for whoever reads what we echo, and some databases refuse NUL.
-    if text.bytes().any(|byte| byte == 0 || byte == b'\r') {
-        text.replace("\r\n", "\n").replace(['\0', '\r'], " ")
+/// A stray CR may end a line for whoever reads what we echo, and some databases refuse NUL.
+fn push(out: &mut String, line: &str) {
+    if line.bytes().any(|byte| matches!(byte, 0 | b'\r')) {
+        out.extend(line.chars().map(|c| if matches!(c, '\0' | '\r') { ' ' } else { c }));
     } else {
-        text
+        out.push_str(line);
+    }
+}
+
+fn decode(head: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(head) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(latin1_lines(head)),
     }
 }
 
