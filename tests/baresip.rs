@@ -180,6 +180,26 @@ impl Baresip {
             .find(|path| path.to_string_lossy().ends_with("-dec.wav"))
     }
 
+    /// What the phone heard, decoded.
+    ///
+    /// # Errors
+    /// It heard nothing, or the file is no WAV.
+    pub fn heard_sound(&self) -> Result<crate::scene::Sound> {
+        let path = self.heard().context("the phone wrote no file of what it heard")?;
+        let mut file = hound::WavReader::open(path)?;
+        let rate_hz = file.spec().sample_rate;
+        // The header is written when the phone ends; until then the samples are read as far as they go.
+        let samples = file
+            .samples::<i16>()
+            .map_while(Result::ok)
+            .map(|sample| f32::from(sample) / 32_768.0)
+            .collect();
+        Ok(crate::scene::Sound {
+            rate_hz,
+            channels: vec![samples],
+        })
+    }
+
     fn log_end(&self) -> String {
         let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();

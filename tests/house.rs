@@ -28,8 +28,13 @@ const LAYERS: &[(&str, u8)] = &[
 
 /// The worker must be able to crash without a call noticing, so it knows nothing of calls. It reads flows
 /// (a pure crate) to learn which texts a published version speaks.
-const WORKER_MAY_USE: &[&str] =
-    &["strowger-store", "strowger-media", "strowger-ivr", "strowger-model", "strowger-host"];
+const WORKER_MAY_USE: &[&str] = &[
+    "strowger-store",
+    "strowger-media",
+    "strowger-ivr",
+    "strowger-model",
+    "strowger-host",
+];
 
 fn manifests() -> BTreeMap<String, toml::Table> {
     let mut folders: Vec<PathBuf> = std::fs::read_dir(root().join("src"))

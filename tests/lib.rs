@@ -7,6 +7,7 @@ pub mod baresip;
 pub mod patience;
 pub mod process;
 pub mod sandbox;
+pub mod scene;
 pub mod sipp;
 pub mod speech;
 pub mod tone;

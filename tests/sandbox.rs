@@ -90,6 +90,9 @@ impl Sandbox {
         command
             .args(["sandbox", "--http", "127.0.0.1:0", "--sip", "127.0.0.1:0"])
             .args(arguments);
+        if let Some(models) = std::env::var_os("STROWGER_TEST_MODELS") {
+            command.arg("--models").arg(models);
+        }
         command.envs(environment.iter().copied()).stdout(Stdio::piped());
         let mut child = process::start(&mut command)?;
         let stdout = child.stdout.take().context("no standard output")?;

@@ -1,0 +1,6 @@
+//! Commands that run and end.
+
+pub(crate) mod config;
+pub(crate) mod flow;
+pub(crate) mod models;
+pub(crate) mod settings;

@@ -1,0 +1,144 @@
+//! `strowger sandbox`: a throw-away instance for trying, testing and measuring.
+//!
+//! It makes a folder, fills a demo tenant, runs the ordinary daemon with an ordinary worker, prints one
+//! line of JSON when every port answers, and takes the folder away when it is told to end. After a
+//! crash the folder stays, with its configuration, so that `strowger serve --config` can pick it up.
+
+mod card;
+mod stage;
+
+use crate::serve::{self, Daemon};
+use anyhow::{Context, Result, bail};
+use card::Card;
+use clap::Args;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+use strowger_host::{Config, Shutdown, log};
+
+/// How the instance is to be.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Options {
+    /// Where the console and the REST interface listen.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    http: SocketAddr,
+    /// Where SIP listens, on UDP and TCP.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    sip: SocketAddr,
+    /// Another database than SQLite in the folder; it should be empty.
+    #[arg(long)]
+    database: Option<String>,
+    /// A provider: calls from this address are its, and numbers beginning with + go to it.
+    #[arg(long)]
+    trunk: Option<SocketAddr>,
+    /// The folder with speech models; without it, transcripts wait for a model.
+    #[arg(long)]
+    models: Option<PathBuf>,
+    /// Sets up what the benchmark dials: 1000 bridge, 1001 bridge and record, 1003 flow; calls come from
+    /// 127.0.0.1:7060 and go to 127.0.0.1:7070; devices u00000/p00000 and so on.
+    #[arg(long)]
+    bench: bool,
+    /// How many devices the benchmark can register.
+    #[arg(long, default_value_t = 10_000)]
+    bench_devices: u32,
+    /// What is logged, to standard error.
+    #[arg(long, default_value = "warn")]
+    log: String,
+}
+
+/// Runs it until it is told to end.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let folder = tempfile::Builder::new()
+        .prefix("strowger-sandbox-")
+        .tempdir()
+        .context("cannot make a folder")?;
+    let file = write_config(folder.path(), options)?;
+    let config = Config::load(Some(&file))?;
+    log::start(&config.log)?;
+    serve::runtime()?.block_on(async {
+        let staged = stage::fill(&config, options)
+            .await
+            .context("cannot fill the demo tenant")?;
+        let shutdown = Shutdown::new();
+        let daemon = Daemon::start(&config, Some(&file), &shutdown).await?;
+        let card = Card::of(&daemon, &staged, &config).await?;
+        if let Err(error) = stage::until_ready(&daemon, &staged).await {
+            eprintln!("strowger: {error:#}; callers of the flow's number are refused until then");
+        }
+        println!("{}", serde_json::to_string(&card)?);
+        daemon.run_until_told(&config, &shutdown).await;
+        Ok::<(), anyhow::Error>(())
+    })?;
+    folder.close().context("cannot take the folder away")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_config(folder: &Path, options: &Options) -> Result<PathBuf> {
+    let http = fixed(options.http, Kind::Tcp)?;
+    let sip = fixed(options.sip, Kind::Both)?;
+    let table = toml::toml! {
+        [worker]
+        supervise = true
+        [media]
+        bind = "127.0.0.1"
+    };
+    let mut table = table;
+    let text = |value: &Path| value.to_str().map(str::to_owned).context("a folder with an odd name");
+    let mut set = |section: &str, key: &str, value: toml::Value| {
+        let entry = table
+            .entry(section)
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        if let Some(section) = entry.as_table_mut() {
+            section.insert(key.to_owned(), value);
+        }
+    };
+    let list = |address: SocketAddr| toml::Value::Array(vec![toml::Value::String(address.to_string())]);
+    set("http", "listen", list(http));
+    set("sip", "udp", list(sip));
+    set("sip", "tcp", list(sip));
+    set("sip", "requests_per_second", toml::Value::Integer(100_000));
+    set("sip", "max_calls", toml::Value::Integer(5000));
+    set("log", "level", toml::Value::String(options.log.clone()));
+    if let Some(url) = &options.database {
+        set("database", "url", toml::Value::String(url.clone()));
+    }
+    if let Some(models) = &options.models {
+        let models = models
+            .canonicalize()
+            .with_context(|| format!("no folder {}", models.display()))?;
+        set("worker", "models_dir", toml::Value::String(text(&models)?));
+    }
+    let data = text(folder)?;
+    table.insert("data_dir".to_owned(), toml::Value::String(data));
+    let file = folder.join("strowger.toml");
+    std::fs::write(&file, toml::to_string(&table)?).context("cannot write the configuration")?;
+    Ok(file)
+}
+
+enum Kind {
+    Tcp,
+    Both,
+}
+
+/// An address with a port of its own: a restart on the same configuration must find the same one.
+fn fixed(address: SocketAddr, kind: Kind) -> Result<SocketAddr> {
+    if address.port() != 0 {
+        return Ok(address);
+    }
+    for _ in 0..100 {
+        let listener = TcpListener::bind(address).context("no free port")?;
+        let found = listener.local_addr()?;
+        let fits = match kind {
+            Kind::Tcp => true,
+            Kind::Both => UdpSocket::bind(found).is_ok(),
+        };
+        if fits {
+            return Ok(found);
+        }
+    }
+    bail!("no port is free on both UDP and TCP at {}", address.ip())
+}
+
+/// How long the instance may take to render its flow's texts before it says so.
+const RENDERING: Duration = Duration::from_secs(30);

@@ -1,0 +1,277 @@
+//! The daemon: how the parts are wired, started in order and ended in order.
+
+use crate::worker_child::WorkerChild;
+use anyhow::{Context, Result};
+use axum::Router;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use strowger_access::{Access, AccessConfig};
+use strowger_api::ApiState;
+use strowger_console::{ConsoleConfig, ConsoleState};
+use strowger_host::metrics::Metrics;
+use strowger_host::{Config, Shutdown, log, service};
+use strowger_media::{MediaConfig, MediaHandle};
+use strowger_model::World;
+use strowger_model::settings::Layer;
+use strowger_sip::{Limits, SipConfig};
+use strowger_store::{Store, StoreConfig, SystemWorld, keys};
+use strowger_switch::io::{self as switch, SwitchHandle};
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+
+/// How long tasks may take to end once they are told to.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// `strowger serve`.
+pub(crate) fn run(file: Option<&Path>) -> Result<ExitCode> {
+    let config = Config::load(file)?;
+    log::start(&config.log)?;
+    runtime()?.block_on(async {
+        let shutdown = Shutdown::new();
+        let daemon = Daemon::start(&config, file, &shutdown).await?;
+        daemon.greet(&config).await?;
+        daemon.run_until_told(&config, &shutdown).await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The runtime of HTTP, SIP and rows. Media has threads of its own.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("strowger")
+        .build()
+        .context("cannot start the runtime")
+}
+
+/// Opens the store that the configuration names.
+pub(crate) async fn open_store(config: &Config) -> Result<Store> {
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("cannot make the folder {} (data_dir)", config.data_dir.display()))?;
+    let world = SystemWorld;
+    let master_key = keys::load_or_create(&config.master_key_file, &world)
+        .context("cannot load the master key (master_key_file)")?;
+    let store = StoreConfig {
+        url: config.database_url(),
+        data_dir: config.data_dir.clone(),
+        master_key,
+    };
+    Store::open(&store, Arc::new(world))
+        .await
+        .context("cannot open the database (database.url)")
+}
+
+/// The platform tier of the settings, for a command that runs beside the daemon.
+pub(crate) fn platform_settings(file: Option<&Path>) -> Result<Layer> {
+    let config = Config::load(file)?;
+    runtime()?.block_on(async {
+        let store = open_store(&config).await?;
+        let layer = store.platform_settings().layer().await?;
+        store.close().await;
+        Ok(layer)
+    })
+}
+
+/// The running parts.
+pub(crate) struct Daemon {
+    store: Store,
+    access: Access,
+    switch: SwitchHandle,
+    worker: Option<WorkerChild>,
+}
+
+impl Daemon {
+    /// Starts everything; returns when every port answers.
+    pub(crate) async fn start(config: &Config, file: Option<&Path>, shutdown: &Shutdown) -> Result<Self> {
+        let metrics = Metrics::install().context("cannot install the metrics registry")?;
+        let world: Arc<dyn World> = Arc::new(SystemWorld);
+        let store = open_store(config).await?;
+        let access = Access::new(
+            store.clone(),
+            Arc::clone(&world),
+            AccessConfig {
+                secure_cookies: config.http.secure_cookies,
+                ..AccessConfig::default()
+            },
+        );
+        let (media, media_events) =
+            MediaHandle::start(media_config(config), world.as_ref()).context("cannot start media")?;
+        let parts = switch::Parts {
+            store: store.clone(),
+            world: Arc::clone(&world),
+            sip: sip_config(config),
+            media,
+            media_events,
+            max_calls: config.sip.max_calls,
+            reserve_bytes: config.recording.reserve_bytes,
+        };
+        let switch = switch::start(parts, shutdown)
+            .await
+            .context("cannot start the switch")?;
+        let router = router(config, &store, &access, &switch, &metrics, Arc::clone(&world), shutdown);
+        for address in &config.http.listen {
+            listen(*address, router.clone(), shutdown).await?;
+        }
+        let worker = worker(config, file, shutdown)?;
+        tidy(&metrics, shutdown);
+        service::ready();
+        let health = switch.clone();
+        service::feed_watchdog(shutdown, move || health.is_alive());
+        Ok(Self {
+            store,
+            access,
+            switch,
+            worker,
+        })
+    }
+
+    /// The store.
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The switch.
+    pub(crate) const fn switch(&self) -> &SwitchHandle {
+        &self.switch
+    }
+
+    /// The process id of the supervised worker; 0 when there is none.
+    pub(crate) fn worker_pid(&self) -> u32 {
+        self.worker.as_ref().map_or(0, WorkerChild::pid)
+    }
+
+    /// Says where the console is and, on a fresh installation, the one-time code.
+    async fn greet(&self, config: &Config) -> Result<()> {
+        for address in &config.http.listen {
+            info!("the console is at http://{address}");
+        }
+        if let Some(code) = self.access.first_run_code().await? {
+            // The code is of use once, to whoever may read this log, which is the point of it.
+            warn!("no administrator yet: open the console and use the one-time code {code}");
+        }
+        Ok(())
+    }
+
+    /// Runs until a signal, then ends in two stages.
+    pub(crate) async fn run_until_told(&self, config: &Config, shutdown: &Shutdown) {
+        let switch = self.switch.clone();
+        shutdown
+            .run(config.shutdown.drain, GRACE, move || switch.count() == 0)
+            .await;
+        service::stopping();
+        self.store.close().await;
+    }
+}
+
+fn media_config(config: &Config) -> MediaConfig {
+    let (first, last) = config.media.ports;
+    MediaConfig {
+        bind: config.media.bind,
+        advertised: config.media.advertised,
+        ports: first..=last,
+        threads: config.media.threads,
+        silence_after: config.media.silence_timeout,
+        ..MediaConfig::default()
+    }
+}
+
+fn sip_config(config: &Config) -> SipConfig {
+    SipConfig {
+        udp: config.sip.udp.clone(),
+        tcp: config.sip.tcp.clone(),
+        advertised: config.sip.advertised,
+        user_agent: config.sip.user_agent.clone(),
+        limits: Limits {
+            dialogs: config.sip.max_calls.saturating_mul(4),
+            messages_per_second: config.sip.requests_per_second,
+            ..Limits::default()
+        },
+        ..SipConfig::default()
+    }
+}
+
+fn router(
+    config: &Config,
+    store: &Store,
+    access: &Access,
+    switch: &SwitchHandle,
+    metrics: &Metrics,
+    world: Arc<dyn World>,
+    shutdown: &Shutdown,
+) -> Router {
+    let api = ApiState::new(access.clone(), Arc::new(switch.clone()), metrics.clone())
+        .with_public_metrics(config.http.metrics_public)
+        .ending_with(shutdown.soft().clone());
+    let server = config
+        .sip
+        .udp
+        .first()
+        .or(config.sip.tcp.first())
+        .map(ToString::to_string);
+    let console = ConsoleConfig {
+        store: store.clone(),
+        access: access.clone(),
+        exchange: Arc::new(switch.clone()),
+        world,
+        zone: "UTC".to_owned(),
+        sip_server: server.unwrap_or_default(),
+        facts: vec![
+            ("Version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            ("Data".to_owned(), config.data_dir.display().to_string()),
+        ],
+        shutdown: shutdown.soft().clone(),
+    };
+    strowger_api::router(api)
+        .merge(strowger_console::router(ConsoleState::new(console)))
+        .fallback(strowger_console::not_found)
+}
+
+async fn listen(address: SocketAddr, router: Router, shutdown: &Shutdown) -> Result<()> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} (http.listen)"))?;
+    let end = shutdown.hard().clone();
+    shutdown.tasks().spawn(async move {
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let served = axum::serve(listener, service)
+            .with_graceful_shutdown(end.cancelled_owned())
+            .await;
+        if let Err(error) = served {
+            warn!(%address, "HTTP ended: {error}");
+        }
+    });
+    Ok(())
+}
+
+fn worker(config: &Config, file: Option<&Path>, shutdown: &Shutdown) -> Result<Option<WorkerChild>> {
+    if !config.worker.supervise {
+        return Ok(None);
+    }
+    let mut arguments = vec!["serve".to_owned()];
+    if let Some(file) = file {
+        arguments.extend(["--config".to_owned(), file.display().to_string()]);
+    }
+    let child = WorkerChild::beside_us(arguments, Vec::new())?;
+    if !child.program.is_file() {
+        warn!(program = %child.program.display(), "there is no worker: recordings and transcripts wait until one runs");
+        return Ok(None);
+    }
+    shutdown.tasks().spawn(child.clone().supervise(shutdown.clone()));
+    Ok(Some(child))
+}
+
+fn tidy(metrics: &Metrics, shutdown: &Shutdown) {
+    let (metrics, hard) = (metrics.clone(), shutdown.hard().clone());
+    shutdown.tasks().spawn(async move {
+        let mut minute = tokio::time::interval(Duration::from_secs(60));
+        loop {
+            tokio::select! {
+                () = hard.cancelled() => return,
+                _ = minute.tick() => metrics.tidy(),
+            }
+        }
+    });
+}
