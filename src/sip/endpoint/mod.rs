@@ -167,6 +167,7 @@ pub struct Endpoint {
     pings: HashMap<TrunkId, Ping>,
     is_congested: bool,
     is_draining: bool,
+    is_ending: bool,
 }
 
 impl std::fmt::Debug for Endpoint {
@@ -216,6 +217,7 @@ impl Endpoint {
             pings: HashMap::new(),
             is_congested: false,
             is_draining: false,
+            is_ending: false,
         }
     }
 
@@ -358,7 +360,7 @@ impl Endpoint {
     }
 
     fn hang_up_all(&mut self) {
-        self.is_draining = true;
+        (self.is_draining, self.is_ending) = (true, true);
         // In order, so that a run can be repeated from its seed.
         let mut all: Vec<DialogKey> = self.dialogs.keys().copied().collect();
         all.sort_unstable();

@@ -22,8 +22,9 @@ impl Endpoint {
         if self.dialogs.contains_key(&key) {
             return;
         }
+        // While draining, a call that stands may still reach out: whether it does is the switch's to say.
         let found = self.route_of(&invite.target);
-        let Some((path, target, to_host)) = found.filter(|_| !self.is_draining) else {
+        let Some((path, target, to_host)) = found.filter(|_| !self.is_ending) else {
             let reason = reason_of(503).to_owned();
             self.core.tell(SipEvent::Failed {
                 dialog: key,

@@ -123,7 +123,7 @@ async fn receive(socket: Arc<UdpSocket>, local: SocketAddr, queue: mpsc::Sender<
             Err(error) => {
                 // An ICMP error of an earlier datagram, mostly.
                 debug!(%error, "cannot receive");
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                let _ = tokio::time::timeout(Duration::from_millis(1), stop.cancelled()).await;
             }
         }
     }

@@ -112,7 +112,7 @@ impl Hub {
                 Err(error) => {
                     // Out of file descriptors, say: asking again at once would only spin.
                     warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    let _ = tokio::time::timeout(Duration::from_millis(100), self.stop.cancelled()).await;
                 }
             }
         }

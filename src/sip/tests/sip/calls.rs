@@ -532,3 +532,55 @@ fn one_call_at_a_time_has_one_dialog_key() {
     assert_ne!(first, second);
     assert_eq!((first, second), (DialogKey(1), DialogKey(3)));
 }
+
+#[test]
+fn an_update_with_an_offer_is_an_offer_and_one_without_is_a_refresh() {
+    let mut sim = Sim::pair(19);
+    let (_, theirs) = sim.call(2);
+    let find = |sim: &Sim, node: usize, prefix: &str, header: &str| {
+        let (_, text) = sim
+            .sent
+            .iter()
+            .find(|(from, text)| *from == node && text.starts_with(prefix))
+            .unwrap();
+        text.lines().find(|line| line.starts_with(header)).unwrap().to_owned()
+    };
+    let (from, id) = (find(&sim, 0, "ACK", "From:"), find(&sim, 0, "ACK", "Call-ID:"));
+    let to = find(&sim, 0, "ACK", "To:");
+    let update = |number: u32, rest: &str| {
+        format!(
+            "UPDATE sip:10.0.0.2 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKu{number}\r\n{from}\r\n{to}\r\n{id}\r\n\
+             CSeq: {number} UPDATE\r\nContact: <sip:100@10.0.0.1>\r\n{rest}"
+        )
+    };
+    let (source, local) = (node_address(0), node_address(1));
+    let send = |sim: &mut Sim, text: String| {
+        let bytes = Bytes::from(text);
+        sim.input(1, strowger_sip::endpoint::Input::Datagram { source, local, bytes });
+    };
+    send(&mut sim, update(10, "Content-Length: 0\r\n\r\n"));
+    assert!(sim.sent.last().unwrap().1.starts_with("SIP/2.0 200"));
+    send(
+        &mut sim,
+        update(11, "Content-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0"),
+    );
+    assert_eq!(sim.expect(1, reoffer), "v=0");
+    sim.command(
+        1,
+        Command::AnswerReoffer {
+            dialog: theirs,
+            body: body("v=0 updated"),
+        },
+    );
+    assert!(sim.sent.last().unwrap().1.ends_with("v=0 updated"));
+    send(&mut sim, update(9, "Content-Length: 0\r\n\r\n"));
+    assert!(sim.sent.last().unwrap().1.starts_with("SIP/2.0 500"), "out of order");
+    sim.command(
+        1,
+        Command::Bye {
+            dialog: theirs,
+            reason: None,
+        },
+    );
+    sim.settle();
+}

@@ -194,29 +194,3 @@ fn a_stock_parser_sees_what_we_see() {
         }
     }
 }
-
-#[test]
-#[ignore = "a measurement: cargo test --release -p strowger-sip --test sip -- --ignored --nocapture reading"]
-#[expect(clippy::disallowed_methods, reason = "a measurement needs a clock")]
-fn reading_takes_microseconds() {
-    let bytes = Bytes::from_static(crate::torture::PLAIN.as_bytes());
-    let began = std::time::Instant::now();
-    const ROUNDS: u32 = 100_000;
-    for _ in 0..ROUNDS {
-        let mut message = parse(&bytes).unwrap();
-        check::request(&mut message, Carrier::Datagram).unwrap();
-        assert!(
-            message.via().is_some() && message.from().is_some() && message.to().is_some() && message.cseq().is_some()
-        );
-    }
-    println!(
-        "{} bytes: {:?} a message, checked",
-        bytes.len(),
-        began.elapsed() / ROUNDS
-    );
-    let began = std::time::Instant::now();
-    for seed in 0..10_000_000 {
-        read(&mutate(seed, INVITE));
-    }
-    println!("ten million mutated messages: {:?}", began.elapsed());
-}
