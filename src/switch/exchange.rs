@@ -13,7 +13,7 @@ use crate::call::{Placement, Said, Signal, Tap};
 use crate::cause;
 use crate::directory::Directory;
 use crate::journal::Entry;
-use crate::live::{PlaceCall, PlaceError, Steer, SwitchEvent};
+use crate::live::{EventKind, PlaceCall, PlaceError, Steer, SwitchEvent};
 use crate::route::{self, Asker, Load, Route, RouteInput};
 use crate::scene::{Scene, Supply};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -512,6 +512,7 @@ impl Exchange {
             CallOutput::Journal(tenant, entry) => Output::Journal(tenant, entry),
             CallOutput::Tell(kind, cause, live) => {
                 self.sequence += 1;
+                log(call, kind, cause);
                 Output::Tell(Box::new(SwitchEvent {
                     sequence: self.sequence,
                     at: self.world.now(),
@@ -578,6 +579,15 @@ impl Exchange {
             auth,
             headers: Vec::new(),
         })))
+    }
+}
+
+fn log(call: &Call, kind: EventKind, cause: Option<HangupCause>) {
+    let (call_id, tenant, event) = (call.id(), call.tenant(), kind.code());
+    match (kind, cause) {
+        (EventKind::Started, _) => tracing::info!(%call_id, %tenant, event, "a call begins"),
+        (_, Some(cause)) => tracing::info!(%call_id, %tenant, event, %cause, "a call is over"),
+        (_, None) => tracing::debug!(%call_id, %tenant, event, "a call goes on"),
     }
 }
 
