@@ -69,7 +69,7 @@ impl Baresip {
             Ok(TcpStream::connect(("127.0.0.1", control)).await?)
         })
         .await?;
-        let mut phone = Self {
+        let phone = Self {
             stream,
             pending: Vec::new(),
             events: Vec::new(),
@@ -77,7 +77,13 @@ impl Baresip {
             _child: child,
         };
         if setup.registers {
-            phone.event("REGISTER_OK").await?;
+            // The event may have come before anybody listened; the log keeps it.
+            crate::eventually(Duration::from_secs(20), "baresip's registration", || async {
+                let log = phone.log();
+                anyhow::ensure!(log.contains("200 OK"), "its log says: {log}");
+                Ok(())
+            })
+            .await?;
         }
         Ok(phone)
     }
@@ -200,8 +206,12 @@ impl Baresip {
         })
     }
 
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
     fn log_end(&self) -> String {
-        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(12)..].join("\n")
     }

@@ -250,7 +250,7 @@ fn worker(config: &Config, file: Option<&Path>, shutdown: &Shutdown) -> Result<O
     if !config.worker.supervise {
         return Ok(None);
     }
-    let mut arguments = vec!["serve".to_owned()];
+    let mut arguments = vec!["serve".to_owned(), "--supervised".to_owned()];
     if let Some(file) = file {
         arguments.extend(["--config".to_owned(), file.display().to_string()]);
     }

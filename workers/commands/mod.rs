@@ -28,6 +28,9 @@ enum Command {
         /// What this worker is called; unique among those that run at once. The host's name by default.
         #[arg(long)]
         name: Option<String>,
+        /// Ends when the process that started it is gone, so that a daemon that died leaves no worker behind.
+        #[arg(long)]
+        supervised: bool,
     },
     /// Says whether processor, models and espeak-ng are there, and what mends what is not.
     Check,
@@ -66,7 +69,7 @@ fn load(file: Option<&Path>) -> anyhow::Result<Config> {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = arguments.config.as_deref();
     match &arguments.command {
-        Command::Serve { name } => serve::run(config, name.as_deref()),
+        Command::Serve { name, supervised } => serve::run(config, name.as_deref(), supervised),
         Command::Check => check::run(config),
         Command::Transcribe(arguments) => transcribe::run(arguments, config),
         Command::Models(arguments) => models::run(arguments, config),

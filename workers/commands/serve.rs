@@ -20,7 +20,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// How long they have to notice that they are cut.
 const GRACE: Duration = Duration::from_secs(30);
 
-pub(super) fn run(config: Option<&Path>, name: Option<&str>) -> anyhow::Result<()> {
+pub(super) fn run(config: Option<&Path>, name: Option<&str>, supervised: bool) -> anyhow::Result<()> {
     let config = super::load(config)?;
     log::start(&config.log).context("cannot start the log")?;
     priority::step_back();
@@ -30,13 +30,13 @@ pub(super) fn run(config: Option<&Path>, name: Option<&str>) -> anyhow::Result<(
         .thread_name("strowger-worker")
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(serve(&config, name))?;
+    runtime.block_on(serve(&config, name, supervised))?;
     // A transcription that does not hear the end must not hold the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
     Ok(())
 }
 
-async fn serve(config: &Config, name: Option<&str>) -> anyhow::Result<()> {
+async fn serve(config: &Config, name: Option<&str>, supervised: bool) -> anyhow::Result<()> {
     let world: Arc<dyn World> = Arc::new(SystemWorld);
     let store = open(config, Arc::clone(&world)).await?;
     let models = ModelStore::new(&config.worker.models_dir);
@@ -66,6 +66,9 @@ async fn serve(config: &Config, name: Option<&str>) -> anyhow::Result<()> {
         over.store(true, Ordering::Relaxed);
         ending.begin();
     });
+    if supervised {
+        end_with_supervisor(&shutdown);
+    }
     service::feed_watchdog(&shutdown, || true);
     service::ready();
     info!(worker = name, hands, "taking jobs");
@@ -75,6 +78,25 @@ async fn serve(config: &Config, name: Option<&str>) -> anyhow::Result<()> {
     service::stopping();
     store.close().await;
     Ok(())
+}
+
+/// Ends at once when the supervisor is gone: it starts a worker of its own when it comes back.
+fn end_with_supervisor(shutdown: &Shutdown) {
+    let (supervisor, ending) = (std::os::unix::process::parent_id(), shutdown.clone());
+    shutdown.tasks().spawn(async move {
+        let mut look = tokio::time::interval(Duration::from_millis(250));
+        loop {
+            tokio::select! {
+                () = ending.soft().cancelled() => return,
+                _ = look.tick() => {}
+            }
+            if std::os::unix::process::parent_id() != supervisor {
+                warn!("the daemon that started this worker is gone");
+                ending.force();
+                return;
+            }
+        }
+    });
 }
 
 async fn open(config: &Config, world: Arc<dyn World>) -> anyhow::Result<Store> {
