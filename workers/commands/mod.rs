@@ -69,7 +69,7 @@ fn load(file: Option<&Path>) -> anyhow::Result<Config> {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = arguments.config.as_deref();
     match &arguments.command {
-        Command::Serve { name, supervised } => serve::run(config, name.as_deref(), supervised),
+        Command::Serve { name, supervised } => serve::run(config, name.as_deref(), *supervised),
         Command::Check => check::run(config),
         Command::Transcribe(arguments) => transcribe::run(arguments, config),
         Command::Models(arguments) => models::run(arguments, config),
