@@ -15,7 +15,8 @@ use serde_json::Value;
 use std::time::Duration;
 use strowger_model::number::normalise;
 use strowger_model::role::Permission;
-use strowger_model::{FlowId, UserId};
+use strowger_model::{CallId, FlowId, UserId};
+use strowger_store::Scope;
 use strowger_switch::live::{PlaceCall, PlaceError};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -124,9 +125,21 @@ pub(crate) async fn outbound(
         flow,
     };
     let id = state.calls.place(order).await.map_err(refused)?;
-    let call = super::one::find(&scope, id).await?;
+    let call = written(&scope, id).await?;
     let location = (header::LOCATION, format!("/api/calls/{id}"));
     Ok((StatusCode::CREATED, [location], Json(call)).into_response())
+}
+
+/// The call's row. Calls do not wait for the database, so the row may come a moment after the call.
+async fn written(scope: &Scope, id: CallId) -> Result<CallJson, Problem> {
+    let mut look = tokio::time::interval(Duration::from_millis(10));
+    for _ in 0..200 {
+        look.tick().await;
+        if let Ok(call) = super::one::find(scope, id).await {
+            return Ok(call);
+        }
+    }
+    super::one::find(scope, id).await
 }
 
 fn refused(refused: PlaceError) -> Problem {
