@@ -51,7 +51,7 @@ async fn phones_register_over_udp_and_tcp_and_call_each_other() {
 async fn a_wrong_password_and_an_unknown_user_are_refused_alike() {
     let sandbox = Sandbox::start().await.unwrap();
     for user in [sandbox.card.devices[0].user.as_str(), "nobody-has-this-name"] {
-        let scenario = sipp::start("register_wrong", sandbox.sip(), None, &["-s", user]).unwrap();
+        let scenario = sipp::start("register_wrong", sandbox.sip(), None, &["-s", user, "-ap", "wrong"]).unwrap();
         scenario.finish(SOON).await.unwrap();
     }
 }
