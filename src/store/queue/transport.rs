@@ -127,14 +127,13 @@ impl Transport {
             .max_attempts(1)
             .run_at_timestamp(at_s)
             .build();
-        let pushed = match self {
+        match self {
             Self::Sqlite(storage) => storage.push_task(task).await.map_err(fault),
-            Self::Postgres(storage) => storage.push_task(task).await.map_err(fault),
-        };
-        match pushed {
-            // A relay that died between the push and the outbox's deletion hands over what is there already.
-            Err(problem) if is_repeat(&problem) => Ok(()),
-            other => other,
+            Self::Postgres(storage) => match storage.push_task(task).await.map_err(fault) {
+                // A relay that died between push and deletion hands over what is there already.
+                Err(problem) if is_repeat(&problem) => Ok(()),
+                other => other,
+            },
         }
     }
 
