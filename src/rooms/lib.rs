@@ -1,104 +1,56 @@
-//! Meetings: who is a member of which room, and under which key its audio is mixed.
+//! Meetings: browsers, programs and phones that hear, see and write to each other.
 //!
-//! Pure, and small on purpose: phones alone meet here. A member's audio goes through
-//! [`strowger_media::AudioPort`], the same door a browser will use; peers, tracks and signalling are
-//! not built. Nothing here touches a socket or a clock.
+//! The wire is `LiveKit`'s protocol, so stock clients join unchanged ([`protocol`]). A [`room::Room`] is a
+//! value: signalling requests, datagrams and orders go in, signalling responses, datagrams and events come
+//! out, and time is a parameter. One browser's WebRTC connection is a [`peer`]; which packet of which layer
+//! goes to whom is decided in [`forward`]; phones are decoded and mixed in [`stage`]. Sockets, clocks and
+//! tasks live in [`io`] alone: start reading at [`io::RoomsHandle`]. This crate knows nothing of HTTP,
+//! of tokens or of rows.
 
-use std::collections::HashMap;
-use strowger_media::RoomKey;
-use strowger_model::{LegId, RoomId};
+pub mod claims;
+pub mod config;
+pub mod error;
+pub mod event;
+pub mod forward;
+#[expect(clippy::disallowed_methods, reason = "sockets, clocks and tasks live in io/")]
+pub mod io;
+mod mixing;
+pub mod peer;
+pub mod protocol;
+pub mod room;
+pub mod signal;
+pub mod stage;
+pub mod tap;
+pub mod turn;
 
-/// One meeting that runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Room {
-    key: RoomKey,
-    members: Vec<LegId>,
+pub use claims::{Grants, Role};
+pub use config::{IceServers, Limits, RoomOptions, RoomsConfig};
+pub use error::{JoinRefused, RoomError};
+pub use event::{RoomEvent, RoomEventKind};
+pub use forward::{Codec, Packet};
+pub use io::{JoinBrowser, JoinPhone, PhoneEvent, PhoneSession, RoomsHandle, Session};
+pub use mixing::Rooms;
+pub use signal::Generation;
+pub use tap::{Tap, TapFilter, TapId, TrackTag};
+
+use strowger_model::TenantId;
+
+/// Names a running room. Two tenants never meet: the tenant is part of the name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RoomName {
+    /// Who owns it.
+    pub tenant: TenantId,
+    /// What its members call it; any text, unique within the tenant.
+    pub name: String,
 }
 
-impl Room {
-    /// The key of its mix.
+impl RoomName {
+    /// The room `name` of `tenant`.
     #[must_use]
-    pub const fn key(&self) -> RoomKey {
-        self.key
-    }
-
-    /// Its members in the order they came.
-    #[must_use]
-    pub fn members(&self) -> &[LegId] {
-        &self.members
-    }
-}
-
-/// The meetings that run.
-#[derive(Debug, Default)]
-pub struct Rooms {
-    running: HashMap<RoomId, Room>,
-    last_key: u64,
-}
-
-impl Rooms {
-    /// Lets a leg join; the first member opens the meeting. Joining twice is joining once.
-    pub fn join(&mut self, room: RoomId, member: LegId) -> RoomKey {
-        let last_key = &mut self.last_key;
-        let room = self.running.entry(room).or_insert_with(|| {
-            *last_key += 1;
-            Room {
-                key: RoomKey(*last_key),
-                members: Vec::new(),
-            }
-        });
-        if !room.members.contains(&member) {
-            room.members.push(member);
+    pub fn new(tenant: TenantId, name: impl Into<String>) -> Self {
+        Self {
+            tenant,
+            name: name.into(),
         }
-        room.key
-    }
-
-    /// Lets a leg leave; the last member closes the meeting. Whether it was a member.
-    pub fn leave(&mut self, room: RoomId, member: LegId) -> bool {
-        let Some(running) = self.running.get_mut(&room) else {
-            return false;
-        };
-        let before = running.members.len();
-        running.members.retain(|other| *other != member);
-        let was_member = running.members.len() < before;
-        if running.members.is_empty() {
-            self.running.remove(&room);
-        }
-        was_member
-    }
-
-    /// A meeting that runs.
-    #[must_use]
-    pub fn running(&self, room: RoomId) -> Option<&Room> {
-        self.running.get(&room)
-    }
-
-    /// How many meetings run.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.running.len()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use strowger_model::world::SeededWorld;
-
-    #[test]
-    fn the_first_opens_and_the_last_closes_a_meeting_with_a_key_of_its_own() {
-        let world = SeededWorld::new(1, 0);
-        let (room, other) = (RoomId::generate(&world), RoomId::generate(&world));
-        let (ada, bob) = (LegId::generate(&world), LegId::generate(&world));
-        let mut rooms = Rooms::default();
-        let key = rooms.join(room, ada);
-        assert_eq!(rooms.join(room, bob), key);
-        assert_eq!(rooms.join(room, bob), key);
-        assert_ne!(rooms.join(other, ada), key);
-        assert_eq!(rooms.running(room).unwrap().members(), [ada, bob]);
-        assert!(rooms.leave(room, ada) && rooms.leave(room, bob));
-        assert!(!rooms.leave(room, bob));
-        assert_eq!(rooms.count(), 1);
-        assert_ne!(rooms.join(room, ada), key);
     }
 }
