@@ -39,6 +39,9 @@ enum Command {
         /// The configuration; the built-in defaults without it.
         #[arg(long)]
         config: Option<PathBuf>,
+        /// Ends as soon as the process that started it is gone.
+        #[arg(long, hide = true)]
+        supervised: bool,
     },
     /// Runs a throw-away instance with a demo tenant and prints one line of JSON when it is ready.
     Sandbox(sandbox::Options),
@@ -68,7 +71,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Command::Serve { config } => serve::run(config.as_deref()),
+        Command::Serve { config, supervised } => serve::run(config.as_deref(), supervised),
         Command::Sandbox(options) => sandbox::run(&options),
         Command::Config { command } => command::config::run(&command),
         Command::Flow { command } => command::flow::run(&command),

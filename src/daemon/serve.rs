@@ -26,11 +26,14 @@ use tracing::{info, warn};
 const GRACE: Duration = Duration::from_secs(15);
 
 /// `strowger serve`.
-pub(crate) fn run(file: Option<&Path>) -> Result<ExitCode> {
+pub(crate) fn run(file: Option<&Path>, supervised: bool) -> Result<ExitCode> {
     let config = Config::load(file)?;
     log::start(&config.log)?;
     runtime()?.block_on(async {
         let shutdown = Shutdown::new();
+        if supervised {
+            shutdown.force_without_parent();
+        }
         let daemon = Daemon::start(&config, file, &shutdown).await?;
         daemon.greet(&config).await?;
         daemon.run_until_told(&config, &shutdown).await;
@@ -80,7 +83,6 @@ pub(crate) struct Daemon {
     store: Store,
     access: Access,
     switch: SwitchHandle,
-    worker: Option<WorkerChild>,
 }
 
 impl Daemon {
@@ -111,36 +113,16 @@ impl Daemon {
         let switch = switch::start(parts, shutdown)
             .await
             .context("cannot start the switch")?;
-        let router = router(config, &store, &access, &switch, &metrics, Arc::clone(&world), shutdown);
+        let router = router(config, &store, &access, &switch, &metrics, shutdown);
         for address in &config.http.listen {
             listen(*address, router.clone(), shutdown).await?;
         }
-        let worker = worker(config, file, shutdown)?;
+        start_worker(config, file, shutdown)?;
         tidy(&metrics, shutdown);
         service::ready();
         let health = switch.clone();
         service::feed_watchdog(shutdown, move || health.is_alive());
-        Ok(Self {
-            store,
-            access,
-            switch,
-            worker,
-        })
-    }
-
-    /// The store.
-    pub(crate) const fn store(&self) -> &Store {
-        &self.store
-    }
-
-    /// The switch.
-    pub(crate) const fn switch(&self) -> &SwitchHandle {
-        &self.switch
-    }
-
-    /// The process id of the supervised worker; 0 when there is none.
-    pub(crate) fn worker_pid(&self) -> u32 {
-        self.worker.as_ref().map_or(0, WorkerChild::pid)
+        Ok(Self { store, access, switch })
     }
 
     /// Says where the console is and, on a fresh installation, the one-time code.
@@ -199,7 +181,6 @@ fn router(
     access: &Access,
     switch: &SwitchHandle,
     metrics: &Metrics,
-    world: Arc<dyn World>,
     shutdown: &Shutdown,
 ) -> Router {
     let api = ApiState::new(access.clone(), Arc::new(switch.clone()), metrics.clone())
@@ -215,7 +196,7 @@ fn router(
         store: store.clone(),
         access: access.clone(),
         exchange: Arc::new(switch.clone()),
-        world,
+        world: Arc::new(SystemWorld),
         zone: "UTC".to_owned(),
         sip_server: server.unwrap_or_default(),
         facts: vec![
@@ -246,21 +227,18 @@ async fn listen(address: SocketAddr, router: Router, shutdown: &Shutdown) -> Res
     Ok(())
 }
 
-fn worker(config: &Config, file: Option<&Path>, shutdown: &Shutdown) -> Result<Option<WorkerChild>> {
+/// Starts a worker and keeps it running, unless the configuration says that somebody else does.
+fn start_worker(config: &Config, file: Option<&Path>, shutdown: &Shutdown) -> Result<()> {
     if !config.worker.supervise {
-        return Ok(None);
+        return Ok(());
     }
-    let mut arguments = vec!["serve".to_owned(), "--supervised".to_owned()];
-    if let Some(file) = file {
-        arguments.extend(["--config".to_owned(), file.display().to_string()]);
-    }
-    let child = WorkerChild::beside_us(arguments, Vec::new())?;
+    let child = WorkerChild::beside_us(file)?;
     if !child.program.is_file() {
         warn!(program = %child.program.display(), "there is no worker: recordings and transcripts wait until one runs");
-        return Ok(None);
+        return Ok(());
     }
-    shutdown.tasks().spawn(child.clone().supervise(shutdown.clone()));
-    Ok(Some(child))
+    shutdown.tasks().spawn(child.supervise(shutdown.clone()));
+    Ok(())
 }
 
 fn tidy(metrics: &Metrics, shutdown: &Shutdown) {

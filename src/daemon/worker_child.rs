@@ -3,7 +3,7 @@
 //! Under systemd the worker is a unit of its own and this is turned off (`worker.supervise = false`).
 
 use anyhow::{Context, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -16,25 +16,24 @@ use tracing::{info, warn};
 pub(crate) struct WorkerChild {
     /// The program.
     pub(crate) program: PathBuf,
-    /// Its arguments.
-    pub(crate) arguments: Vec<String>,
-    /// Variables set for it besides our own.
-    pub(crate) environment: Vec<(String, String)>,
+    arguments: Vec<String>,
     pid: Arc<AtomicU32>,
 }
 
 impl WorkerChild {
-    /// The worker that lies beside this program.
+    /// The worker that lies beside this program, on the configuration in `file`.
     ///
     /// # Errors
     /// This program's own place cannot be told.
-    pub(crate) fn beside_us(arguments: Vec<String>, environment: Vec<(String, String)>) -> Result<Self> {
+    pub(crate) fn beside_us(file: Option<&Path>) -> Result<Self> {
         let us = std::env::current_exe().context("cannot tell where this program lies")?;
-        let program = us.with_file_name("strowger-worker");
+        let mut arguments = vec!["serve".to_owned(), "--supervised".to_owned()];
+        if let Some(file) = file {
+            arguments.extend(["--config".to_owned(), file.display().to_string()]);
+        }
         Ok(Self {
-            program,
+            program: us.with_file_name("strowger-worker"),
             arguments,
-            environment,
             pid: Arc::default(),
         })
     }
@@ -48,7 +47,6 @@ impl WorkerChild {
     fn start(&self) -> Result<Child> {
         let child = Command::new(&self.program)
             .args(&self.arguments)
-            .envs(self.environment.iter().cloned())
             .stdin(std::process::Stdio::null())
             .stdout(std::process::Stdio::null())
             .kill_on_drop(true)
@@ -93,18 +91,23 @@ impl WorkerChild {
     }
 
     async fn stop(&self, child: &mut Child) {
-        if let Some(pid) = child.id() {
-            // Asking first lets a job end cleanly; a job that does not is repeated at the next start.
-            let _ = Command::new("kill").arg("-TERM").arg(pid.to_string()).status().await;
-        }
-        if tokio::time::timeout(Duration::from_secs(5), child.wait())
-            .await
-            .is_err()
-        {
-            let _ = child.kill().await;
-        }
+        end(child).await;
         self.pid.store(0, Ordering::Relaxed);
         info!("the worker ended");
+    }
+}
+
+/// Asks a child to end, so that a job can end cleanly, and ends it when it does not within five
+/// seconds: such a job is repeated at the next start.
+async fn end(child: &mut Child) {
+    if let Some(pid) = child.id() {
+        let _ = Command::new("kill").arg("-TERM").arg(pid.to_string()).status().await;
+    }
+    if tokio::time::timeout(Duration::from_secs(5), child.wait())
+        .await
+        .is_err()
+    {
+        let _ = child.kill().await;
     }
 }
 

@@ -6,6 +6,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+/// How often a supervised process looks whether its parent is still there.
+const PARENT_LOOK: Duration = Duration::from_millis(250);
+
 /// The process's end, shared by every task. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
@@ -48,6 +51,26 @@ impl Shutdown {
     pub fn force(&self) {
         self.soft.cancel();
         self.hard.cancel();
+    }
+
+    /// Forces the hard stage as soon as the process that started this one is gone: a child that outlived
+    /// its parent would hold ports and files that the parent's successor needs.
+    pub fn force_without_parent(&self) {
+        let (parent, ending) = (std::os::unix::process::parent_id(), self.clone());
+        self.tasks.spawn(async move {
+            let mut look = tokio::time::interval(PARENT_LOOK);
+            loop {
+                tokio::select! {
+                    () = ending.hard.cancelled() => return,
+                    _ = look.tick() => {}
+                }
+                if std::os::unix::process::parent_id() != parent {
+                    warn!("the process that started this one is gone");
+                    ending.force();
+                    return;
+                }
+            }
+        });
     }
 
     /// Waits for SIGTERM or SIGINT and begins the soft stage; a second signal, or `drain` running out

@@ -67,7 +67,8 @@ async fn serve(config: &Config, name: Option<&str>, supervised: bool) -> anyhow:
         ending.begin();
     });
     if supervised {
-        end_with_supervisor(&shutdown);
+        // A supervisor that comes back starts a worker of its own.
+        shutdown.force_without_parent();
     }
     service::feed_watchdog(&shutdown, || true);
     service::ready();
@@ -78,25 +79,6 @@ async fn serve(config: &Config, name: Option<&str>, supervised: bool) -> anyhow:
     service::stopping();
     store.close().await;
     Ok(())
-}
-
-/// Ends at once when the supervisor is gone: it starts a worker of its own when it comes back.
-fn end_with_supervisor(shutdown: &Shutdown) {
-    let (supervisor, ending) = (std::os::unix::process::parent_id(), shutdown.clone());
-    shutdown.tasks().spawn(async move {
-        let mut look = tokio::time::interval(Duration::from_millis(250));
-        loop {
-            tokio::select! {
-                () = ending.soft().cancelled() => return,
-                _ = look.tick() => {}
-            }
-            if std::os::unix::process::parent_id() != supervisor {
-                warn!("the daemon that started this worker is gone");
-                ending.force();
-                return;
-            }
-        }
-    });
 }
 
 async fn open(config: &Config, world: Arc<dyn World>) -> anyhow::Result<Store> {

@@ -1,12 +1,10 @@
 //! The one line of JSON: everything a stranger's script needs.
 
 use super::stage::Staged;
-use crate::serve::Daemon;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 use strowger_host::Config;
 
 #[derive(Debug, Serialize)]
@@ -50,16 +48,13 @@ pub(crate) struct Phone {
 
 impl Card {
     /// Writes the card of a running instance.
-    pub(crate) async fn of(daemon: &Daemon, staged: &Staged, config: &Config) -> Result<Self> {
+    pub(crate) fn of(staged: &Staged, config: &Config, daemon: u32, worker: u32) -> Result<Self> {
         let http = config.http.listen.first().context("no HTTP listener")?;
         let sip = config.sip.udp.first().context("no SIP listener")?;
         Ok(Self {
             http: format!("http://{http}"),
             sip: sip.to_string(),
-            pids: Pids {
-                daemon: std::process::id(),
-                worker: worker_pid(daemon).await,
-            },
+            pids: Pids { daemon, worker },
             data_dir: config.data_dir.clone(),
             admin: staged.admin.clone(),
             api_token: staged.api_token.clone(),
@@ -68,17 +63,4 @@ impl Card {
             numbers: staged.numbers.clone(),
         })
     }
-}
-
-/// The worker's process, once it runs; 0 when it does not start in time.
-async fn worker_pid(daemon: &Daemon) -> u32 {
-    let mut tick = tokio::time::interval(Duration::from_millis(20));
-    for _ in 0..250 {
-        tick.tick().await;
-        match daemon.worker_pid() {
-            0 => {}
-            pid => return pid,
-        }
-    }
-    0
 }

@@ -1,19 +1,22 @@
 //! `strowger sandbox`: a throw-away instance for trying, testing and measuring.
 //!
-//! It makes a folder, fills a demo tenant, runs the ordinary daemon with an ordinary worker, prints one
-//! line of JSON when every port answers, and takes the folder away when it is told to end. After a
-//! crash the folder stays, with its configuration, so that `strowger serve --config` can pick it up.
+//! It makes a folder, fills a demo tenant, runs an ordinary daemon and an ordinary worker as its children,
+//! prints one line of JSON when every port answers, and takes the folder away when it is told to end.
+//! After a crash of the daemon the folder stays, with its configuration, so that
+//! `strowger serve --config` can pick it up.
 
 mod card;
+mod children;
 mod stage;
 
-use crate::serve::{self, Daemon};
+use crate::serve;
 use anyhow::{Context, Result, bail};
 use card::Card;
+use children::DaemonChild;
 use clap::Args;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 use strowger_host::{Config, Shutdown, log};
 
@@ -56,22 +59,41 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let file = write_config(folder.path(), options)?;
     let config = Config::load(Some(&file))?;
     log::start(&config.log)?;
-    serve::runtime()?.block_on(async {
-        let staged = stage::fill(&config, options)
-            .await
-            .context("cannot fill the demo tenant")?;
-        let shutdown = Shutdown::new();
-        let daemon = Daemon::start(&config, Some(&file), &shutdown).await?;
-        let card = Card::of(&daemon, &staged, &config).await?;
-        if let Err(error) = stage::until_ready(&daemon, &staged).await {
-            eprintln!("strowger: {error:#}; callers of the flow's number are refused until then");
-        }
-        println!("{}", serde_json::to_string(&card)?);
-        daemon.run_until_told(&config, &shutdown).await;
-        Ok::<(), anyhow::Error>(())
-    })?;
+    let ended = serve::runtime()?.block_on(play(&config, &file, options))?;
+    if !ended.success() {
+        let kept = folder.keep();
+        eprintln!(
+            "strowger: the daemon ended with {ended}; its folder stays: {}",
+            kept.display()
+        );
+        return Ok(ExitCode::FAILURE);
+    }
     folder.close().context("cannot take the folder away")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Fills the folder, starts worker and daemon, prints the card and waits for the end.
+async fn play(config: &Config, file: &Path, options: &Options) -> Result<ExitStatus> {
+    let store = serve::open_store(config).await?;
+    let staged = stage::fill(&store, options)
+        .await
+        .context("cannot fill the demo tenant")?;
+    let shutdown = Shutdown::new();
+    let worker = children::worker(file, &shutdown).await?;
+    // The daemon reads prompts at its start, so the worker renders them before.
+    if let Err(error) = stage::until_rendered(&store, &staged).await {
+        eprintln!("strowger: {error:#}; callers of the flow's number are refused until then");
+    }
+    store.close().await;
+    let http = *config.http.listen.first().context("no HTTP listener")?;
+    let daemon = DaemonChild::start(file, http).await?;
+    let card = Card::of(&staged, config, daemon.pid(), worker)?;
+    println!("{}", serde_json::to_string(&card)?);
+    let ended = daemon.until_ended().await?;
+    shutdown.force();
+    shutdown.tasks().close();
+    shutdown.tasks().wait().await;
+    Ok(ended)
 }
 
 fn write_config(folder: &Path, options: &Options) -> Result<PathBuf> {

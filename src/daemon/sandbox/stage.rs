@@ -2,19 +2,17 @@
 
 use super::card::{Account, Phone};
 use super::{Options, RENDERING};
-use crate::serve::{self, Daemon};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 use strowger_access::{Access, AccessConfig, NewToken, device_password};
-use strowger_host::Config;
 use strowger_model::record::User;
 use strowger_model::settings::{Entry, Lock};
 use strowger_model::trunk::{DigestAlgorithm, NumberTarget, Transport, TrunkKind};
 use strowger_model::{FlowId, Role, TenantId, World};
-use strowger_store::{Actor, NewDevice, NewFlow, NewNumber, NewTenant, NewTrunk, NewUser, Scope, SystemWorld};
+use strowger_store::{Actor, NewDevice, NewFlow, NewNumber, NewTenant, NewTrunk, NewUser, Scope, Store, SystemWorld};
 
 /// What was made.
 #[derive(Debug, Clone)]
@@ -34,8 +32,7 @@ const PEOPLE: [(&str, &str, &str); 3] = [
 ];
 
 /// Fills an empty store.
-pub(crate) async fn fill(config: &Config, options: &Options) -> Result<Staged> {
-    let store = serve::open_store(config).await?;
+pub(crate) async fn fill(store: &Store, options: &Options) -> Result<Staged> {
     let world = std::sync::Arc::new(SystemWorld);
     let access = Access::new(store.clone(), world.clone(), AccessConfig::default());
     let actor = Actor::named("sandbox");
@@ -83,7 +80,6 @@ pub(crate) async fn fill(config: &Config, options: &Options) -> Result<Staged> {
     }
     let flow = flow(&scope, &actor, options.bench).await?;
     let numbers = numbers(&scope, &actor, &users, flow, options.bench).await?;
-    store.close().await;
     Ok(Staged {
         tenant,
         admin,
@@ -279,16 +275,15 @@ async fn numbers(
     Ok(out)
 }
 
-/// Waits until the flow's texts have audio and the switch has taken them in.
-pub(crate) async fn until_ready(daemon: &Daemon, staged: &Staged) -> Result<()> {
+/// Waits until the flow's texts have audio.
+pub(crate) async fn until_rendered(store: &Store, staged: &Staged) -> Result<()> {
     let deadline = tokio::time::Instant::now() + RENDERING;
     let mut tick = tokio::time::interval(Duration::from_millis(50));
-    let flows = daemon.store().tenant(staged.tenant).flows();
+    let flows = store.tenant(staged.tenant).flows();
     loop {
         tick.tick().await;
         let flow = flows.get(staged.flow).await?.context("the flow vanished")?;
         if flow.published.is_some() {
-            daemon.switch().reload();
             return Ok(());
         }
         let version = flows.history(staged.flow).await?.into_iter().next();
