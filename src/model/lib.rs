@@ -8,6 +8,7 @@ pub mod bucket;
 pub mod call;
 pub mod capture;
 pub mod cause;
+pub mod dispatch;
 pub mod id;
 pub mod job;
 pub mod number;
