@@ -7,7 +7,7 @@ use crate::speech::{Analysis, Segment};
 use crate::trunk::{DigestAlgorithm, NumberTarget, Transport, TrunkKind};
 use crate::{
     CallId, CallState, CallType, CaptureId, DeviceId, Direction, FlowId, FlowVersionId, GreetingId, HangupCause, JobId,
-    LegId, NoticeId, NumberId, PromptId, RecordingId, Role, RoomId, TenantId, TokenId, TranscriptId, TrunkId, UserId,
+    LegId, Metadata, NoticeId, NumberId, PromptId, RecordingId, Role, RoomId, TenantId, TokenId, TranscriptId, TrunkId, UserId,
     VoicemailId,
 };
 use serde::{Deserialize, Serialize};
@@ -312,7 +312,7 @@ pub struct Call {
     /// What a person noted.
     pub notes: String,
     /// What the program that placed it gave along, returned as it came.
-    pub metadata: Value,
+    pub metadata: Metadata,
     /// Whether transcription was asked for.
     pub transcribe: bool,
     /// Its cost in millionths of the currency; 0 until rated.

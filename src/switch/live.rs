@@ -140,7 +140,7 @@ pub struct PlaceCall {
     /// How long to ring; `None` takes the setting.
     pub ring_timeout: Option<Duration>,
     /// Given along, kept as it came.
-    pub metadata: serde_json::Value,
+    pub metadata: strowger_model::Metadata,
     /// The flow that talks to the called party once it has answered.
     pub flow: Option<FlowId>,
 }

@@ -80,7 +80,7 @@ impl Bench {
             cause: None,
             flow_version: None,
             notes: String::new(),
-            metadata: serde_json::json!({}),
+            metadata: strowger_model::Metadata::empty(),
             transcribe: true,
             cost_micros: 0,
             currency: "EUR".to_owned(),

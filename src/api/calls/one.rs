@@ -11,8 +11,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
-use serde_json::Value;
-use strowger_model::CallId;
+use strowger_model::{CallId, Metadata};
 use strowger_model::record::Call;
 use strowger_model::role::Permission;
 use strowger_store::{Actor, Beside, Scope};
@@ -37,7 +36,7 @@ pub(crate) struct CallChangeBody {
     /// Replaces the metadata.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    metadata: Option<Value>,
+    metadata: Option<Metadata>,
     /// Replaces the tags.
     #[serde(default)]
     tags: Option<Vec<String>>,

@@ -11,11 +11,10 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::Value;
 use std::time::Duration;
 use strowger_model::number::normalise;
 use strowger_model::role::Permission;
-use strowger_model::{CallId, FlowId, UserId};
+use strowger_model::{CallId, FlowId, Metadata, UserId};
 use strowger_store::Scope;
 use strowger_switch::live::{PlaceCall, PlaceError};
 use utoipa::ToSchema;
@@ -46,7 +45,7 @@ pub(crate) struct OutboundBody {
     /// An object that is kept with the call and returned as it came.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    metadata: Option<Value>,
+    metadata: Option<Metadata>,
     /// The user whose call it is.
     #[serde(default)]
     user_id: Option<Uuid>,
@@ -78,12 +77,12 @@ impl Checked for OutboundBody {
 }
 
 /// Refuses metadata that is no object or too much.
-pub(super) fn check_metadata(metadata: Option<&Value>, faults: &mut Faults) {
-    let Some(metadata) = metadata.filter(|metadata| !metadata.is_null()) else {
+pub(super) fn check_metadata(metadata: Option<&Metadata>, faults: &mut Faults) {
+    let Some(metadata) = metadata else {
         return;
     };
-    faults.unless(metadata.is_object(), "metadata", "an object");
-    let small = metadata.to_string().len() <= METADATA_BYTES;
+    faults.unless(metadata.value().is_object(), "metadata", "an object");
+    let small = metadata.text().len() <= METADATA_BYTES;
     faults.unless(small, "metadata", &format!("at most {METADATA_BYTES} bytes"));
 }
 
@@ -121,7 +120,7 @@ pub(crate) async fn outbound(
         record: body.record,
         transcribe: body.transcribe.unwrap_or(false),
         ring_timeout: body.timeout.map(|seconds| Duration::from_secs(u64::from(seconds))),
-        metadata: body.metadata.unwrap_or_else(|| Value::Object(serde_json::Map::new())),
+        metadata: body.metadata.unwrap_or_else(Metadata::empty),
         flow,
     };
     let id = state.calls.place(order).await.map_err(refused)?;

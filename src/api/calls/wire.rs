@@ -2,8 +2,7 @@
 
 use crate::wire::{seconds, stamp};
 use serde::Serialize;
-use serde_json::Value;
-use strowger_model::CallId;
+use strowger_model::{CallId, Metadata};
 use strowger_model::record::{Call, CallEvent, Leg, Quality};
 use strowger_store::Beside;
 use utoipa::ToSchema;
@@ -60,7 +59,8 @@ pub(crate) struct CallJson {
     /// What a person noted.
     pub notes: String,
     /// What the program that placed it gave along, as it came.
-    pub metadata: Value,
+    #[schema(value_type = Object)]
+    pub metadata: Metadata,
     /// Its tags, sorted.
     pub tags: Vec<String>,
     /// Its legs, in the answer for one call only.

@@ -25,6 +25,34 @@ async fn the_seeds_body_places_a_call_and_its_metadata_comes_back_equal() {
 }
 
 #[tokio::test]
+async fn metadata_comes_back_letter_by_letter() {
+    let house = House::new().await;
+    let given = r#"{"z": 1.50, "a":[1e3, 12345678901234567890123 ],  "ü":"\u00fc"}"#;
+    let send = |method: &str, path: String, body: String| {
+        let request = axum::http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {}", house.acme.token(Role::TenantAdmin)))
+            .header("content-type", "application/json")
+            .body(axum::body::Body::from(body));
+        house.send(request.unwrap())
+    };
+    let placed = send(
+        "POST",
+        "/api/calls/outbound".to_owned(),
+        format!(r#"{{"to": "+1234567890", "metadata": {given}}}"#),
+    )
+    .await;
+    let id = placed.expect(201)["id"].as_str().unwrap().to_owned();
+    for answer in [placed, house.get(&format!("/api/calls/{id}")).await] {
+        assert!(answer.text().contains(given), "{}", answer.text());
+    }
+    let path = format!("/api/calls/{}", house.acme.call);
+    let changed = send("PATCH", path, format!(r#"{{"metadata": {given}}}"#)).await;
+    assert!(changed.text().contains(given), "{}", changed.text());
+}
+
+#[tokio::test]
 async fn a_call_that_cannot_be_placed_says_why() {
     let house = House::new().await;
     for (body, status, code) in [

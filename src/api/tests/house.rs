@@ -196,7 +196,7 @@ pub(super) fn call(world: &dyn World, tenant: TenantId) -> Call {
         cause: Some(HangupCause::Normal),
         flow_version: None,
         notes: String::new(),
-        metadata: json!({}),
+        metadata: json!({}).into(),
         transcribe: false,
         cost_micros: 12_500,
         currency: "EUR".into(),

@@ -38,7 +38,7 @@ fn call(state: CallState) -> Call {
         cause: state.is_final().then_some(HangupCause::Normal),
         flow_version: None,
         notes: "Ask the lab why the crown failed twice.".into(),
-        metadata: serde_json::Value::Null,
+        metadata: strowger_model::Metadata::default(),
         transcribe: true,
         cost_micros: 60_000,
         currency: "GBP".into(),

@@ -42,7 +42,7 @@ pub(crate) fn call_of(row: &Row) -> Result<Call> {
         cause: row.opt_code("cause", HangupCause::from_code)?,
         flow_version: row.opt_parse("flow_version")?,
         notes: row.text("notes")?,
-        metadata: row.json("metadata")?,
+        metadata: row.parse("metadata")?,
         transcribe: row.switch("transcribe")?,
         cost_micros: row.int("cost_micros")?,
         currency: row.text("currency")?,

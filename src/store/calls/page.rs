@@ -7,9 +7,8 @@ use crate::recordings::{forget_audio, recording_of};
 use crate::sql::{Tx, args};
 use crate::transcripts::transcript_of;
 use crate::voicemails::voicemail_of;
-use serde_json::Value;
 use strowger_model::record::{Call, CallEvent, Leg, Recording, Transcript, Voicemail};
-use strowger_model::{CallId, TenantId};
+use strowger_model::{CallId, Metadata, TenantId};
 
 /// A call with all that belongs to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -136,7 +135,7 @@ impl Calls {
         actor: &Actor,
         call: CallId,
         notes: Option<&str>,
-        metadata: Option<&Value>,
+        metadata: Option<&Metadata>,
     ) -> Result<bool> {
         let mut tx = self.scope.write().await?;
         let touched = tx

@@ -60,6 +60,13 @@ impl ToArg for Value {
     }
 }
 
+impl ToArg for model::Metadata {
+    const NULL: Arg = Arg::Text(None);
+    fn arg(&self) -> Arg {
+        Arg::Text(Some(self.text().to_owned()))
+    }
+}
+
 impl ToArg for i64 {
     const NULL: Arg = Arg::Int(None);
     fn arg(&self) -> Arg {

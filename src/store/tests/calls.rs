@@ -27,7 +27,7 @@ pub(super) fn call(bench: &Bench, scope: &Scope, from: &str) -> Call {
         cause: None,
         flow_version: None,
         notes: String::new(),
-        metadata: serde_json::json!({"order": [1, 2.5, null]}),
+        metadata: r#"{"order": [1, 2.50, null], "a": 1e3}"#.parse().unwrap(),
         transcribe: false,
         cost_micros: 0,
         currency: "EUR".to_owned(),

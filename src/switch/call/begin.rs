@@ -288,7 +288,7 @@ fn fresh_row(
         cause: None,
         flow_version: None,
         notes: String::new(),
-        metadata: serde_json::Value::Null,
+        metadata: strowger_model::Metadata::default(),
         transcribe: false,
         cost_micros: 0,
         currency: String::new(),

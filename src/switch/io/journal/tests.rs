@@ -38,7 +38,7 @@ fn call(tenant: TenantId, world: &dyn World) -> Call {
         cause: None,
         flow_version: None,
         notes: String::new(),
-        metadata: serde_json::Value::Null,
+        metadata: strowger_model::Metadata::default(),
         transcribe: false,
         cost_micros: 0,
         currency: String::new(),

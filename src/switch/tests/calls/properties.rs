@@ -94,7 +94,7 @@ fn take(bench: &mut Bench, step: Step) {
                 record: [None, Some(true), Some(false)][n % 3],
                 transcribe: false,
                 ring_timeout: None,
-                metadata: serde_json::Value::Null,
+                metadata: strowger_model::Metadata::default(),
                 flow: (n % 5 == 0).then(|| bench.house.parts.flows[0].flow),
             };
             let _ = bench.exchange.place(order, bench.now);

@@ -361,7 +361,7 @@ fn order(bench: &Bench, from: Option<&str>, to: &str) -> PlaceCall {
         record: Some(true),
         transcribe: true,
         ring_timeout: Some(Duration::from_secs(3)),
-        metadata: serde_json::json!({"order": 7}),
+        metadata: serde_json::json!({"order": 7}).into(),
         flow: None,
     }
 }

@@ -130,7 +130,7 @@ async fn a_program_calls_a_phone_and_the_call_is_completed_with_its_metadata() {
     let house = House::open(None).await;
     let mut bob = Partner::new("bob").await;
     bob.registers(house.sip).await;
-    let metadata = serde_json::json!({"ticket": 42, "tags": ["a", "b"]});
+    let metadata: strowger_model::Metadata = r#"{"ticket": 42,"tags":["a", "b"]}"#.parse().unwrap();
     let order = PlaceCall {
         tenant: house.tenant,
         user: None,
@@ -240,7 +240,7 @@ async fn what_a_killed_daemon_left_open_is_closed_and_its_audio_processed() {
         cause: None,
         flow_version: None,
         notes: String::new(),
-        metadata: serde_json::Value::Null,
+        metadata: strowger_model::Metadata::default(),
         transcribe: false,
         cost_micros: 0,
         currency: String::new(),

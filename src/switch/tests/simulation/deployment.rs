@@ -207,7 +207,7 @@ impl Deployment {
                         record: None,
                         transcribe: false,
                         ring_timeout: Some(Duration::from_secs(10)),
-                        metadata: serde_json::json!(n),
+                        metadata: serde_json::json!(n).into(),
                         flow: None,
                     };
                     self.later(at, Coming::Place(order));
