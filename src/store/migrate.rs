@@ -1,20 +1,20 @@
-//! The schema: one portable set of migrations and what only PostgreSQL has, embedded in the program.
+//! The schema: one portable set of migrations and what each engine has for itself, embedded in the program.
 
 use crate::sql::{Db, Engine};
 use crate::{Error, Result};
 use sqlx::migrate::Migrator;
 
 static PORTABLE: Migrator = sqlx::migrate!("../../migrations");
+static SQLITE: Migrator = sqlx::migrate!("../../migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("../../migrations/postgres");
 
 /// Brings the schema up to date.
 pub(crate) async fn run(db: &Db) -> Result<()> {
     let own = match db.engine() {
-        Engine::Sqlite => None,
-        Engine::Postgres => Some(&POSTGRES),
+        Engine::Sqlite => &SQLITE,
+        Engine::Postgres => &POSTGRES,
     };
-    let own = own.into_iter().flat_map(Migrator::iter);
-    let mut migrations: Vec<_> = PORTABLE.iter().chain(own).cloned().collect();
+    let mut migrations: Vec<_> = PORTABLE.iter().chain(own.iter()).cloned().collect();
     migrations.sort_by_key(|migration| migration.version);
     Migrator::with_migrations(migrations)
         .run(db.pool())
@@ -29,9 +29,11 @@ mod tests {
 
     #[test]
     fn no_two_migrations_share_a_number() {
-        let mut seen = BTreeSet::new();
-        for migration in PORTABLE.iter().chain(POSTGRES.iter()) {
-            assert!(seen.insert(migration.version), "{} twice", migration.version);
+        for own in [&SQLITE, &POSTGRES] {
+            let mut seen = BTreeSet::new();
+            for migration in PORTABLE.iter().chain(own.iter()) {
+                assert!(seen.insert(migration.version), "{} twice", migration.version);
+            }
         }
     }
 

@@ -358,3 +358,4 @@ pub(crate) async fn forget_audio(scope: &Scope, recordings: &[Recording]) -> Res
     }
     Ok(())
 }
+    crate::calls::search::refresh(tx, recording.tenant, recording.call).await?;

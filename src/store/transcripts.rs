@@ -1,6 +1,7 @@
 //! Transcripts: asked for, made, analysed, searched.
 
 use crate::audit::Actor;
+use crate::calls::search;
 use crate::scope::area;
 use crate::sql::{Page, Paged, Row, Tx, args, cut, escape_like};
 use crate::{Result, Scope, notices, queue};
@@ -271,7 +272,8 @@ impl Transcripts {
                 ],
             )
             .await?;
-        if first > 0 {
+        if let Some(row) = first {
+            search::refresh(&mut tx, tenant, row.parse("call_id")?).await?;
             queue::ask(&mut tx, self.scope.store(), &Job::Analyse { tenant, transcript }).await?;
         }
         tx.commit().await
@@ -348,9 +350,8 @@ impl Transcripts {
                 args![self.scope.tenant(), transcript],
             )
             .await?;
-        if touched == 0 {
-            return Ok(false);
-        }
+        let Some(row) = row else { return Ok(false) };
+        search::refresh(&mut tx, self.scope.tenant(), row.parse("call_id")?).await?;
         self.scope
             .note(&mut tx, actor, "transcript.remove", &transcript, "")
             .await?;

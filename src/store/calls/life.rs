@@ -1,7 +1,7 @@
 //! What the switch writes while a call runs and when it ends. Every function may be repeated: a
 //! journal that replays after a crash changes nothing that already stands.
 
-use super::{Calls, call_of};
+use super::{Calls, call_of, search};
 use crate::sql::{Tx, args};
 use crate::{Result, Scope, Store, notices, queue};
 use strowger_model::job::{Job, NoticeKind};
@@ -126,6 +126,7 @@ impl Calls {
     pub async fn begin(&self, call: &Call, legs: &[Leg]) -> Result<()> {
         let mut tx = self.scope.write().await?;
         put_call(&mut tx, call).await?;
+        search::refresh(&mut tx, self.scope.tenant(), call.id).await?;
         for leg in legs {
             put_leg(&mut tx, &self.scope, leg).await?;
         }
@@ -233,6 +234,7 @@ impl Calls {
         if first == 0 {
             return Ok(());
         }
+        search::refresh(&mut tx, self.scope.tenant(), call.id).await?;
         if let Some(version) = call.flow_version {
             tx.run(
                 "update flows set total_calls = total_calls + 1, last_used_at = $3 where tenant_id = $1 \

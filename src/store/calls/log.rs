@@ -1,8 +1,9 @@
 //! The call log: filters, pages, figures.
 
+use super::search::{self, Source};
 use super::{Calls, call_of, with_tags};
 use crate::Result;
-use crate::sql::{Arg, Page, Paged, ToArg, args, cut_by, escape_like};
+use crate::sql::{Arg, Engine, Page, Paged, ToArg, Tx, args, cut_by};
 use strowger_model::record::Call;
 use strowger_model::{CallState, Direction, UserId};
 use time::OffsetDateTime;
@@ -54,13 +55,14 @@ pub struct CallStats {
 }
 
 /// A `where` clause under construction: pieces with `?` for the arguments that follow.
-struct Where {
+#[derive(Clone)]
+pub(super) struct Where {
     text: String,
     args: Vec<Arg>,
 }
 
 impl Where {
-    fn and(&mut self, piece: &str, args: Vec<Arg>) {
+    pub(super) fn and(&mut self, piece: &str, args: Vec<Arg>) {
         self.text.push_str(" and ");
         let mut args = args.into_iter();
         for (at, part) in piece.split('?').enumerate() {
@@ -76,6 +78,21 @@ impl Where {
         let marks = vec!["?"; values.len()].join(", ");
         self.and(&format!("{column} in ({marks})"), values);
     }
+
+    /// The place of a further argument.
+    fn place(&mut self, arg: Arg) -> String {
+        self.args.push(arg);
+        format!("${}", self.args.len())
+    }
+}
+
+/// What is read: from where, in which order, and which of it.
+struct Reading {
+    source: Source,
+    clause: Where,
+    /// Conditions of which one must hold, each with an index that gives its calls in order; empty when
+    /// there is no choice. Each is read by itself up to the page's size: what is common is not sorted.
+    choices: Vec<String>,
 }
 
 /// The ways the same subscriber's number is written.
@@ -92,26 +109,27 @@ fn spellings(number: &str) -> Vec<String> {
     all
 }
 
+const COLUMNS: &str = "calls.id, calls.tenant_id, calls.user_id, calls.direction, calls.call_type, calls.state, \
+     calls.from_number, calls.from_name, calls.to_number, calls.started_at, calls.answered_at, calls.ended_at, \
+     calls.duration_ms, calls.cause, calls.flow_version, calls.notes, calls.metadata, calls.transcribe, \
+     calls.cost_micros, calls.currency";
+
 impl Calls {
     /// The log, newest first.
     ///
     /// # Errors
     /// The database did not answer.
     pub async fn log(&self, filter: &CallFilter, page: &Page) -> Result<Paged<Call>> {
-        let mut clause = self.clause(filter);
+        let mut reading = self.reading(filter);
         if let Some((at, id)) = page.after.as_deref().and_then(read_key) {
-            clause.and("(started_at < ? or (started_at = ? and id < ?))", args![at, at, id]);
+            let marks = reading.source.after.matches('?').count();
+            let values = if marks == 1 { args![id] } else { args![at, at, id] };
+            reading.clause.and(reading.source.after, values);
         }
-        clause.args.push(page.fetch().arg());
-        let statement = format!(
-            "select id, tenant_id, user_id, direction, call_type, state, from_number, from_name, to_number, \
-             started_at, answered_at, ended_at, duration_ms, cause, flow_version, notes, metadata, transcribe, \
-             cost_micros, currency from calls where {} order by started_at desc, id desc limit ${}",
-            clause.text,
-            clause.args.len()
-        );
+        let (statement, values) = reading.page(page.fetch());
         let mut tx = self.scope.read().await?;
-        let rows = tx.all_of(statement, clause.args).await?;
+        self.plan_for_the_words(&mut tx, filter).await?;
+        let rows = tx.all_of(statement, values).await?;
         let calls = rows.iter().map(call_of).collect::<Result<Vec<_>>>()?;
         let cut = cut_by(calls, page, |call| {
             format!("{}.{}", crate::sql::millis(call.started_at), call.id)
@@ -122,12 +140,20 @@ impl Calls {
         })
     }
 
+    /// PostgreSQL chooses by the text looked for, common or rare, each time anew.
+    async fn plan_for_the_words(&self, tx: &mut Tx, filter: &CallFilter) -> Result<()> {
+        if filter.search.is_some() && self.scope.store().db().engine() == Engine::Postgres {
+            tx.run("set local plan_cache_mode = force_custom_plan", args![]).await?;
+        }
+        Ok(())
+    }
+
     /// Figures over the calls of a filter.
     ///
     /// # Errors
     /// The database did not answer.
     pub async fn stats(&self, filter: &CallFilter) -> Result<CallStats> {
-        let clause = self.clause(filter);
+        let (from, clause) = self.reading(filter).whole();
         let statement = format!(
             "select count(*) as total, \
              count(case when direction = 'inbound' then 1 end) as inbound, \
@@ -137,7 +163,7 @@ impl Calls {
              count(case when state = 'missed' then 1 end) as missed, \
              count(case when state in ('failed', 'busy') then 1 end) as failed, \
              cast(coalesce(sum(duration_ms), 0) as bigint) as total_duration_ms, \
-             cast(coalesce(sum(cost_micros), 0) as bigint) as cost_micros from calls where {}",
+             cast(coalesce(sum(cost_micros), 0) as bigint) as cost_micros from {from} where {}",
             clause.text
         );
         let rows = self.scope.read().await?.all_of(statement, clause.args).await?;
@@ -165,56 +191,128 @@ impl Calls {
     /// # Errors
     /// The database did not answer.
     pub async fn count(&self, filter: &CallFilter) -> Result<i64> {
-        let clause = self.clause(filter);
-        let statement = format!("select count(*) as n from calls where {}", clause.text);
+        let (from, clause) = self.reading(filter).whole();
+        let statement = format!("select count(*) as n from {from} where {}", clause.text);
         let rows = self.scope.read().await?.all_of(statement, clause.args).await?;
         rows.first().map_or(Ok(0), |row| row.int("n"))
     }
 
-    fn clause(&self, filter: &CallFilter) -> Where {
+    fn reading(&self, filter: &CallFilter) -> Reading {
         let mut clause = Where {
-            text: "tenant_id = $1".to_owned(),
+            text: "calls.tenant_id = $1".to_owned(),
             args: args![self.scope.tenant()],
         };
+        let words = filter.search.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        let source = match (words, &filter.tag) {
+            (Some(words), tag) => {
+                if let Some(tag) = tag {
+                    clause.and(
+                        "exists (select 1 from call_tags where call_tags.call_id = calls.id and call_tags.tag = ?)",
+                        args![tag],
+                    );
+                }
+                search::look_for(self.scope.store().db().engine(), words, &mut clause)
+            }
+            (None, Some(tag)) => {
+                clause.and(
+                    "call_tags.tenant_id = $1 and call_tags.tag = ? and calls.id = call_tags.call_id",
+                    args![tag],
+                );
+                BY_TAG
+            }
+            (None, None) => PLAIN,
+        };
         if let Some(user) = filter.user {
-            clause.and("user_id = ?", args![user]);
+            clause.and("calls.user_id = ?", args![user]);
         }
         if let Some(direction) = filter.direction {
-            clause.and("direction = ?", args![direction]);
-        }
-        if !filter.states.is_empty() {
-            clause.and_in("state", filter.states.iter().map(ToArg::arg).collect());
+            clause.and("calls.direction = ?", args![direction]);
         }
         if let Some(from) = filter.from {
-            clause.and("started_at >= ?", args![from]);
+            clause.and("calls.started_at >= ?", args![from]);
         }
         if let Some(until) = filter.until {
-            clause.and("started_at < ?", args![until]);
+            clause.and("calls.started_at < ?", args![until]);
         }
+        let mut choices = Vec::new();
         if let Some(number) = &filter.number {
-            let spellings = spellings(number);
-            let marks = vec!["?"; spellings.len()].join(", ");
-            let values: Vec<Arg> = spellings.iter().chain(&spellings).map(ToArg::arg).collect();
-            clause.and(&format!("(from_number in ({marks}) or to_number in ({marks}))"), values);
+            for spelling in spellings(number) {
+                let place = clause.place(spelling.arg());
+                choices.push(format!("calls.from_number = {place}"));
+                choices.push(format!("calls.to_number = {place}"));
+            }
         }
-        if let Some(tag) = &filter.tag {
-            clause.and(
-                "id in (select call_id from call_tags where call_tags.tenant_id = $1 and tag = ?)",
-                args![tag],
+        match &filter.states[..] {
+            [] => {}
+            states if choices.is_empty() => {
+                for state in states {
+                    let place = clause.place(state.arg());
+                    choices.push(format!("calls.state = {place}"));
+                }
+            }
+            states => clause.and_in("calls.state", states.iter().map(ToArg::arg).collect()),
+        }
+        Reading {
+            source,
+            clause,
+            choices,
+        }
+    }
+}
+
+const PLAIN: Source = Source {
+    from: "calls",
+    order: "calls.started_at desc, calls.id desc",
+    after: "(calls.started_at < ? or (calls.started_at = ? and calls.id < ?))",
+};
+
+const BY_TAG: Source = Source {
+    from: "call_tags cross join calls",
+    order: "call_tags.started_at desc, call_tags.call_id desc",
+    after: "(call_tags.started_at < ? or (call_tags.started_at = ? and call_tags.call_id < ?))",
+};
+
+impl Reading {
+    /// Everything there is, in no order: where from, and which of it.
+    fn whole(mut self) -> (&'static str, Where) {
+        if !self.choices.is_empty() {
+            let any = self.choices.join(" or ");
+            self.clause.and(&format!("({any})"), vec![]);
+        }
+        (self.source.from, self.clause)
+    }
+
+    /// The statement of a page of `fetch` rows.
+    fn page(mut self, fetch: i64) -> (String, Vec<Arg>) {
+        let is_plain = self.source.from == PLAIN.from;
+        if !is_plain || self.choices.len() < 2 {
+            let order = self.source.order;
+            let (from, mut clause) = self.whole();
+            let limit = clause.place(fetch.arg());
+            let statement = format!(
+                "select {COLUMNS} from {from} where {} order by {order} limit {limit}",
+                clause.text
             );
+            return (statement, clause.args);
         }
-        if let Some(text) = filter.search.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
-            let like = format!("%{}%", escape_like(&text.to_lowercase()));
-            clause.and(
-                "(from_number like ? escape '\\' or to_number like ? escape '\\' \
-                 or lower(coalesce(from_name, '')) like ? escape '\\' or lower(notes) like ? escape '\\' \
-                 or id in (select call_id from call_tags where call_tags.tenant_id = $1 and lower(tag) like ? escape '\\') \
-                 or id in (select call_id from transcripts where transcripts.tenant_id = $1 \
-                 and lower(text) like ? escape '\\'))",
-                args![like, like, like, like, like, like],
-            );
-        }
-        clause
+        let limit = self.clause.place(fetch.arg());
+        let branches: Vec<String> = self
+            .choices
+            .iter()
+            .map(|choice| {
+                format!(
+                    "select * from (select calls.id, calls.started_at from calls where {} and {choice} \
+                     order by calls.started_at desc, calls.id desc limit {limit}) as branch",
+                    self.clause.text
+                )
+            })
+            .collect();
+        let statement = format!(
+            "select {COLUMNS} from ({}) as picked join calls on calls.id = picked.id \
+             order by picked.started_at desc, picked.id desc limit {limit}",
+            branches.join(" union ")
+        );
+        (statement, self.clause.args)
     }
 }
 

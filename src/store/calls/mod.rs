@@ -1,10 +1,11 @@
-//! Calls: their life while they run ([`life`]), the log ([`log`]), one call's page and what people
+//! Calls: their life while they run ([`life`]), the log ([`log`]) and its [`search`], one call's page and what people
 //! change on it ([`page`]).
 
 mod beside;
 mod life;
 mod log;
 pub(crate) mod page;
+pub(crate) mod search;
 
 pub use beside::Beside;
 pub use life::{FinishedCall, NewRecording, NewVoicemail};

@@ -1,6 +1,6 @@
 //! One call's page, and what people and programs change on a call.
 
-use super::{Calls, call_of, leg_of, with_tags};
+use super::{Calls, call_of, leg_of, search, with_tags};
 use crate::Result;
 use crate::audit::Actor;
 use crate::recordings::{forget_audio, recording_of};
@@ -148,6 +148,7 @@ impl Calls {
         if touched == 0 {
             return Ok(false);
         }
+        search::refresh(&mut tx, self.scope.tenant(), call).await?;
         self.scope.note(&mut tx, actor, "call.update", &call, "").await?;
         tx.commit().await?;
         Ok(true)
@@ -171,6 +172,7 @@ impl Calls {
         for tag in tags.iter().map(|tag| tag.trim()).filter(|tag| !tag.is_empty()) {
             put_tag(&mut tx, tenant, call, tag).await?;
         }
+        search::refresh(&mut tx, tenant, call).await?;
         self.scope
             .note(&mut tx, actor, "call.tags", &call, &tags.join(", "))
             .await?;
@@ -185,6 +187,7 @@ impl Calls {
     pub async fn add_tag(&self, actor: &Actor, call: CallId, tag: &str) -> Result<()> {
         let mut tx = self.scope.write().await?;
         put_tag(&mut tx, self.scope.tenant(), call, tag.trim()).await?;
+        search::refresh(&mut tx, self.scope.tenant(), call).await?;
         self.scope.note(&mut tx, actor, "call.tag", &call, tag).await?;
         tx.commit().await
     }
@@ -200,6 +203,7 @@ impl Calls {
             args![self.scope.tenant(), call, tag],
         )
         .await?;
+        search::refresh(&mut tx, self.scope.tenant(), call).await?;
         self.scope.note(&mut tx, actor, "call.untag", &call, tag).await?;
         tx.commit().await
     }

@@ -3,6 +3,8 @@
 mod accounts;
 mod calls;
 pub(crate) mod harness;
+mod log;
+mod meetings;
 mod places;
 mod queue;
 mod retention;

@@ -1,0 +1,258 @@
+//! How fast the call log answers: fills a million calls and asks for pages by each filter.
+//!
+//! `cargo run --release -p strowger-store --example call_log -- [URL] [ROWS]`, where `URL` is
+//! `postgres://…` of an empty database or nothing for SQLite in a temporary folder.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "a measurement prints, and ends when it cannot go on"
+)]
+
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+use std::sync::Arc;
+use std::time::Instant;
+use strowger_model::{CallState, Direction, TenantId, UserId};
+use strowger_store::{Actor, CallFilter, NewTenant, Page, Scope, Store, StoreConfig, SystemWorld};
+use time::{Duration, OffsetDateTime};
+
+const ROUNDS: usize = 20;
+const BUDGET_MS: f64 = 200.0;
+
+#[tokio::main]
+async fn main() {
+    let mut given = std::env::args().skip(1);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = given
+        .next()
+        .filter(|url| !url.is_empty())
+        .unwrap_or_else(|| format!("sqlite://{}/strowger.db", folder.path().display()));
+    let rows: i64 = given
+        .next()
+        .map_or(1_000_000, |rows| rows.parse().expect("a count of rows"));
+    let config = StoreConfig {
+        url: url.clone(),
+        data_dir: folder.path().to_owned(),
+        master_key: [7; 32],
+    };
+    let store = Store::open(&config, Arc::new(SystemWorld)).await.expect("the store");
+    let new = |name: &str| NewTenant {
+        name: name.to_owned(),
+        realm: format!("{name}.example"),
+    };
+    let tenants = store.tenants();
+    let actor = Actor::named("bench");
+    let ours = tenants.create(&actor, new("ours")).await.expect("a tenant").id;
+    let theirs = tenants.create(&actor, new("theirs")).await.expect("a tenant").id;
+    let began = Instant::now();
+    fill(&url, ours, theirs, rows).await;
+    store.upkeep().await.expect("upkeep");
+    println!("{rows} calls written in {:.0} s", began.elapsed().as_secs_f64());
+
+    let scope = store.tenant(ours);
+    let mut slowest = 0.0_f64;
+    for (name, filter) in filters(rows) {
+        slowest = slowest.max(measure(&scope, name, &filter).await);
+    }
+    println!("slowest p95 {slowest:.1} ms, budget {BUDGET_MS} ms");
+    store.close().await;
+}
+
+/// A page from the start and one from the middle of what it finds; p95 over both.
+async fn measure(scope: &Scope, name: &str, filter: &CallFilter) -> f64 {
+    let mut took = Vec::new();
+    let mut page = Page::first(50);
+    let mut seen = 0;
+    for _ in 0..ROUNDS {
+        let began = Instant::now();
+        let part = scope.calls().log(filter, &page).await.expect("a page");
+        took.push(began.elapsed().as_secs_f64() * 1000.0);
+        seen += part.items.len();
+        page.after = part.next;
+    }
+    took.sort_by(f64::total_cmp);
+    let at = |share: f64| {
+        took.get((took.len() as f64 * share) as usize)
+            .copied()
+            .unwrap_or_default()
+    };
+    println!(
+        "{name:44} p50 {:8.2} ms   p95 {:8.2} ms   {seen} calls seen",
+        at(0.5),
+        at(0.95)
+    );
+    at(0.95)
+}
+
+fn filters(rows: i64) -> Vec<(&'static str, CallFilter)> {
+    let all = CallFilter::default();
+    let search = |text: &str| CallFilter {
+        search: Some(text.to_owned()),
+        ..CallFilter::default()
+    };
+    let number = |text: &str| CallFilter {
+        number: Some(text.to_owned()),
+        ..CallFilter::default()
+    };
+    let states = |states: &[CallState]| CallFilter {
+        states: states.to_vec(),
+        ..CallFilter::default()
+    };
+    let tag = |tag: &str| CallFilter {
+        tag: Some(tag.to_owned()),
+        ..CallFilter::default()
+    };
+    let start = OffsetDateTime::from_unix_timestamp(1_700_000_000).expect("a time");
+    let middle = start + Duration::seconds(rows * 15);
+    vec![
+        ("no filter", all.clone()),
+        (
+            "direction outbound",
+            CallFilter {
+                direction: Some(Direction::Outbound),
+                ..all.clone()
+            },
+        ),
+        (
+            "direction internal (none)",
+            CallFilter {
+                direction: Some(Direction::Internal),
+                ..all.clone()
+            },
+        ),
+        ("state completed", states(&[CallState::Completed])),
+        ("state failed (rare)", states(&[CallState::Failed])),
+        ("state cancelled (none)", states(&[CallState::Cancelled])),
+        (
+            "states completed, missed, failed",
+            states(&[CallState::Completed, CallState::Missed, CallState::Failed]),
+        ),
+        ("number of everybody", number("+4930123")),
+        ("number of one caller", number("0049 170 0000 777")),
+        ("number of nobody", number("+19995550000")),
+        (
+            "user",
+            CallFilter {
+                user: Some(user(7)),
+                ..all.clone()
+            },
+        ),
+        (
+            "user without calls",
+            CallFilter {
+                user: Some(user(999_999)),
+                ..all.clone()
+            },
+        ),
+        (
+            "from a day",
+            CallFilter {
+                from: Some(middle),
+                ..all.clone()
+            },
+        ),
+        (
+            "until a day",
+            CallFilter {
+                until: Some(middle),
+                ..all.clone()
+            },
+        ),
+        (
+            "a day",
+            CallFilter {
+                from: Some(middle),
+                until: Some(middle + Duration::days(1)),
+                ..all.clone()
+            },
+        ),
+        ("tag of every third call", tag("vip")),
+        ("tag of a thousandth", tag("legal")),
+        ("tag of none", tag("nothing")),
+        ("search: in every call", search("4930")),
+        ("search: in a tenth", search("refund")),
+        ("search: one caller", search("1700000777")),
+        ("search: one word, once", search("zanzibar")),
+        ("search: nowhere", search("nowhere at all")),
+        ("search: nowhere, of frequent parts", search("9999999999")),
+        ("search: two letters, frequent", search("49")),
+        ("search: two letters, nowhere", search("zq")),
+        (
+            "search and direction",
+            CallFilter {
+                direction: Some(Direction::Outbound),
+                ..search("refund")
+            },
+        ),
+        (
+            "number and state",
+            CallFilter {
+                states: vec![CallState::Failed],
+                ..number("+4930123")
+            },
+        ),
+        (
+            "tag and state",
+            CallFilter {
+                states: vec![CallState::Failed],
+                ..tag("vip")
+            },
+        ),
+    ]
+}
+
+fn user(n: i64) -> UserId {
+    format!("00000000-0000-7000-8000-{n:012}").parse().expect("an id")
+}
+
+/// Fills by one statement a table, as fast as the engine can: a call every 30 seconds, one in five of
+/// another tenant.
+async fn fill(url: &str, ours: TenantId, theirs: TenantId, rows: i64) {
+    let is_sqlite = url.starts_with("sqlite");
+    let hex = if is_sqlite {
+        "printf('%012x', n)"
+    } else {
+        "lpad(to_hex(n), 12, '0')"
+    };
+    let dec = |what: &str| {
+        if is_sqlite {
+            format!("printf('%07d', {what})")
+        } else {
+            format!("lpad(({what})::text, 7, '0')")
+        }
+    };
+    let (caller, person) = (dec("n % 100000"), dec("n % 500"));
+    let calls = format!(
+        "insert into calls (id, tenant_id, user_id, direction, call_type, state, from_number, from_name, to_number, \
+         started_at, answered_at, ended_at, duration_ms, cause, flow_version, notes, metadata, transcribe, cost_micros, \
+         currency) \
+         with recursive counted(n) as (select cast(1 as bigint) union all select n + 1 from counted where n < {rows}) \
+         select '00000000-0000-7000-9000-' || {hex}, case when n % 5 = 0 then '{theirs}' else '{ours}' end, \
+         '00000000-0000-7000-8000-00000' || {person}, case when n % 3 = 0 then 'outbound' else 'inbound' end, \
+         case when n % 3 = 0 then 'customer_outbound' else 'customer_inbound' end, \
+         case when n % 1000 = 1 then 'failed' when n % 4 = 0 then 'missed' else 'completed' end, \
+         '+49170' || {caller}, case when n % 2 = 0 then 'Ada Byron ' || n end, '+4930123', \
+         1700000000000 + n * 30000, 1700000000000 + n * 30000 + 5000, 1700000000000 + n * 30000 + 65000, 60000, 'normal', \
+         null, case when n = 4711 then 'moved to Zanzibar' when n % 10 = 1 then 'wants a refund' else '' end, '{{}}', 0, 0, \
+         'EUR' from counted"
+    );
+    let tags = |tag: &str, every: i64, rest: i64| {
+        format!(
+            "insert into call_tags (call_id, tag, tenant_id, started_at) select id, '{tag}', tenant_id, started_at \
+             from calls where (started_at - 1700000000000) / 30000 % {every} = {rest}"
+        )
+    };
+    let texts = "insert into call_texts (place, tenant_id, call_id, text) \
+         select started_at * 1048576, tenant_id, id, lower(from_number || '\n' || to_number || '\n' || \
+         coalesce(from_name, '') || '\n' || notes) from calls order by started_at"
+        .to_owned();
+    sqlx::any::install_default_drivers();
+    let mut connection = sqlx::AnyConnection::connect(url).await.expect("a connection");
+    let scope = "select set_config('strowger.tenant', '*', false)".to_owned();
+    let count = "analyze".to_owned();
+    let before = if is_sqlite { vec![] } else { vec![scope] };
+    let all = [calls, tags("vip", 3, 1), tags("legal", 1000, 1), texts, count];
+    for statement in before.into_iter().chain(all) {
+        connection.execute(AssertSqlSafe(statement)).await.expect("filling");
+    }
+}
