@@ -102,6 +102,8 @@ ids! {
     JobId = "job";
     /// A meeting.
     RoomId = "room";
+    /// A link with which guests join a meeting.
+    GuestLinkId = "guest link";
     /// A program's key to the REST interface.
     TokenId = "token";
     /// A signed-in browser.

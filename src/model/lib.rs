@@ -5,6 +5,7 @@
 //! of platform, tenant and user, and at [`capture`] for what travels from a leg to the disk.
 
 pub mod bucket;
+pub mod calendar;
 pub mod call;
 pub mod capture;
 pub mod cause;

@@ -129,6 +129,7 @@ ids!(
     GreetingId,
     JobId,
     RoomId,
+    GuestLinkId,
     TokenId,
     SessionId,
     NoticeId
