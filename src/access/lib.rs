@@ -8,6 +8,7 @@
 pub mod csrf;
 pub mod password;
 pub mod principal;
+pub mod room_claims;
 pub mod secret;
 #[cfg(test)]
 mod tests;
@@ -17,9 +18,10 @@ pub mod web;
 pub mod io;
 
 pub use io::{
-    Access, AccessConfig, Error, FirstAdmin, FirstRunRefused, NewToken, SignIn, SignInRefused, SignedIn,
-    forget_cookies, is_email, tenant_cookie,
+    Access, AccessConfig, Error, FirstAdmin, FirstRunRefused, NewToken, RoomToken, RoomTokenRefusal, SignIn,
+    SignInRefused, SignedIn, forget_cookies, is_email, tenant_cookie,
 };
 pub use principal::{Principal, Via};
+pub use room_claims::{RoomClaims, SipGrant, VideoGrant};
 pub use secret::device_password;
-pub use web::{Bearer, BearerRefusal, Opened, Posted, PostedUpload, Refusal, Signed, Source, Upload, safe_next};
+pub use web::{Bearer, BearerRefusal, Opened, Posted, PostedUpload, Refusal, RoomBearer, Signed, Source, Upload, safe_next};

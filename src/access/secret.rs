@@ -48,6 +48,12 @@ pub fn plain_code(typed: &str) -> String {
         .collect()
 }
 
+/// What names a key to rooms, as LiveKit's keys look: `API` and 60 bits.
+#[must_use]
+pub fn room_key(world: &dyn World) -> String {
+    format!("API{}", typable(world, 12))
+}
+
 /// What is kept of a secret: its SHA-256 in hexadecimal. Right for secrets of 80 bits and more, not
 /// for passwords people choose.
 #[must_use]

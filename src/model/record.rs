@@ -485,6 +485,23 @@ pub struct ApiToken {
     pub created_at: OffsetDateTime,
 }
 
+/// A program's key to rooms: it signs tokens that say who may do what in which room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomKey {
+    /// What tokens name it by, `API` and letters.
+    pub id: String,
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// What people call it.
+    pub name: String,
+    /// Whether the product signs its own tokens with it.
+    pub own: bool,
+    /// When a token signed with it was last shown, to the minute.
+    pub last_used_at: Option<OffsetDateTime>,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+}
+
 /// A background job as the console shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobRow {

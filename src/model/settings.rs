@@ -178,6 +178,12 @@ pub fn key(name: &str) -> Option<&'static Key> {
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum Invalid {
     /// There is no such key.
+    Key {
+        name: "room_token_hours",
+        kind: Kind::Number(1, 720),
+        default: "24",
+        label: "Hours a token to a room is valid when nobody says how long",
+    },
     #[error("there is no setting called `{0}`")]
     UnknownKey(String),
     /// A switch takes two words.

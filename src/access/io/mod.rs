@@ -3,11 +3,13 @@
 #![expect(clippy::disallowed_methods, reason = "rate limits need the monotonic clock")]
 
 mod first_run;
+mod room_token;
 mod session;
 mod sign_in;
 mod token;
 
 pub use first_run::{FirstAdmin, FirstRunRefused, is_email};
+pub use room_token::{RoomToken, RoomTokenRefusal};
 pub use sign_in::{SignIn, SignInRefused, SignedIn, forget_cookies};
 pub use token::NewToken;
 
@@ -71,6 +73,9 @@ pub enum Error {
         /// When to try again.
         retry_after: Duration,
     },
+    /// A token could not be written.
+    #[error("cannot write the token")]
+    Sign,
     /// A token may not act as a platform administrator.
     #[error("a token cannot be a platform administrator's")]
     TokenRole,
@@ -96,21 +101,20 @@ struct Limits {
     sign_in_by_account: Throttle<String>,
     wrong_token_by_source: Throttle<IpAddr>,
     by_token: Throttle<TokenId>,
+    by_room_key: Throttle<String>,
 }
 
 impl Limits {
     fn new(config: &AccessConfig) -> Self {
+        let (a_second, at_once) = (f64::from(config.requests_per_second), f64::from(config.request_burst));
         Self {
             // A family behind one address mistypes; a machine that guesses gets one try in ten seconds.
             sign_in_by_source: Throttle::new(0.1, 20.0, 20_000),
             // Six guesses at one account, then one a minute, wherever they come from.
             sign_in_by_account: Throttle::new(1.0 / 60.0, 6.0, 20_000),
             wrong_token_by_source: Throttle::new(0.2, 30.0, 20_000),
-            by_token: Throttle::new(
-                f64::from(config.requests_per_second),
-                f64::from(config.request_burst),
-                20_000,
-            ),
+            by_token: Throttle::new(a_second, at_once, 20_000),
+            by_room_key: Throttle::new(a_second, at_once, 20_000),
         }
     }
 }

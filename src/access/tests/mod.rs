@@ -1,5 +1,7 @@
 //! Signing in, staying signed in and what forms must prove, over a router like the console's.
 
+mod room_tokens;
+
 use crate::{
     Access, AccessConfig, FirstAdmin, FirstRunRefused, Opened, Posted, PostedUpload, Refusal, SignIn, SignInRefused,
     Signed, Source,
