@@ -48,6 +48,8 @@ pub struct TrunkTarget {
 pub struct Invite {
     /// Our name of its dialog, from [`crate::io::SipHandle::new_dialog`].
     pub dialog: DialogKey,
+    /// Its Call-ID header; unpredictable.
+    pub sip_call_id: String,
     /// Where it goes.
     pub target: Target,
     /// The user part of From, not escaped.
@@ -64,6 +66,9 @@ pub struct Invite {
     pub auth: Option<TrunkId>,
     /// More headers, such as P-Asserted-Identity; line breaks are removed.
     pub headers: Vec<(String, String)>,
+    /// How long the far side may say nothing at all, not even 100, before the call fails with 408; `None`
+    /// leaves it to timer B. For callers who know somebody else to ask.
+    pub patience: Option<Duration>,
 }
 
 /// A registration to hold at a provider. The user name and password come from the directory.

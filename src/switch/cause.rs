@@ -20,6 +20,17 @@ pub const fn of_status(status: u16) -> HangupCause {
     }
 }
 
+/// Whether a refusal speaks of the provider and not of the called party, so that another provider may do better.
+///
+/// RFC 3263 §4.3 goes on after 503, a timeout and a transport that fails; Kamailio's and OpenSIPS' dispatchers after
+/// 408 and every 5xx, and so do we. What 4xx and 6xx say, 480 included, another provider would only say again, and a
+/// 403 that keeps a number from being called must not be walked around. A 408 after ringing is a phone that nobody
+/// picked up: the caller of this function knows whether it rang.
+#[must_use]
+pub const fn is_of_provider(status: u16) -> bool {
+    matches!(status, 408 | 500..=599)
+}
+
 /// The status and reason phrase that refuse a caller for a cause.
 #[must_use]
 pub const fn status(cause: HangupCause) -> (u16, &'static str) {

@@ -34,7 +34,7 @@ const RETRY_AFTER_S: u32 = 5;
 /// What happened.
 #[derive(Debug)]
 pub enum Input {
-    /// The SIP side said something about a dialog; what it says of bindings and trunks is not for us.
+    /// The SIP side said something about a dialog or a trunk; what it says of bindings is not for us.
     Sip(SipEvent),
     /// The media side said something.
     Media(MediaEvent),
@@ -126,7 +126,10 @@ impl Exchange {
             Input::Sip(event) => self.sip(event, now),
             Input::Media(event) => self.heard(event, now),
             Input::CaptureFailed(call, capture) => self.step(call, CallInput::CaptureFailed(capture), now),
-            Input::Directory(directory) => self.directory = directory,
+            Input::Directory(directory) => {
+                self.load.keep(|trunk| directory.trunk(trunk).is_some());
+                self.directory = directory;
+            }
             Input::Drain => self.draining = true,
             Input::Shutdown => {
                 self.draining = true;
@@ -250,7 +253,8 @@ impl Exchange {
             } => (dialog, Said::Info { content_type, body }),
             SipEvent::Cancelled { dialog } => (dialog, Said::Cancelled),
             SipEvent::Ended { dialog, cause } => (dialog, Said::Ended(cause_of_end(cause))),
-            SipEvent::Bound { .. } | SipEvent::Unbound { .. } | SipEvent::TrunkState { .. } => return,
+            SipEvent::TrunkState { trunk, state } => return self.load.judge(trunk, state.is_usable()),
+            SipEvent::Bound { .. } | SipEvent::Unbound { .. } => return,
         };
         let is_last = matches!(said, Said::Failed { .. } | Said::Cancelled | Said::Ended(_));
         if let Some(call) = self.dialogs.get(&dialog).copied() {
@@ -570,6 +574,7 @@ impl Exchange {
         };
         Some(Command::Invite(Box::new(strowger_sip::Invite {
             dialog,
+            sip_call_id: invite.sip_call_id,
             target,
             from_user: invite.from_user,
             from_display: invite.from_display,
@@ -578,6 +583,7 @@ impl Exchange {
             offer: invite.offer,
             auth,
             headers: Vec::new(),
+            patience: invite.patience,
         })))
     }
 }

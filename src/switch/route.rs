@@ -1,7 +1,7 @@
 //! Where a call goes. One pure question, asked once for every dialled number.
 
 use crate::directory::Directory;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use strowger_model::record::{Number, Trunk};
 use strowger_model::trunk::NumberTarget;
 use strowger_model::{DeviceId, FlowId, HangupCause, RoomId, TenantId, TrunkId, UserId, number};
@@ -24,6 +24,7 @@ pub enum Asker {
 #[derive(Debug, Clone, Default)]
 pub struct Load {
     by_trunk: HashMap<TrunkId, usize>,
+    down: HashSet<TrunkId>,
 }
 
 impl Load {
@@ -31,6 +32,26 @@ impl Load {
     #[must_use]
     pub fn on(&self, trunk: TrunkId) -> usize {
         self.by_trunk.get(&trunk).copied().unwrap_or(0)
+    }
+
+    /// Notes whether a trunk answers and takes our registration.
+    pub fn judge(&mut self, trunk: TrunkId, is_usable: bool) {
+        if is_usable {
+            self.down.remove(&trunk);
+        } else {
+            self.down.insert(trunk);
+        }
+    }
+
+    /// Whether a trunk is known not to work now.
+    #[must_use]
+    pub fn is_down(&self, trunk: TrunkId) -> bool {
+        self.down.contains(&trunk)
+    }
+
+    /// Forgets what was noted of trunks that are no more.
+    pub fn keep(&mut self, is_kept: impl Fn(TrunkId) -> bool) {
+        self.down.retain(|trunk| is_kept(*trunk));
     }
 
     /// Counts a leg that begins.
@@ -83,9 +104,9 @@ pub enum Route {
     Room(RoomId),
     /// It goes out through a trunk.
     Trunk {
-        /// Which.
-        trunk: TrunkId,
-        /// The number to ask it for.
+        /// Which: the first that can takes it, the others stand by; at least one.
+        trunks: Vec<TrunkId>,
+        /// The number to ask for.
         number: String,
     },
     /// It goes nowhere.
@@ -229,9 +250,10 @@ impl Question<'_> {
         }
     }
 
-    /// The trunk with the longest fitting prefix that has room. A call that came through a trunk goes out
-    /// through another one where there is one: many providers send a number of ours straight back. Where
-    /// they do all the same, the trunk's limit ends the circle.
+    /// The trunks with the longest fitting prefix that have room: those that work before those that are down,
+    /// then the oldest first. A call that came through a trunk goes out through another one where there is
+    /// one: many providers send a number of ours straight back. Where they do all the same, the trunk's limit
+    /// ends the circle. Trunks with a shorter prefix are no reserve: whoever wrote the longer one meant it.
     fn outbound(&self, came_through: Option<TrunkId>) -> Route {
         let Some(number) = number::normalise(self.input.dialled) else {
             return Route::Refused(HangupCause::NotFound);
@@ -240,18 +262,20 @@ impl Question<'_> {
         let fitting: Vec<&Trunk> = trunks.filter(|trunk| fits(&trunk.prefix, &number)).collect();
         let has_room = |trunk: &&&Trunk| self.input.load.on(trunk.id) < usize::try_from(trunk.max_calls).unwrap_or(0);
         let is_other = |trunk: &Trunk| Some(trunk.id) != came_through;
-        let chosen = fitting
-            .iter()
-            .filter(has_room)
-            .max_by_key(|trunk| (is_other(trunk), trunk.prefix.len(), trunk.id));
-        match chosen {
-            Some(trunk) => Route::Trunk {
-                trunk: trunk.id,
-                number,
-            },
-            None if fitting.is_empty() => Route::Refused(HangupCause::NotFound),
-            None => Route::Refused(HangupCause::Congestion),
-        }
+        let rank = |trunk: &Trunk| (is_other(trunk), trunk.prefix.len());
+        let Some(best) = fitting.iter().filter(has_room).map(|trunk| rank(trunk)).max() else {
+            let why = if fitting.is_empty() {
+                HangupCause::NotFound
+            } else {
+                HangupCause::Congestion
+            };
+            return Route::Refused(why);
+        };
+        let mut equals: Vec<&Trunk> = fitting.iter().filter(has_room).copied().collect();
+        equals.retain(|trunk| rank(trunk) == best);
+        equals.sort_by_key(|trunk| (self.input.load.is_down(trunk.id), trunk.created_at, trunk.id));
+        let trunks = equals.iter().map(|trunk| trunk.id).collect();
+        Route::Trunk { trunks, number }
     }
 }
 

@@ -80,6 +80,8 @@ pub(super) struct Inviting {
     pub(super) cancel: Cancelling,
     pub(super) tries: u8,
     pub(super) give_up: TimerId,
+    /// Goes off when nothing at all has come.
+    pub(super) unheard: Option<TimerId>,
 }
 
 /// Whether we gave up on our INVITE.

@@ -487,7 +487,9 @@ impl Endpoint {
         };
         let mut timers = Vec::new();
         match &dialog.phase {
-            Phase::Inviting(inviting) => timers.push(inviting.give_up),
+            Phase::Inviting(inviting) => {
+                timers.extend([Some(inviting.give_up), inviting.unheard].into_iter().flatten())
+            }
             Phase::Answered { unacked, .. } => timers.extend([unacked.repeat, unacked.give_up]),
             Phase::Offered { .. } | Phase::Established | Phase::Ending { .. } => {}
         }

@@ -121,6 +121,8 @@ pub(crate) enum Due {
     NoAck(DialogKey),
     /// Our INVITE rang for too long, or its CANCEL brought nothing.
     GiveUp(DialogKey),
+    /// The far side of our INVITE has said nothing for as long as it was allowed to.
+    Unheard(DialogKey),
     RetryOffer(DialogKey),
     SessionEnd(DialogKey),
     Refresh(DialogKey),
@@ -141,6 +143,7 @@ impl Due {
             Self::RepeatAnswer(_) => "an answer is repeated",
             Self::NoAck(_) => "an answer was not acknowledged",
             Self::GiveUp(_) => "a call rang for too long",
+            Self::Unheard(_) => "a far side is silent",
             Self::RetryOffer(_) => "an offer is tried again after glare",
             Self::SessionEnd(_) => "a session was not refreshed",
             Self::Refresh(_) => "a session is refreshed",
@@ -303,6 +306,7 @@ impl Endpoint {
             Due::RepeatAnswer(dialog) => self.repeat_answer(dialog),
             Due::NoAck(dialog) => self.no_ack(dialog),
             Due::GiveUp(dialog) => self.give_up(dialog),
+            Due::Unheard(dialog) => self.unheard(dialog),
             Due::RetryOffer(dialog) => self.retry_offer(dialog),
             Due::SessionEnd(dialog) => self.session_end(dialog),
             Due::Refresh(dialog) => self.refresh_session(dialog),

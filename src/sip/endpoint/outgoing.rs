@@ -57,7 +57,7 @@ impl Endpoint {
         let remote = format!("<sip:{}@{to_host}>", escape_user(&invite.to_user));
         let dialog = Dialog {
             key,
-            sip_call_id: self.core.token(),
+            sip_call_id: invite.sip_call_id.clone(),
             local_tag,
             remote_tag: None,
             local,
@@ -144,6 +144,9 @@ impl Endpoint {
             .core
             .send_request(&branch, Method::Invite, path, bytes, Owner::Invite(key));
         let give_up = self.core.after(RING_AT_MOST, Due::GiveUp(key));
+        let unheard = invite
+            .patience
+            .map(|patience| self.core.after(patience, Due::Unheard(key)));
         if let Some(dialog) = self.dialogs.get_mut(&key) {
             let cancel = Cancelling::No;
             dialog.phase = Phase::Inviting(Box::new(Inviting {
@@ -152,6 +155,7 @@ impl Endpoint {
                 cancel,
                 tries,
                 give_up,
+                unheard,
             }));
         }
     }
@@ -210,6 +214,7 @@ impl Endpoint {
         let Phase::Inviting(inviting) = phase else { return };
         dialog.learn(response);
         self.core.forget(Some(inviting.give_up));
+        self.core.forget(inviting.unheard);
         self.acknowledge(key, &inviting.client);
         if is_given_up {
             // The answer crossed our CANCEL: it stands, and is ended at once.
@@ -292,12 +297,13 @@ impl Endpoint {
         let Phase::Inviting(inviting) = &dialog.phase else {
             return false;
         };
-        let (tries, give_up, invite) = (inviting.tries, inviting.give_up, inviting.invite.clone());
+        let (tries, invite) = (inviting.tries, inviting.invite.clone());
+        let timers = [Some(inviting.give_up), inviting.unheard];
         let (auth, uri) = (dialog.auth, dialog.target.clone());
         let Some(proof) = self.prove(auth, response, &Method::Invite, &uri, tries) else {
             return false;
         };
-        self.core.forget(Some(give_up));
+        timers.into_iter().for_each(|timer| self.core.forget(timer));
         self.send_invite(key, invite, Some(proof), tries + 1);
         true
     }
@@ -388,6 +394,31 @@ impl Endpoint {
         }
         self.core.with_clients(|clients, wire| clients.give_up(&client, wire));
         self.invite_failed(key, 487);
+    }
+
+    /// The far side has said nothing at all. Whoever placed the call is told at once and may ask somebody else;
+    /// should it ring or answer all the same, it is called off.
+    pub(super) fn unheard(&mut self, key: DialogKey) {
+        let Some(Dialog {
+            phase: Phase::Inviting(inviting),
+            ..
+        }) = self.dialogs.get_mut(&key)
+        else {
+            return;
+        };
+        inviting.unheard = None;
+        if inviting.cancel != Cancelling::No || self.core.clients.is_proceeding(&inviting.client) {
+            return;
+        }
+        self.cancel(key);
+        self.tell_last(
+            key,
+            SipEvent::Failed {
+                dialog: key,
+                status: 408,
+                reason: reason_of(408).to_owned(),
+            },
+        );
     }
 
     pub(super) fn invite_failed(&mut self, key: DialogKey, status: u16) {

@@ -134,7 +134,7 @@ impl Call {
             Some(Pending::Reach(route)) => {
                 let callees = match route {
                     Route::User { user, phones, .. } => Callee::phones(user, &phones, scene),
-                    Route::Trunk { trunk, number } => vec![Callee::Trunk { trunk, number }],
+                    Route::Trunk { trunks, number } => vec![Callee::Trunk { trunks, number }],
                     Route::Flow(_) | Route::Voicemail(_) | Route::Room(_) | Route::Refused(_) => Vec::new(),
                 };
                 let asked = self.order.as_ref().and_then(|order| order.ring_timeout);
@@ -212,9 +212,9 @@ impl Call {
                 let timeout = scene.directory.policy(self.row.tenant, Some(user)).ring_timeout;
                 self.ring(vec![callees], timeout, voicemail.then_some(user), None, scene);
             }
-            Route::Trunk { trunk, number } => {
+            Route::Trunk { trunks, number } => {
                 let timeout = self.policy.ring_timeout;
-                self.ring(vec![vec![Callee::Trunk { trunk, number }]], timeout, None, None, scene);
+                self.ring(vec![vec![Callee::Trunk { trunks, number }]], timeout, None, None, scene);
             }
             Route::Voicemail(user) => self.answer_then(Then::Mailbox(user), scene),
             Route::Room(room) => self.answer_then(Then::Meeting(room), scene),

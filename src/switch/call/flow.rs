@@ -258,7 +258,7 @@ impl Call {
                 };
                 match route::decide(&input).route {
                     Route::User { user, phones, .. } => Callee::phones(user, &phones, scene),
-                    Route::Trunk { trunk, number } => vec![Callee::Trunk { trunk, number }],
+                    Route::Trunk { trunks, number } => vec![Callee::Trunk { trunks, number }],
                     Route::Flow(_) | Route::Voicemail(_) | Route::Room(_) | Route::Refused(_) => Vec::new(),
                 }
             }

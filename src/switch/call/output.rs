@@ -4,6 +4,7 @@ use crate::journal::Entry;
 use crate::live::{EventKind, LiveCall, Steer};
 use bytes::Bytes;
 use std::sync::Arc;
+use std::time::Duration;
 use strowger_media::{MediaEvent, MediaLegId, Negotiated, PlayId, RoomKey};
 use strowger_model::capture::{CaptureMeta, StreamMeta};
 use strowger_model::record::Binding;
@@ -133,6 +134,8 @@ pub enum Signal {
 /// An invitation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Invite {
+    /// The Call-ID header of the new dialog.
+    pub sip_call_id: String,
     /// Whom.
     pub target: InviteTarget,
     /// The caller's number.
@@ -143,6 +146,8 @@ pub struct Invite {
     pub to_user: String,
     /// The session description.
     pub offer: Bytes,
+    /// How long it may be silent, where somebody else can be asked.
+    pub patience: Option<Duration>,
 }
 
 /// Where an invitation goes.

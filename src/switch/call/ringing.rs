@@ -14,13 +14,16 @@ use strowger_media::{Codec, sdp, tone};
 use strowger_model::record::Binding;
 use strowger_model::{CallState, DeviceId, HangupCause, LegId, TrunkId, UserId};
 
+/// How long a provider may say nothing at all, not even that it is trying, while another one stands by.
+const SILENT_TRUNK: Duration = Duration::from_secs(5);
+
 /// Somebody who can be invited.
 #[derive(Debug, Clone)]
 pub(super) enum Callee {
     /// One place of one phone.
     Phone { user: UserId, binding: Box<Binding> },
-    /// A number behind a trunk.
-    Trunk { trunk: TrunkId, number: String },
+    /// A number behind the first of these trunks that takes the call.
+    Trunk { trunks: Vec<TrunkId>, number: String },
 }
 
 impl Callee {
@@ -40,6 +43,40 @@ impl Callee {
 struct Branch {
     callee: Callee,
     leg: Option<usize>,
+    /// How many of its trunks were tried.
+    tried: usize,
+    /// Whether it rang or was heard.
+    rang: bool,
+}
+
+impl Branch {
+    const fn new(callee: Callee) -> Self {
+        Self {
+            callee,
+            leg: None,
+            tried: 0,
+            rang: false,
+        }
+    }
+
+    fn has_next(&self) -> bool {
+        match &self.callee {
+            Callee::Phone { .. } => false,
+            Callee::Trunk { trunks, .. } => self.tried < trunks.len(),
+        }
+    }
+}
+
+/// Who is invited, where, and through what.
+struct Way {
+    target: InviteTarget,
+    toward: Option<IpAddr>,
+    to_user: String,
+    party: String,
+    user: Option<UserId>,
+    device: Option<DeviceId>,
+    trunk: Option<TrunkId>,
+    patience: Option<Duration>,
 }
 
 /// A search for somebody who answers.
@@ -78,7 +115,7 @@ impl Call {
         let mut branches = Vec::new();
         let numbered = turns.into_iter().map(|turn| {
             let first = branches.len();
-            branches.extend(turn.into_iter().map(|callee| Branch { callee, leg: None }));
+            branches.extend(turn.into_iter().map(Branch::new));
             (first..branches.len()).collect()
         });
         let numbered: Vec<Vec<usize>> = numbered.collect();
@@ -107,12 +144,8 @@ impl Call {
         while let Some(output) = ringing.ring.poll_output() {
             match output {
                 ring::Output::Invite(branch) => {
-                    let invited = self.invite(&ringing, branch, scene);
-                    if let Err(why) = invited {
+                    if let Err(why) = self.invite(&mut ringing, branch, scene) {
                         ringing.ring.handle(ring::Input::Failed(branch, why), scene.now);
-                    }
-                    if let (Ok(leg), Some(branch)) = (invited, ringing.branches.get_mut(branch)) {
-                        branch.leg = Some(leg);
                     }
                 }
                 ring::Output::CallOff(branch, why) => {
@@ -135,62 +168,82 @@ impl Call {
         }
     }
 
-    fn invite(&mut self, ringing: &Ringing, branch: usize, scene: &mut Scene<'_>) -> Result<usize, HangupCause> {
-        let callee = ringing.branches.get(branch).map(|branch| &branch.callee);
-        let callee = callee.ok_or(HangupCause::InternalError)?;
-        let (toward, target, to_user, party) = match callee {
-            Callee::Phone { user, binding } => {
-                let toward = binding.source.parse::<SocketAddr>().ok().map(|source| source.ip());
-                let person = scene.directory.person(*user);
-                let name = person.map_or_else(|| self.row.to_number.clone(), |person| person.user.name.clone());
-                let target = InviteTarget::Phone(binding.as_ref().clone());
-                (toward, target, self.row.to_number.clone(), name)
-            }
-            Callee::Trunk { trunk, number } => {
-                let known = scene.directory.trunk(*trunk).ok_or(HangupCause::Unreachable)?;
-                if scene.load.on(*trunk) >= usize::try_from(known.max_calls).unwrap_or(0) {
-                    return Err(HangupCause::Congestion);
-                }
-                let address = scene.supply.trunk_address(*trunk).ok_or(HangupCause::Unreachable)?;
-                (
-                    Some(address.ip()),
-                    InviteTarget::Trunk(*trunk),
-                    number.clone(),
-                    known.name.clone(),
-                )
-            }
-        };
+    /// Invites a branch's callee, through its next trunk where it has several.
+    fn invite(&mut self, ringing: &mut Ringing, branch: usize, scene: &mut Scene<'_>) -> Result<(), HangupCause> {
+        let branch = ringing.branches.get_mut(branch).ok_or(HangupCause::InternalError)?;
+        let way = self.way_to(branch, scene)?;
         let open = scene
             .supply
-            .open_leg(self.row.id, toward)
+            .open_leg(self.row.id, way.toward)
             .ok_or(HangupCause::Congestion)?;
-        let (from_user, from_display) = self.shown_to(callee, ringing.shown.as_deref(), scene);
+        let (from_user, from_display) = self.shown_to(&branch.callee, ringing.shown.as_deref(), scene);
         let first = self.near_codec();
-        let mut leg = self.new_leg(callee, toward, party, scene);
+        let mut leg = self.new_leg(&way, scene);
         leg.give_audio(open, random_id(scene));
         let offer = leg.session().map(|session| session.offer(first)).unwrap_or_default();
         self.outputs.push_back(Output::OwnDialog(leg.dialog));
         self.outputs.push_back(Output::OwnMedia(open.leg));
         let invite = Invite {
-            target,
+            sip_call_id: leg.sip_call_id.clone(),
+            target: way.target,
             from_user,
             from_display,
-            to_user,
+            to_user: way.to_user,
             offer,
+            patience: way.patience,
         };
         self.signal(leg.dialog, Signal::Invite(Box::new(invite)));
         self.legs.push(leg);
         let leg = self.legs.len() - 1;
+        branch.leg = Some(leg);
         self.note("invite", Some(leg), "", scene);
-        Ok(leg)
+        Ok(())
     }
 
-    fn new_leg(&self, callee: &Callee, toward: Option<IpAddr>, party: String, scene: &mut Scene<'_>) -> Leg {
-        let (user, device, trunk) = match callee {
-            Callee::Phone { user, binding } => (Some(*user), Some(binding.device), None),
-            Callee::Trunk { trunk, .. } => (None, None, Some(*trunk)),
+    /// How to reach a branch's callee next.
+    fn way_to(&self, branch: &mut Branch, scene: &Scene<'_>) -> Result<Way, HangupCause> {
+        let (trunks, number) = match &branch.callee {
+            Callee::Phone { user, binding } => {
+                let person = scene.directory.person(*user);
+                return Ok(Way {
+                    toward: binding.source.parse::<SocketAddr>().ok().map(|source| source.ip()),
+                    target: InviteTarget::Phone(binding.as_ref().clone()),
+                    to_user: self.row.to_number.clone(),
+                    party: person.map_or_else(|| self.row.to_number.clone(), |person| person.user.name.clone()),
+                    user: Some(*user),
+                    device: Some(binding.device),
+                    trunk: None,
+                    patience: None,
+                });
+            }
+            Callee::Trunk { trunks, number } => (trunks, number),
         };
-        if let Some(trunk) = trunk {
+        let mut why = HangupCause::Unreachable;
+        while let Some(trunk) = trunks.get(branch.tried).copied() {
+            branch.tried += 1;
+            let Some((known, address)) = scene.directory.trunk(trunk).zip(scene.supply.trunk_address(trunk)) else {
+                continue;
+            };
+            if scene.load.on(trunk) >= usize::try_from(known.max_calls).unwrap_or(0) {
+                why = HangupCause::Congestion;
+                continue;
+            }
+            return Ok(Way {
+                toward: Some(address.ip()),
+                target: InviteTarget::Trunk(trunk),
+                to_user: number.clone(),
+                party: known.name.clone(),
+                user: None,
+                device: None,
+                trunk: Some(trunk),
+                patience: (branch.tried < trunks.len()).then_some(SILENT_TRUNK),
+            });
+        }
+        Err(why)
+    }
+
+    fn new_leg(&self, way: &Way, scene: &mut Scene<'_>) -> Leg {
+        if let Some(trunk) = way.trunk {
             scene.load.begin(trunk);
         }
         Leg {
@@ -201,12 +254,12 @@ impl Call {
             stage: Stage::Invited,
             audio: None,
             held: false,
-            party,
-            user,
-            device,
-            trunk,
-            toward,
-            sip_call_id: String::new(),
+            party: way.party.clone(),
+            user: way.user,
+            device: way.device,
+            trunk: way.trunk,
+            toward: way.toward,
+            sip_call_id: format!("{:016x}{:016x}", random_id(scene), random_id(scene)),
             started_at: scene.world.now(),
             answered_at: None,
             ended_at: None,
@@ -286,12 +339,15 @@ impl Call {
 
     /// A branch rings, or lets the caller hear something early.
     pub(super) fn progressed(&mut self, leg: usize, status: u16, body: &Bytes, scene: &mut Scene<'_>) {
-        let Act::Ringing(ringing) = &self.act else {
+        let Act::Ringing(ringing) = &mut self.act else {
             return;
         };
         let Some(branch) = ringing.branch_of(leg) else {
             return;
         };
+        if let Some(branch) = ringing.branches.get_mut(branch) {
+            branch.rang |= status >= 180;
+        }
         // What one of several phones plays would drown the others; a single callee may be heard.
         let alone = ringing.branches.len() == 1;
         if alone && !body.is_empty() && self.hear_early(leg, body, scene) {
@@ -369,6 +425,11 @@ impl Call {
         let Some(branch) = ringing.branch_of(leg) else {
             return;
         };
+        let rang = ringing.branches.get(branch).is_some_and(|branch| branch.rang);
+        let by_provider = cause::is_of_provider(status) && !(status == 408 && rang);
+        if by_provider && self.next_trunk(branch, scene) {
+            return;
+        }
         // RFC 3261 §16.7: a 6xx speaks for everybody.
         let input = if why == HangupCause::Rejected {
             ring::Input::Declined(branch)
@@ -376,6 +437,20 @@ impl Call {
             ring::Input::Failed(branch, why)
         };
         self.drive_ring(Some(input), scene);
+    }
+
+    /// Invites a branch's callee through its next trunk; whether there was one.
+    fn next_trunk(&mut self, branch: usize, scene: &mut Scene<'_>) -> bool {
+        if !matches!(self.act, Act::Ringing(_)) {
+            return false;
+        }
+        let Act::Ringing(mut ringing) = std::mem::replace(&mut self.act, Act::Waiting) else {
+            return false;
+        };
+        let has_next = ringing.branches.get(branch).is_some_and(Branch::has_next);
+        let is_invited = has_next && self.invite(&mut ringing, branch, scene).is_ok();
+        self.act = Act::Ringing(ringing);
+        is_invited
     }
 
     /// A branch's dialog ended without an answer to its INVITE.

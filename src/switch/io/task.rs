@@ -180,7 +180,9 @@ impl Driver {
             SipEvent::Bound { binding } => self.shell.binding(Change::Bound(binding)),
             SipEvent::Unbound { device, contact } => self.shell.binding(Change::Unbound(device, contact)),
             SipEvent::TrunkState { trunk, state } => {
-                trunks::learned(&self.shell.board, self.shell.world.as_ref(), trunk, state);
+                trunks::learned(&self.shell.board, self.shell.world.as_ref(), trunk, state.clone());
+                let event = SipEvent::TrunkState { trunk, state };
+                self.exchange.handle(Input::Sip(event), Instant::now());
             }
             SipEvent::Incoming(_)
             | SipEvent::Progress { .. }

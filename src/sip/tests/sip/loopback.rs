@@ -66,6 +66,7 @@ async fn a_call_goes_over_udp_and_tcp_and_ends_with_the_process() {
         let dialog = ours.new_dialog();
         let invite = Invite {
             dialog,
+            sip_call_id: format!("call-{dialog}"),
             target: Target::Address {
                 addr,
                 transport,
@@ -78,6 +79,7 @@ async fn a_call_goes_over_udp_and_tcp_and_ends_with_the_process() {
             offer: Bytes::from_static(b"v=0 offer"),
             auth: None,
             headers: Vec::new(),
+            patience: None,
         };
         ours.send(Command::Invite(Box::new(invite))).await.unwrap();
         let call = crate::sim::incoming(&next(&mut their_events).await).unwrap();

@@ -284,6 +284,7 @@ impl Sim {
     pub(crate) fn invite(&mut self, dialog: DialogKey, target: Target, offer: &str) {
         let invite = Invite {
             dialog,
+            sip_call_id: format!("call-{dialog}"),
             target,
             from_user: "100".to_owned(),
             from_display: Some("Al \"B\"".to_owned()),
@@ -292,6 +293,7 @@ impl Sim {
             offer: Bytes::copy_from_slice(offer.as_bytes()),
             auth: Some(trunk_id()),
             headers: Vec::new(),
+            patience: None,
         };
         self.command(0, Command::Invite(Box::new(invite)));
     }

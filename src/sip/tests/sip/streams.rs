@@ -180,6 +180,7 @@ fn a_connection_is_opened_for_a_call_and_its_failure_told() {
     };
     let invite = Invite {
         dialog: DialogKey(2),
+        sip_call_id: "call-2".into(),
         target,
         from_user: "a".into(),
         from_display: None,
@@ -188,6 +189,7 @@ fn a_connection_is_opened_for_a_call_and_its_failure_told() {
         offer: Bytes::from_static(b"v=0"),
         auth: None,
         headers: vec![("X-A".into(), "b\r\nInjected: c".into())],
+        patience: None,
     };
     endpoint.handle(Input::Command(Command::Invite(Box::new(invite.clone()))), now);
     let done = outputs(&mut endpoint);
@@ -263,6 +265,7 @@ fn a_binding_ends_with_its_connection_and_is_reached_through_it() {
     let binding = endpoint.bindings_of(device).remove(0);
     let invite = Invite {
         dialog: DialogKey(2),
+        sip_call_id: "call-2".into(),
         target: Target::Binding(Box::new(binding)),
         from_user: "a".into(),
         from_display: None,
@@ -271,6 +274,7 @@ fn a_binding_ends_with_its_connection_and_is_reached_through_it() {
         offer: Bytes::from_static(b"v=0"),
         auth: None,
         headers: Vec::new(),
+        patience: None,
     };
     endpoint.handle(Input::Command(Command::Invite(Box::new(invite.clone()))), now);
     assert!(texts(&outputs(&mut endpoint))[0].starts_with("INVITE sip:100@192.168.0.9:1234;transport=tcp SIP/2.0"));

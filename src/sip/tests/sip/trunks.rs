@@ -5,7 +5,7 @@ use bytes::Bytes;
 use std::time::Duration;
 use strowger_model::trunk::{DigestAlgorithm, Transport};
 use strowger_sip::endpoint::Input;
-use strowger_sip::{Command, PingTrunk, RegisterTrunk, SipEvent, TrunkState};
+use strowger_sip::{Command, DialogKey, Invite, PingTrunk, RegisterTrunk, SipEvent, Target, TrunkState, TrunkTarget};
 
 fn provider(password: &str) -> Sim {
     let us = Known {
@@ -298,4 +298,80 @@ fn a_session_that_is_not_refreshed_is_ended_and_one_we_refresh_goes_on() {
         },
     );
     assert!(sim.sent.last().unwrap().1.starts_with("SIP/2.0 422"));
+}
+
+fn call_with_patience(sim: &mut Sim) -> DialogKey {
+    let dialog = DialogKey(2);
+    let target = TrunkTarget {
+        trunk: trunk_id(),
+        addr: node_address(1),
+        host: "provider.example".to_owned(),
+        port: 5060,
+        transport: Transport::Udp,
+        user: "+15555550123".to_owned(),
+    };
+    let invite = Invite {
+        dialog,
+        sip_call_id: "a-call-with-patience".to_owned(),
+        target: Target::Trunk(target),
+        from_user: "100".to_owned(),
+        from_display: None,
+        from_host: None,
+        to_user: "+15555550123".to_owned(),
+        offer: Bytes::from_static(b"v=0"),
+        auth: Some(trunk_id()),
+        headers: Vec::new(),
+        patience: Some(Duration::from_secs(5)),
+    };
+    sim.command(0, Command::Invite(Box::new(invite)));
+    dialog
+}
+
+const fn failed(event: &SipEvent) -> Option<u16> {
+    match event {
+        SipEvent::Failed { status, .. } => Some(*status),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_provider_that_says_nothing_is_given_up_soon_and_called_off_should_it_answer_late() {
+    let mut sim = Sim::pair(3);
+    sim.cut = Some(Box::new(|node, _| node == 1));
+    call_with_patience(&mut sim);
+    assert_eq!(sim.expect(0, failed), 408);
+    let waited = sim.now - sim.start;
+    assert!(
+        (Duration::from_secs(5)..Duration::from_millis(5_100)).contains(&waited),
+        "{waited:?}"
+    );
+    sim.cut = None;
+    let theirs = sim.expect(1, |event| crate::sim::incoming(event).map(|call| call.dialog));
+    let body = Bytes::from_static(b"v=0");
+    sim.command(1, Command::Answer { dialog: theirs, body });
+    sim.run_for(Duration::from_secs(40));
+    let ended = sim.nodes[1].events.iter().any(
+        |event| matches!(event, SipEvent::Cancelled { dialog } | SipEvent::Ended { dialog, .. } if *dialog == theirs),
+    );
+    assert!(ended, "{:?}", sim.nodes[1].events);
+    assert_eq!(sim.nodes[0].events.iter().filter_map(failed).count(), 1, "told once");
+    sim.settle();
+}
+
+#[test]
+fn a_provider_that_says_it_tries_may_take_its_time() {
+    let mut sim = Sim::pair(4);
+    call_with_patience(&mut sim);
+    let theirs = sim.expect(1, |event| crate::sim::incoming(event).map(|call| call.dialog));
+    sim.run_for(Duration::from_secs(20));
+    assert!(sim.nodes[0].events.iter().filter_map(failed).next().is_none());
+    let body = Bytes::from_static(b"v=0");
+    sim.command(1, Command::Answer { dialog: theirs, body });
+    sim.expect(0, |event| matches!(event, SipEvent::Answered { .. }).then_some(()));
+    assert_eq!(sim.count_sent(0, "INVITE"), 1);
+    assert!(
+        sim.sent
+            .iter()
+            .any(|(_, text)| text.contains("\r\nCall-ID: a-call-with-patience\r\n"))
+    );
 }

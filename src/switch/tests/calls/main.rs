@@ -9,4 +9,5 @@
 
 mod bench;
 mod properties;
+mod providers;
 mod stories;

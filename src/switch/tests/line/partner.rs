@@ -141,6 +141,7 @@ impl Partner {
         let dialog = self.sip.new_dialog();
         let invite = Invite {
             dialog,
+            sip_call_id: format!("{}-{dialog}", self.name),
             target: Target::Address {
                 addr: at,
                 transport: Transport::Udp,
@@ -153,6 +154,7 @@ impl Partner {
             offer: session.offer(Codec::Pcmu),
             auth: Some(self.trunk),
             headers: Vec::new(),
+            patience: None,
         };
         self.sip.send(Command::Invite(Box::new(invite))).await.unwrap();
         Talk { dialog, open, session }

@@ -198,6 +198,7 @@ impl Phone {
         self.tally.placed += 1;
         let invite = Invite {
             dialog,
+            sip_call_id: format!("{}-{dialog}", self.username),
             target: Target::Address {
                 addr: ours(),
                 transport: Transport::Udp,
@@ -210,6 +211,7 @@ impl Phone {
             offer: if late { Bytes::new() } else { offer },
             auth: Some(self.trunk),
             headers: Vec::new(),
+            patience: None,
         };
         self.command(Command::Invite(Box::new(invite)), now);
         if let Some(patience) = patience {
