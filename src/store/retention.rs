@@ -44,6 +44,28 @@ impl RetentionReport {
     }
 }
 
+/// One thing that is past its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// What it is.
+    pub kind: Kind,
+    /// Its id.
+    pub id: String,
+    /// When it began.
+    pub since: OffsetDateTime,
+    /// Bytes of its audio before sealing.
+    pub bytes: i64,
+}
+
+/// The calls that go in this run: past their time ($2), with nothing that stays after the messages past
+/// theirs ($3) and the recordings past theirs ($4) are gone.
+const CALLS_DUE: &str = "from calls c where tenant_id = $1 and started_at <= $2 and ended_at is not null \
+     and not exists (select 1 from voicemails v join recordings r on r.id = v.recording_id \
+     where v.call_id = c.id and (v.created_at > $3 or r.held = 1 or r.state = 'captured')) \
+     and not exists (select 1 from recordings r where r.call_id = c.id and (r.held = 1 \
+     or r.state = 'captured' or (r.state <> 'erased' and r.created_at > $4 \
+     and not exists (select 1 from voicemails v where v.recording_id = r.id))))";
+
 area! {
     /// How long the tenant's things are kept.
     Retention, retention
@@ -84,13 +106,8 @@ impl Retention {
             )
             .await?;
         let calls = tx
-            .count(
-                "select count(*) as n from calls c where tenant_id = $1 and started_at <= $2 and ended_at is not null \
-                 and not exists (select 1 from voicemails v join recordings r on r.id = v.recording_id \
-                 where v.call_id = c.id and (v.created_at > $3 or r.held = 1 or r.state = 'captured')) \
-                 and not exists (select 1 from recordings r where r.call_id = c.id and (r.held = 1 \
-                 or r.state = 'captured' or (r.state <> 'erased' and r.created_at > $4 \
-                 and not exists (select 1 from voicemails v where v.recording_id = r.id))))",
+            .all_of(
+                format!("select count(*) as n {CALLS_DUE}"),
                 args![
                     tenant,
                     policy.limit(Kind::Call, now),
@@ -98,7 +115,9 @@ impl Retention {
                     policy.limit(Kind::Recording, now)
                 ],
             )
-            .await?;
+            .await?
+            .first()
+            .map_or(Ok(0), |row| row.int("n"))?;
         let mut report = RetentionReport {
             calls,
             ..RetentionReport::default()
@@ -114,6 +133,59 @@ impl Retention {
             report.bytes += row.int("bytes")?;
         }
         Ok(report)
+    }
+
+    /// What a run would remove now: each thing, the oldest first, at most `limit` of each kind.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn due(&self, policy: &RetentionPolicy, now: OffsetDateTime, limit: i64) -> Result<Vec<Due>> {
+        let mut tx = self.scope.read().await?;
+        let tenant = self.scope.tenant();
+        let of = |kind| policy.limit(kind, now);
+        let messages = tx
+            .all(
+                "select v.id, v.created_at as at, r.size_bytes from voicemails v join recordings r on r.id = v.recording_id \
+                 where v.tenant_id = $1 and v.created_at <= $2 and r.held = 0 and r.state <> 'captured' \
+                 order by v.created_at, v.id limit $3",
+                args![tenant, of(Kind::Voicemail), limit],
+            )
+            .await?;
+        let recordings = tx
+            .all(
+                "select id, created_at as at, size_bytes from recordings r \
+                 where tenant_id = $1 and created_at <= $2 and held = 0 and state in ('ready', 'failed') \
+                 and not exists (select 1 from voicemails v where v.recording_id = r.id) \
+                 order by created_at, id limit $3",
+                args![tenant, of(Kind::Recording), limit],
+            )
+            .await?;
+        let statement = format!(
+            "select c.id, started_at as at, cast(0 as bigint) as size_bytes {CALLS_DUE} order by started_at, c.id limit $5"
+        );
+        let calls = tx
+            .all_of(
+                statement,
+                args![tenant, of(Kind::Call), of(Kind::Voicemail), of(Kind::Recording), limit],
+            )
+            .await?;
+        let kinds = [
+            (Kind::Voicemail, messages),
+            (Kind::Recording, recordings),
+            (Kind::Call, calls),
+        ];
+        let mut due = Vec::new();
+        for (kind, rows) in &kinds {
+            for row in rows {
+                due.push(Due {
+                    kind: *kind,
+                    id: row.text("id")?,
+                    since: row.time("at")?,
+                    bytes: row.int("size_bytes")?,
+                });
+            }
+        }
+        Ok(due)
     }
 
     /// Removes at most `limit` things of each kind; call it again until its report is empty. Each thing

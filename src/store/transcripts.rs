@@ -253,10 +253,10 @@ impl Transcripts {
         let tenant = self.scope.tenant();
         let mut tx = self.scope.write().await?;
         let first = tx
-            .run(
+            .one(
                 "update transcripts set state = 'ready', problem = null, text = $3, language = $4, confidence = $5, \
                  provider = $6, model = $7, cpu_seconds = $8, audio_ms = $9, segments = $10, finished_at = $11 \
-                 where tenant_id = $1 and id = $2 and state <> 'ready'",
+                 where tenant_id = $1 and id = $2 and state <> 'ready' returning call_id",
                 args![
                     tenant,
                     transcript,
@@ -344,9 +344,9 @@ impl Transcripts {
     /// The database did not answer.
     pub async fn remove(&self, actor: &Actor, transcript: TranscriptId) -> Result<bool> {
         let mut tx = self.scope.write().await?;
-        let touched = tx
-            .run(
-                "delete from transcripts where tenant_id = $1 and id = $2",
+        let row = tx
+            .one(
+                "delete from transcripts where tenant_id = $1 and id = $2 returning call_id",
                 args![self.scope.tenant(), transcript],
             )
             .await?;

@@ -29,7 +29,7 @@ pub struct CallDetail {
 
 pub(super) async fn put_tag(tx: &mut Tx, tenant: TenantId, call: CallId, tag: &str) -> Result<()> {
     tx.run(
-        "insert into call_tags (call_id, tag, tenant_id) select id, $2, tenant_id from calls \
+        "insert into call_tags (call_id, tag, tenant_id, started_at) select id, $2, tenant_id, started_at from calls \
          where tenant_id = $3 and id = $1 on conflict (call_id, tag) do nothing",
         args![call, tag, tenant],
     )

@@ -229,7 +229,7 @@ async fn fill(url: &str, ours: TenantId, theirs: TenantId, rows: i64) {
          with recursive counted(n) as (select cast(1 as bigint) union all select n + 1 from counted where n < {rows}) \
          select '00000000-0000-7000-9000-' || {hex}, case when n % 5 = 0 then '{theirs}' else '{ours}' end, \
          '00000000-0000-7000-8000-00000' || {person}, case when n % 3 = 0 then 'outbound' else 'inbound' end, \
-         case when n % 3 = 0 then 'customer_outbound' else 'customer_inbound' end, \
+         case when n % 3 = 0 then 'CUSTOMER_OUTBOUND' else 'CUSTOMER_INBOUND' end, \
          case when n % 1000 = 1 then 'failed' when n % 4 = 0 then 'missed' else 'completed' end, \
          '+49170' || {caller}, case when n % 2 = 0 then 'Ada Byron ' || n end, '+4930123', \
          1700000000000 + n * 30000, 1700000000000 + n * 30000 + 5000, 1700000000000 + n * 30000 + 65000, 60000, 'normal', \

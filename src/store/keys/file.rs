@@ -21,6 +21,27 @@ pub fn load_or_create(path: &Path, world: &dyn World) -> Result<[u8; 32]> {
     }
 }
 
+/// Reads the master key.
+///
+/// # Errors
+/// The file cannot be read, or holds no key.
+pub(super) fn load(path: &Path) -> Result<[u8; 32]> {
+    let text = std::fs::read_to_string(path).map_err(Error::file("read the master key", path))?;
+    parse(&Zeroizing::new(text))
+}
+
+/// Puts the key file `fresh` in the place of the one at `path`, power cuts included.
+pub(super) fn replace(fresh: &Path, path: &Path) -> Result<()> {
+    let fault = || Error::file("replace the master key", path);
+    std::fs::rename(fresh, path).map_err(fault())?;
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => std::fs::File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(fault()),
+        None => Ok(()),
+    }
+}
+
 fn parse(text: &str) -> Result<[u8; 32]> {
     let mut key = [0u8; 32];
     hex::decode_to_slice(text.trim(), &mut key).map_err(|_| CryptoError::BadKeyFile)?;

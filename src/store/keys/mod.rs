@@ -5,10 +5,12 @@
 
 mod file;
 mod ring;
+mod rotate;
 mod sealed;
 
 pub use file::load_or_create;
 pub(crate) use ring::Keyring;
+pub use rotate::{Rotation, rotate_master_key};
 pub(crate) use sealed::{Key, TAG};
 
 /// Why something could not be sealed or opened.
@@ -17,6 +19,9 @@ pub enum CryptoError {
     /// The database was made with another master key.
     #[error("this master key does not open this database: give the key file it was made with")]
     WrongMasterKey,
+    /// The master key was changed while this process ran.
+    #[error("the master key was changed: restart, so that the new one is used")]
+    KeyChanged,
     /// What was read is not what was sealed: damaged, exchanged, or cut.
     #[error("the sealed data was changed or damaged")]
     Tampered,

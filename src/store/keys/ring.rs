@@ -45,8 +45,53 @@ impl Keyring {
         tx.commit().await
     }
 
+    /// Wraps every tenant's key by another master key; returns how many there are. This keyring keeps
+    /// the former one and is of no more use.
+    pub(crate) async fn rewrap(&self, db: &Db, world: &dyn World, next: [u8; 32]) -> Result<u64> {
+        let next = Key::from_bytes(Zeroizing::new(next))?;
+        let mut tx = db.write_all().await?;
+        self.is_in_force(&mut tx).await?;
+        let rows = tx.all("select tenant_id, wrapped from tenant_keys", args![]).await?;
+        let mut wrapped = 0;
+        for row in &rows {
+            let tenant: TenantId = row.parse("tenant_id")?;
+            let key = self.master.unwrap(&about(tenant), &row.text("wrapped")?)?;
+            wrapped += tx
+                .run(
+                    "update tenant_keys set wrapped = $2 where tenant_id = $1",
+                    args![tenant, next.wrap(world, &about(tenant), &key)?],
+                )
+                .await?;
+        }
+        let value = next.seal_text(world, CHECK, CHECK_TEXT)?;
+        tx.run(
+            "update platform_values set value = $2 where name = $1",
+            args![CHECK, value],
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(wrapped)
+    }
+
+    /// Refuses when the master key was changed since this process began, and keeps it from being
+    /// changed until the transaction ends.
+    async fn is_in_force(&self, tx: &mut Tx) -> Result<()> {
+        let stored = tx
+            .one(
+                "update platform_values set value = value where name = $1 returning value",
+                args![CHECK],
+            )
+            .await?
+            .ok_or(CryptoError::WrongMasterKey)?;
+        self.master
+            .open_text(CHECK, &stored.text("value")?)
+            .map_err(|_| CryptoError::KeyChanged)?;
+        Ok(())
+    }
+
     /// Makes a new tenant's key.
     pub(crate) async fn create(&self, tx: &mut Tx, tenant: TenantId, world: &dyn World) -> Result<()> {
+        self.is_in_force(tx).await?;
         let key = Key::generate(world)?;
         let wrapped = self.master.wrap(world, &about(tenant), &key)?;
         tx.run(

@@ -3,6 +3,7 @@
 mod accounts;
 mod calls;
 pub(crate) mod harness;
+mod keys;
 mod log;
 mod meetings;
 mod places;
