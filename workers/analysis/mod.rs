@@ -5,6 +5,8 @@
 
 mod actions;
 mod cues;
+#[cfg(test)]
+mod fixture;
 mod mood;
 mod sentences;
 mod summary;
