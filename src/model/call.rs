@@ -80,6 +80,8 @@ coded! {
         CustomerInbound = "CUSTOMER_INBOUND",
         /// We call a customer.
         CustomerOutbound = "CUSTOMER_OUTBOUND",
+        /// Members of a room.
+        Meeting = "MEETING",
     }
 }
 

@@ -334,7 +334,7 @@ pub struct Recording {
     pub call: CallId,
     /// The capture it is made from; `None` once that is erased.
     pub capture: Option<CaptureId>,
-    /// `captured`, `ready`, `failed` or `erased`.
+    /// `recording` while its meeting runs, then `captured`, `ready`, `failed` or `erased`.
     pub state: String,
     /// Why it failed.
     pub problem: Option<String>,
@@ -354,7 +354,7 @@ pub struct Recording {
     pub blob: Option<String>,
     /// 400 peaks a channel, 0–255, for the player.
     pub peaks: Vec<Vec<u8>>,
-    /// Who asked for it: `settings`, `number`, `api`, `voicemail`.
+    /// Who asked for it: `settings`, `number`, `api`, `voicemail`, `host`, `egress`.
     pub recorded_by: String,
     /// Whether a legal hold keeps it.
     pub held: bool,

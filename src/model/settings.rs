@@ -161,10 +161,28 @@ pub const KEYS: &[Key] = &[
         label: "Language of spoken prompts",
     },
     Key {
+        name: "auto_record_rooms",
+        kind: Kind::Switch,
+        default: "false",
+        label: "Record meetings without being asked",
+    },
+    Key {
+        name: "auto_transcribe_rooms",
+        kind: Kind::Switch,
+        default: "true",
+        label: "Transcribe recorded meetings without being asked",
+    },
+    Key {
         name: "log_numbers",
         kind: Kind::Switch,
         default: "false",
         label: "Write full telephone numbers to the log",
+    },
+    Key {
+        name: "room_token_hours",
+        kind: Kind::Number(1, 720),
+        default: "24",
+        label: "Hours a token to a room is valid when nobody says how long",
     },
 ];
 
@@ -178,12 +196,6 @@ pub fn key(name: &str) -> Option<&'static Key> {
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum Invalid {
     /// There is no such key.
-    Key {
-        name: "room_token_hours",
-        kind: Kind::Number(1, 720),
-        default: "24",
-        label: "Hours a token to a room is valid when nobody says how long",
-    },
     #[error("there is no setting called `{0}`")]
     UnknownKey(String),
     /// A switch takes two words.

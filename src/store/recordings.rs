@@ -7,7 +7,7 @@ use crate::transcripts;
 use crate::{Result, Scope, notices};
 use strowger_model::job::NoticeKind;
 use strowger_model::record::Recording;
-use strowger_model::{CallId, RecordingId};
+use strowger_model::{CallId, CallType, CaptureId, RecordingId, TenantId};
 
 /// What processing made of a capture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,25 @@ pub struct RecordingResult {
     pub blob: String,
     /// 400 peaks a channel, 0–255.
     pub peaks: Vec<Vec<u8>>,
+}
+
+/// What processing made of one speaker of a meeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackResult {
+    /// Who, as their token named them.
+    pub identity: String,
+    /// Their name as shown.
+    pub name: String,
+    /// The key of its blob, already written.
+    pub blob: String,
+    /// Length: the recording's.
+    pub duration_ms: i64,
+    /// Size of the audio before sealing.
+    pub size_bytes: i64,
+    /// SHA-256 of the audio before sealing, hexadecimal.
+    pub sha256: String,
+    /// 400 peaks, 0–255.
+    pub peaks: Vec<u8>,
 }
 
 /// What follows once a recording is ready.
@@ -123,8 +142,8 @@ impl Recordings {
     }
 
     /// Whether settings or the call ask for a transcript of this recording: a message by
-    /// `auto_transcribe_voicemails`, a call by its own wish or `auto_transcribe_calls`, and neither
-    /// where `enable_ai_transcription` is off.
+    /// `auto_transcribe_voicemails`, a meeting by `auto_transcribe_rooms`, a call by its own wish or
+    /// `auto_transcribe_calls`, and none where `enable_ai_transcription` is off.
     ///
     /// # Errors
     /// The database did not answer.
@@ -135,7 +154,7 @@ impl Recordings {
             .read()
             .await?
             .one(
-                "select c.transcribe, c.user_id, v.user_id as mailbox from recordings r \
+                "select c.transcribe, c.user_id, c.call_type, v.user_id as mailbox from recordings r \
                  join calls c on c.id = r.call_id left join voicemails v on v.recording_id = r.id \
                  where r.tenant_id = $1 and r.id = $2",
                 args![tenant, recording],
@@ -147,10 +166,12 @@ impl Recordings {
             Some(user) => self.scope.settings().resolve_for(user).await?,
             None => self.scope.settings().resolve().await?,
         };
-        let wished = if mailbox.is_some() {
-            settings.switch("auto_transcribe_voicemails")
-        } else {
-            settings.switch("auto_transcribe_calls")
+        let wished = match row.code("call_type", CallType::from_code)? {
+            _ if mailbox.is_some() => settings.switch("auto_transcribe_voicemails"),
+            CallType::Meeting => settings.switch("auto_transcribe_rooms"),
+            CallType::Internal | CallType::CustomerInbound | CallType::CustomerOutbound => {
+                settings.switch("auto_transcribe_calls")
+            }
         };
         let wished = wished || row.switch("transcribe")?;
         Ok(if wished && settings.switch("enable_ai_transcription") {
@@ -167,6 +188,20 @@ impl Recordings {
     /// # Errors
     /// The database did not answer.
     pub async fn ready(&self, recording: RecordingId, result: &RecordingResult, then: Afterwards) -> Result<bool> {
+        self.ready_with_tracks(recording, result, &[], then).await
+    }
+
+    /// As [`Recordings::ready`], with each speaker alone beside the whole.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn ready_with_tracks(
+        &self,
+        recording: RecordingId,
+        result: &RecordingResult,
+        tracks: &[TrackResult],
+        then: Afterwards,
+    ) -> Result<bool> {
         let tenant = self.scope.tenant();
         let mut tx = self.scope.write().await?;
         let row = tx
@@ -188,6 +223,9 @@ impl Recordings {
             .await?;
         let Some(row) = row else { return Ok(false) };
         let call: CallId = row.parse("call_id")?;
+        for (position, track) in (0_i64..).zip(tracks) {
+            put_track(&mut tx, tenant, recording, position, track).await?;
+        }
         let message = tx
             .run(
                 "update voicemails set duration_ms = $3 where tenant_id = $1 and recording_id = $2",
@@ -315,47 +353,99 @@ impl Recordings {
                 wish: "be erased",
             });
         }
-        erase_audio(&mut tx, &found).await?;
+        let gone = erase_audio(&mut tx, &found).await?;
         self.scope
             .note(&mut tx, actor, "recording.erase", &recording, "")
             .await?;
         tx.commit().await?;
-        forget_audio(&self.scope, &[found]).await?;
+        forget_audio(&self.scope, &gone).await?;
         Ok(true)
     }
 }
 
-/// Destroys the key of a recording's audio, removes its transcript and marks the row;
-/// [`forget_audio`] removes the rest after the commit.
-pub(crate) async fn erase_audio(tx: &mut Tx, recording: &Recording) -> Result<()> {
-    if let Some(blob) = &recording.blob {
+async fn put_track(
+    tx: &mut Tx,
+    tenant: TenantId,
+    recording: RecordingId,
+    position: i64,
+    track: &TrackResult,
+) -> Result<()> {
+    tx.run(
+        "insert into recording_tracks (recording_id, position, tenant_id, identity, name, blob, duration_ms, \
+         size_bytes, sha256, peaks) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        args![
+            recording,
+            position,
+            tenant,
+            track.identity,
+            track.name,
+            track.blob,
+            track.duration_ms,
+            track.size_bytes,
+            track.sha256,
+            serde_json::json!(track.peaks)
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// What is left to remove after the commit that destroyed the keys of recordings.
+#[derive(Debug, Default)]
+pub(crate) struct Gone {
+    blobs: Vec<String>,
+    captures: Vec<CaptureId>,
+}
+
+/// Destroys the keys of all audio of a recording and notes what is to be removed.
+pub(crate) async fn destroy_keys(tx: &mut Tx, recording: &Recording, gone: &mut Gone) -> Result<()> {
+    let tracks = tx
+        .all(
+            "select blob from recording_tracks where tenant_id = $1 and recording_id = $2",
+            args![recording.tenant, recording.id],
+        )
+        .await?;
+    let mut blobs: Vec<String> = tracks.iter().map(|row| row.text("blob")).collect::<Result<_>>()?;
+    blobs.extend(recording.blob.clone());
+    for blob in &blobs {
         crate::blobs::destroy_key(tx, recording.tenant, blob).await?;
     }
+    gone.blobs.append(&mut blobs);
+    gone.captures.extend(recording.capture);
+    Ok(())
+}
+
+/// Destroys the keys of a recording's audio, removes its tracks and its transcript and marks the row;
+/// [`forget_audio`] removes the rest after the commit.
+pub(crate) async fn erase_audio(tx: &mut Tx, recording: &Recording) -> Result<Gone> {
+    let mut gone = Gone::default();
+    destroy_keys(tx, recording, &mut gone).await?;
     let key = || args![recording.tenant, recording.id];
+    tx.run(
+        "delete from recording_tracks where tenant_id = $1 and recording_id = $2",
+        key(),
+    )
+    .await?;
     tx.run(
         "delete from transcripts where tenant_id = $1 and recording_id = $2",
         key(),
     )
     .await?;
+    crate::calls::search::refresh(tx, recording.tenant, recording.call).await?;
     tx.run(
         "update recordings set state = 'erased', blob = null, capture_id = null, peaks = '[]', sha256 = '', \
          size_bytes = 0 where tenant_id = $1 and id = $2",
         key(),
     )
     .await?;
-    Ok(())
+    Ok(gone)
 }
 
 /// Removes the files of erased recordings, and the captures of those that were never processed.
-pub(crate) async fn forget_audio(scope: &Scope, recordings: &[Recording]) -> Result<()> {
-    let blobs: Vec<String> = recordings
-        .iter()
-        .filter_map(|recording| recording.blob.clone())
-        .collect();
-    scope.blobs().unlink(&blobs).await?;
-    for capture in recordings.iter().filter_map(|recording| recording.capture) {
-        crate::capture::erase(scope.store(), capture).await?;
+pub(crate) async fn forget_audio(scope: &Scope, gone: &Gone) -> Result<()> {
+    scope.blobs().unlink(&gone.blobs).await?;
+    for capture in &gone.captures {
+        crate::capture::erase(scope.store(), *capture).await?;
     }
     Ok(())
 }
-    crate::calls::search::refresh(tx, recording.tenant, recording.call).await?;

@@ -230,7 +230,7 @@ impl Retention {
         for row in &due {
             let recording = recording_of(row)?;
             let mut tx = self.scope.write().await?;
-            erase_audio(&mut tx, &recording).await?;
+            let gone = erase_audio(&mut tx, &recording).await?;
             tx.run(
                 "delete from voicemails where tenant_id = $1 and recording_id = $2",
                 args![tenant, recording.id],
@@ -240,7 +240,7 @@ impl Retention {
             tx.commit().await?;
             report.voicemails += 1;
             report.bytes += recording.size_bytes;
-            forget_audio(&self.scope, &[recording]).await?;
+            forget_audio(&self.scope, &gone).await?;
         }
         Ok(())
     }
@@ -267,12 +267,12 @@ impl Retention {
         for row in &due {
             let recording = recording_of(row)?;
             let mut tx = self.scope.write().await?;
-            erase_audio(&mut tx, &recording).await?;
+            let gone = erase_audio(&mut tx, &recording).await?;
             self.told(&mut tx, "recording.expire", &recording.id).await?;
             tx.commit().await?;
             report.recordings += 1;
             report.bytes += recording.size_bytes;
-            forget_audio(&self.scope, &[recording]).await?;
+            forget_audio(&self.scope, &gone).await?;
         }
         Ok(())
     }
@@ -301,10 +301,10 @@ impl Retention {
         for row in &due {
             let call: CallId = row.parse("id")?;
             let mut tx = self.scope.write().await?;
-            let recordings = remove_call(&mut tx, tenant, call).await?;
+            let gone = remove_call(&mut tx, tenant, call).await?;
             self.told(&mut tx, "call.expire", &call).await?;
             tx.commit().await?;
-            forget_audio(&self.scope, &recordings.unwrap_or_default()).await?;
+            forget_audio(&self.scope, &gone.unwrap_or_default()).await?;
             report.calls += 1;
         }
         Ok(())

@@ -223,6 +223,7 @@ impl Store {
             .all(
                 "select tenant_id, blob from object_keys k where created_at < $1 \
                  and not exists (select 1 from recordings r where r.blob = k.blob) \
+                 and not exists (select 1 from recording_tracks t where t.blob = k.blob) \
                  and not exists (select 1 from prompts p where p.source_blob = k.blob or p.audio_blob = k.blob) \
                  and not exists (select 1 from greetings g where g.source_blob = k.blob or g.audio_blob = k.blob) \
                  and not exists (select 1 from speech s where s.blob = k.blob) limit 1000",

@@ -282,7 +282,8 @@ impl Calls {
                 "insert into recordings (id, tenant_id, call_id, capture_id, state, problem, name, description, format, \
                  duration_ms, size_bytes, sha256, blob, peaks, recorded_by, held, created_at) \
                  values ($1, $2, $3, $4, 'captured', null, $5, '', '', 0, 0, '', null, '[]', $6, 0, $7) \
-                 on conflict (id) do nothing",
+                 on conflict (id) do update set state = 'captured' \
+                 where recordings.tenant_id = $2 and recordings.state = 'recording'",
                 args![
                     recording.id,
                     tenant,

@@ -3,7 +3,7 @@
 use super::{Calls, call_of, leg_of, search, with_tags};
 use crate::Result;
 use crate::audit::Actor;
-use crate::recordings::{forget_audio, recording_of};
+use crate::recordings::{Gone, destroy_keys, forget_audio, recording_of};
 use crate::sql::{Tx, args};
 use crate::transcripts::transcript_of;
 use crate::voicemails::voicemail_of;
@@ -246,19 +246,19 @@ impl Calls {
                 wish: "be removed",
             });
         }
-        let Some(recordings) = remove_call(&mut tx, self.scope.tenant(), call).await? else {
+        let Some(gone) = remove_call(&mut tx, self.scope.tenant(), call).await? else {
             return Ok(false);
         };
         self.scope.note(&mut tx, actor, "call.remove", &call, "").await?;
         tx.commit().await?;
-        forget_audio(&self.scope, &recordings).await?;
+        forget_audio(&self.scope, &gone).await?;
         Ok(true)
     }
 }
 
-/// Deletes a call's row and all below it, and the keys of its audio; returns the recordings whose files
-/// and captures are to be removed after the commit, or `None` when there was no such call.
-pub(crate) async fn remove_call(tx: &mut Tx, tenant: TenantId, call: CallId) -> Result<Option<Vec<Recording>>> {
+/// Deletes a call's row and all below it, and the keys of its audio; returns what is to be removed after
+/// the commit, or `None` when there was no such call.
+pub(crate) async fn remove_call(tx: &mut Tx, tenant: TenantId, call: CallId) -> Result<Option<Gone>> {
     let recordings = tx
         .all(
             "select id, tenant_id, call_id, capture_id, state, problem, name, description, format, duration_ms, \
@@ -270,8 +270,9 @@ pub(crate) async fn remove_call(tx: &mut Tx, tenant: TenantId, call: CallId) -> 
         .iter()
         .map(recording_of)
         .collect::<Result<Vec<_>>>()?;
-    for blob in recordings.iter().filter_map(|recording| recording.blob.as_ref()) {
-        crate::blobs::destroy_key(tx, tenant, blob).await?;
+    let mut gone = Gone::default();
+    for recording in &recordings {
+        destroy_keys(tx, recording, &mut gone).await?;
     }
     let touched = tx
         .run(
@@ -279,5 +280,5 @@ pub(crate) async fn remove_call(tx: &mut Tx, tenant: TenantId, call: CallId) -> 
             args![tenant, call],
         )
         .await?;
-    Ok((touched > 0).then_some(recordings))
+    Ok((touched > 0).then_some(gone))
 }

@@ -6,6 +6,7 @@ pub(crate) mod harness;
 mod keys;
 mod log;
 mod meetings;
+mod minutes;
 mod places;
 mod queue;
 mod retention;
