@@ -1,5 +1,6 @@
 //! Captured packets become aligned samples: every stream of a capture on one clock, 16-bit linear
-//! mono at 8 kHz, sample 0 being the moment the capture began.
+//! mono, sample 0 being the moment the capture began. Calls are put together at 8 kHz, meetings, whose
+//! members speak Opus, at 48 kHz through a [`Decoder`] that the caller brings: this crate has none.
 //!
 //! Pure and streaming: [`Timeline::push`] frames as they come off the disk, [`Timeline::next_block`]
 //! until it has none, [`Timeline::finish`] at the end and drain again. What never came is silence, what
@@ -15,17 +16,25 @@ use std::collections::BTreeMap;
 use stream::Stream;
 use strowger_model::capture::{Chunk, Codec, Frame, Mark};
 
-/// The samples of a block for each stream; the last one may be shorter.
-pub const BLOCK_SAMPLES: usize = SAMPLE_RATE_HZ as usize;
+/// The RTP clock of Opus, and the rate at which meetings are put together.
+pub const OPUS_RATE_HZ: u32 = 48_000;
 
 /// A block is made when frames this much later have been seen: streams are packed in chunks of about
 /// a second and a frame is placed by what came in the five seconds around it.
-const LAG_SAMPLES: i64 = 10 * SAMPLE_RATE_HZ as i64;
+const LAG_S: i64 = 10;
 
 /// A frame that claims to be this much later than all before is no frame of this call.
 const LONGEST_PAUSE_US: u64 = 24 * 3_600 * 1_000_000;
 
-/// One second of a capture.
+/// Decodes one stream's Opus, frame by frame in the order of the timestamps, 48 kHz mono.
+pub trait Decoder {
+    /// The samples of a frame; none when it is damaged.
+    fn decode(&mut self, payload: &[u8]) -> Vec<i16>;
+    /// What stands for `samples` lost samples just before `next`, which may hold a coarse copy of them.
+    fn conceal(&mut self, samples: usize, next: &[u8]) -> Vec<i16>;
+}
+
+/// One second of a capture; the last one may be shorter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// Its first sample, counted from the capture's begin.
@@ -48,8 +57,9 @@ pub struct Marked {
 }
 
 /// The streams of one capture on one clock.
-#[derive(Debug)]
 pub struct Timeline {
+    /// Samples a second.
+    rate: i64,
     streams: BTreeMap<u8, Stream>,
     marks: Vec<Marked>,
     latest_us: u64,
@@ -58,11 +68,28 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// The timeline of a capture with these streams.
+    /// The timeline of a call with these streams, at 8 kHz. Opus is skipped.
     #[must_use]
     pub fn new(streams: impl IntoIterator<Item = u8>) -> Self {
+        let rate = i64::from(SAMPLE_RATE_HZ);
+        let streams = streams.into_iter().map(|stream| (stream, Stream::telephone()));
+        Self::over(rate, streams.collect())
+    }
+
+    /// The timeline of a meeting with these streams, at 48 kHz. All but Opus is skipped.
+    #[must_use]
+    pub fn of_opus(streams: impl IntoIterator<Item = (u8, Box<dyn Decoder>)>) -> Self {
+        let rate = i64::from(OPUS_RATE_HZ);
+        let streams = streams
+            .into_iter()
+            .map(|(stream, decoder)| (stream, Stream::opus(decoder)));
+        Self::over(rate, streams.collect())
+    }
+
+    fn over(rate: i64, streams: BTreeMap<u8, Stream>) -> Self {
         Self {
-            streams: streams.into_iter().map(|stream| (stream, Stream::default())).collect(),
+            rate,
+            streams,
             marks: Vec::new(),
             latest_us: 0,
             next: 0,
@@ -85,7 +112,7 @@ impl Timeline {
             return;
         }
         self.latest_us = self.latest_us.max(frame.arrival_us);
-        let arrival = samples(frame.arrival_us);
+        let arrival = samples(frame.arrival_us, self.rate);
         if frame.codec == Codec::Mark {
             if let Some(mark) = Mark::of(frame.payload) {
                 self.marks.push(Marked {
@@ -111,9 +138,9 @@ impl Timeline {
 
     /// The next second, once everything in it is known.
     pub fn next_block(&mut self) -> Option<Block> {
-        let whole = self.next + BLOCK_SAMPLES as i64;
+        let whole = self.next + self.rate;
         let end = if !self.finished {
-            if samples(self.latest_us) < whole + LAG_SAMPLES {
+            if samples(self.latest_us, self.rate) < whole + LAG_S * self.rate {
                 return None;
             }
             self.render(whole);
@@ -178,7 +205,7 @@ pub fn blocks(
     })
 }
 
-fn samples(micros: u64) -> i64 {
-    // 8 kHz: one sample is 125 µs.
-    i64::try_from(micros / 125).unwrap_or(i64::MAX)
+fn samples(micros: u64, rate: i64) -> i64 {
+    // 8 kHz: one sample is 125 µs; 48 kHz: 48 samples are 1000 µs.
+    i64::try_from(micros).map_or(i64::MAX, |micros| micros.saturating_mul(rate / 1000) / 1000)
 }

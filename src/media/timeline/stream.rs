@@ -5,23 +5,48 @@
 //! the sender's clock stands against ours; it moves when the clocks drift, and the frames follow it
 //! by one sample each, stretched or shrunk, which nobody hears.
 
+use super::Decoder;
 use crate::{Codec, g711};
 use std::collections::{BTreeMap, VecDeque};
 use strowger_model::capture;
 
-/// Arrivals this far before and after a frame say how the clocks stand: 5 s.
-const WINDOW: i64 = 40_000;
-/// Beyond this the sender paused its clock or jumped, and the frame is put where it arrived: 200 ms.
-const JUMP: i64 = 1_600;
-/// A delay must last this long to count as a pause of the sender's clock: 1 s.
-const LASTING: i64 = 8_000;
-/// A frame that stands this far from its stream's clock begins another stretch: 1 s.
-const STRETCH: i64 = 8_000;
-/// Differences within this are left alone: 2 ms.
-const TOLERANCE: i64 = 16;
+/// How far apart things may be, in samples.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    /// Arrivals this far before and after a frame say how the clocks stand: 5 s.
+    window: i64,
+    /// Beyond this the sender paused its clock or jumped, and the frame is put where it arrived: 200 ms.
+    jump: i64,
+    /// A delay must last this long to count as a pause of the sender's clock: 1 s.
+    lasting: i64,
+    /// A frame that stands this far from its stream's clock begins another stretch: 1 s.
+    stretch: i64,
+    /// Differences within this are left alone: 2 ms.
+    tolerance: i64,
+    /// A frame is made so much longer or shorter to follow the clock: 0.125 ms.
+    step: i64,
+    /// What is lost is concealed up to this, and silent beyond: 100 ms.
+    concealed: i64,
+}
 
-#[derive(Debug, Default)]
+impl Bounds {
+    const fn at(rate: i64) -> Self {
+        Self {
+            window: 5 * rate,
+            jump: rate / 5,
+            lasting: rate,
+            stretch: rate,
+            tolerance: rate / 500,
+            step: rate / 8000,
+            concealed: rate / 10,
+        }
+    }
+}
+
 pub(super) struct Stream {
+    bounds: Bounds,
+    /// What turns Opus into samples; without one the stream is G.711 or linear.
+    decoder: Option<Box<dyn Decoder>>,
     stretches: VecDeque<Stretch>,
     /// Increasing differences with their arrivals: the front is the least of the window.
     least: VecDeque<(i64, i64)>,
@@ -47,22 +72,59 @@ struct Stretch {
 #[derive(Debug)]
 struct Held {
     arrival: i64,
-    samples: Vec<i16>,
+    sound: Sound,
+}
+
+/// A frame's sound: Opus is decoded in the order of the timestamps, when it is placed.
+#[derive(Debug)]
+enum Sound {
+    Samples(Vec<i16>),
+    Opus(Vec<u8>),
+}
+
+impl Sound {
+    fn len(&self) -> i64 {
+        match self {
+            Self::Samples(samples) => samples.len() as i64,
+            Self::Opus(payload) => opus_samples(payload),
+        }
+    }
 }
 
 impl Stream {
+    pub(super) fn telephone() -> Self {
+        Self::over(8000, None)
+    }
+
+    pub(super) fn opus(decoder: Box<dyn Decoder>) -> Self {
+        Self::over(48_000, Some(decoder))
+    }
+
+    fn over(rate: i64, decoder: Option<Box<dyn Decoder>>) -> Self {
+        Self {
+            bounds: Bounds::at(rate),
+            decoder,
+            stretches: VecDeque::new(),
+            least: VecDeque::new(),
+            next: 0,
+            expected: None,
+            placed: VecDeque::new(),
+            start: 0,
+        }
+    }
+
     pub(super) fn push(&mut self, frame: &capture::Frame<'_>, arrival: i64) {
-        let Some(samples) = decode(frame) else {
+        let Some(sound) = sound(frame, self.decoder.is_some()) else {
             return;
         };
-        if samples.is_empty() {
+        if sound.len() == 0 {
             return;
         }
-        let fitting = self
-            .stretches
-            .iter_mut()
-            .rev()
-            .find_map(|stretch| Some((stretch.place_of(frame.rtp_timestamp, arrival)?, stretch)));
+        let bounds = self.bounds;
+        let fitting = self.stretches.iter_mut().rev().find_map(|stretch| {
+            let timestamp = stretch.place_of(frame.rtp_timestamp, arrival, bounds.stretch)?;
+            Some((timestamp, stretch))
+        });
         let (timestamp, stretch) = match fitting {
             Some(fitting) => fitting,
             None => {
@@ -74,11 +136,12 @@ impl Stream {
                 (timestamp, stretch)
             }
         };
-        stretch.add(timestamp, Held { arrival, samples });
+        stretch.add(timestamp, Held { arrival, sound });
     }
 
     /// Places everything that begins before a sample.
     pub(super) fn render(&mut self, until: i64) {
+        let bounds = self.bounds;
         while let Some(stretch) = self.stretches.front_mut() {
             let Some((timestamp, held)) = stretch.frames.pop_first() else {
                 if self.stretches.len() == 1 {
@@ -89,13 +152,14 @@ impl Stream {
                 self.least.clear();
                 continue;
             };
-            let least = stretch.window(&mut self.least, held.arrival);
+            let least = stretch.window(&mut self.least, held.arrival, bounds.window);
             let difference = match self.expected {
                 Some(expected) if timestamp >= expected => {
                     let known = self.next - expected;
-                    let lasting = held.arrival - timestamp > known + JUMP && stretch.delayed(&held, timestamp, known);
+                    let lasting = held.arrival - timestamp > known + bounds.jump
+                        && stretch.delayed(&held, timestamp, known, bounds);
                     if lasting {
-                        stretch.rebuild(&mut self.least, &held, timestamp)
+                        stretch.rebuild(&mut self.least, &held, timestamp, bounds.window)
                     } else {
                         least
                     }
@@ -107,18 +171,19 @@ impl Stream {
                 stretch.frames.insert(timestamp, held);
                 return;
             }
-            self.place(timestamp, ideal, &held.samples);
+            self.place(timestamp, ideal, held.sound);
         }
     }
 
-    fn place(&mut self, timestamp: i64, ideal: i64, samples: &[i16]) {
-        let length = samples.len() as i64;
+    fn place(&mut self, timestamp: i64, ideal: i64, sound: Sound) {
+        let length = sound.len();
         let Some(expected) = self.expected else {
             // The first frame of a stretch.
             if ideal + length <= self.next {
                 return;
             }
-            self.put(ideal.max(self.next), samples);
+            let samples = self.decoded(sound);
+            self.put(ideal.max(self.next), &samples);
             self.expected = Some(timestamp + length);
             return;
         };
@@ -127,25 +192,58 @@ impl Stream {
             // Said already, at least in part: a sender that changed its packet time or repeats itself.
             return;
         }
-        let natural = self.next + gap;
+        let mut natural = self.next + gap;
         let error = ideal - natural;
-        if error < -JUMP && ideal + length <= self.next {
+        if error < -self.bounds.jump && ideal + length <= self.next {
             // Its time is taken by what was placed before; leaving it out brings the clocks together.
             return;
         }
         self.expected = Some(timestamp + length);
-        if error.abs() > JUMP {
-            self.put(ideal.max(self.next), samples);
+        let mut gap = gap;
+        if error.abs() <= self.bounds.jump && self.conceal(gap, &sound) {
+            (natural, gap) = (self.next, 0);
+        }
+        let samples = self.decoded(sound);
+        if error.abs() > self.bounds.jump {
+            self.put(ideal.max(self.next), &samples);
         } else if gap > 0 {
             // In a pause nobody hears a shift.
-            self.put(natural + error.clamp(-gap, gap), samples);
-        } else if error.abs() <= TOLERANCE || length < 2 {
-            self.put(natural, samples);
+            self.put(natural + error.clamp(-gap, gap), &samples);
+        } else if error.abs() <= self.bounds.tolerance || samples.len() < 2 {
+            self.put(natural, &samples);
         } else {
+            let change = (error.signum() * self.bounds.step) as isize;
             self.put(
                 natural,
-                &stretched(samples, samples.len().wrapping_add_signed(error.signum() as isize)),
+                &stretched(&samples, samples.len().saturating_add_signed(change)),
             );
+        }
+    }
+
+    /// Fills a short gap with what the decoder makes of it. Returns whether it did.
+    fn conceal(&mut self, gap: i64, next: &Sound) -> bool {
+        let (Some(decoder), Sound::Opus(payload)) = (&mut self.decoder, next) else {
+            return false;
+        };
+        if gap <= 0 || gap > self.bounds.concealed {
+            return false;
+        }
+        let mut samples = decoder.conceal(usize::try_from(gap).unwrap_or(0), payload);
+        samples.resize(usize::try_from(gap).unwrap_or(0), 0);
+        self.put(self.next, &samples);
+        true
+    }
+
+    fn decoded(&mut self, sound: Sound) -> Vec<i16> {
+        let length = usize::try_from(sound.len()).unwrap_or(0);
+        match (sound, &mut self.decoder) {
+            (Sound::Samples(samples), _) => samples,
+            (Sound::Opus(payload), Some(decoder)) => {
+                let mut samples = decoder.decode(&payload);
+                samples.resize(length, 0);
+                samples
+            }
+            (Sound::Opus(_), None) => vec![0; length],
         }
     }
 
@@ -192,12 +290,12 @@ impl Stretch {
     }
 
     /// The timestamp with its rounds, if it belongs to this stretch.
-    fn place_of(&self, rtp_timestamp: u32, arrival: i64) -> Option<i64> {
+    fn place_of(&self, rtp_timestamp: u32, arrival: i64, farthest: i64) -> Option<i64> {
         let step = rtp_timestamp.wrapping_sub(self.timestamp as u32) as i32;
         let timestamp = self.timestamp + i64::from(step);
         ((arrival - timestamp) - self.difference)
             .checked_abs()
-            .is_some_and(|apart| apart <= STRETCH)
+            .is_some_and(|apart| apart <= farthest)
             .then_some(timestamp)
     }
 
@@ -211,31 +309,31 @@ impl Stretch {
     }
 
     /// Moves the window to a frame and gives the least difference in it.
-    fn window(&mut self, least: &mut VecDeque<(i64, i64)>, arrival: i64) -> i64 {
-        while let Some((seen, difference)) = self.coming.pop_front_if(|(seen, _)| *seen <= arrival + WINDOW) {
+    fn window(&mut self, least: &mut VecDeque<(i64, i64)>, arrival: i64, width: i64) -> i64 {
+        while let Some((seen, difference)) = self.coming.pop_front_if(|(seen, _)| *seen <= arrival + width) {
             enter(least, seen, difference);
         }
-        while least.len() > 1 && least.front().is_some_and(|(seen, _)| *seen < arrival - WINDOW) {
+        while least.len() > 1 && least.front().is_some_and(|(seen, _)| *seen < arrival - width) {
             least.pop_front();
         }
         least.front().map_or(self.difference, |(_, difference)| *difference)
     }
 
     /// Whether this frame and all that arrive in the next second are late.
-    fn delayed(&self, held: &Held, timestamp: i64, known: i64) -> bool {
+    fn delayed(&self, held: &Held, timestamp: i64, known: i64, bounds: Bounds) -> bool {
         self.frames
             .range(timestamp..)
             .map(|(timestamp, other)| (other.arrival, other.arrival - timestamp))
-            .take_while(|(arrival, _)| *arrival <= held.arrival + LASTING)
-            .all(|(_, difference)| difference > known + JUMP)
+            .take_while(|(arrival, _)| *arrival <= held.arrival + bounds.lasting)
+            .all(|(_, difference)| difference > known + bounds.jump)
     }
 
     /// Begins the window anew with a frame: its clock stood still before it.
-    fn rebuild(&self, least: &mut VecDeque<(i64, i64)>, held: &Held, timestamp: i64) -> i64 {
+    fn rebuild(&self, least: &mut VecDeque<(i64, i64)>, held: &Held, timestamp: i64, width: i64) -> i64 {
         least.clear();
         enter(least, held.arrival, held.arrival - timestamp);
         for (timestamp, other) in self.frames.range(timestamp..) {
-            if other.arrival > held.arrival + WINDOW {
+            if other.arrival > held.arrival + width {
                 break;
             }
             enter(least, other.arrival, other.arrival - timestamp);
@@ -253,20 +351,46 @@ fn enter(least: &mut VecDeque<(i64, i64)>, arrival: i64, difference: i64) {
     least.push_back((arrival, difference));
 }
 
-fn decode(frame: &capture::Frame<'_>) -> Option<Vec<i16>> {
-    let law = |codec| frame.payload.iter().map(|byte| g711::decode(codec, *byte)).collect();
+/// A frame's sound, if the stream is of its kind.
+fn sound(frame: &capture::Frame<'_>, is_opus: bool) -> Option<Sound> {
+    let law = |codec| {
+        let samples = frame.payload.iter().map(|byte| g711::decode(codec, *byte));
+        Some(Sound::Samples(samples.collect()))
+    };
     match frame.codec {
-        capture::Codec::Pcmu => Some(law(Codec::Pcmu)),
-        capture::Codec::Pcma => Some(law(Codec::Pcma)),
-        capture::Codec::Linear8 => Some(
+        capture::Codec::Opus if is_opus => Some(Sound::Opus(frame.payload.to_vec())),
+        _ if is_opus => None,
+        capture::Codec::Pcmu => law(Codec::Pcmu),
+        capture::Codec::Pcma => law(Codec::Pcma),
+        capture::Codec::Linear8 => Some(Sound::Samples(
             frame
                 .payload
                 .chunks_exact(2)
                 .filter_map(|pair| Some(i16::from_le_bytes(*pair.first_chunk()?)))
                 .collect(),
-        ),
+        )),
         capture::Codec::G722 | capture::Codec::Opus | capture::Codec::Mark => None,
     }
+}
+
+/// How long an Opus packet lasts in samples at 48 kHz; 0 for what is none. RFC 6716 §3.1: the first byte
+/// says how long a frame is and how many there are, three of its codes as 1, 2, 2 and the fourth in the
+/// second byte; a packet lasts 120 ms at most.
+fn opus_samples(payload: &[u8]) -> i64 {
+    let Some(toc) = payload.first() else { return 0 };
+    let frame = match (toc >> 3, (toc >> 3) & 3) {
+        (0..=11, 3) => 2880,
+        (0..=11, size) => 480 << size,
+        (12..=15, size) => 480 << (size & 1),
+        (_, size) => 120 << size,
+    };
+    let count = match toc & 3 {
+        0 => 1,
+        1 | 2 => 2,
+        _ => i64::from(payload.get(1).copied().unwrap_or(0) & 63),
+    };
+    let samples = frame * count;
+    if samples <= 5760 { samples } else { 0 }
 }
 
 /// The same sound in another number of samples, by straight lines between them.
