@@ -13,6 +13,7 @@ mod events;
 mod flows;
 pub mod health;
 pub mod live;
+mod livekit;
 mod metrics;
 mod numbers;
 mod probe;

@@ -4,7 +4,7 @@ use crate::body::BODY_LIMIT_BYTES;
 use crate::problem::{Problem, finish};
 use crate::state::{ApiState, Described};
 use crate::{
-    calls, dev, devices, events, flows, health, metrics, numbers, recordings, settings, transcription, voicemail,
+    calls, dev, devices, events, flows, health, livekit, metrics, numbers, recordings, settings, transcription, voicemail,
 };
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
@@ -86,6 +86,7 @@ pub fn router(state: ApiState) -> Router {
         // What goes with the page, and the answer to paths nobody knows: nothing a program calls.
         .route("/dev/style.css", axum::routing::get(dev::style))
         .route("/dev/try.js", axum::routing::get(dev::script))
+        .merge(livekit::routes())
         .route("/api/{*unknown}", axum::routing::any(unknown))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(CatchPanicLayer::new())

@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::sync::{Arc, OnceLock};
 use strowger_access::Access;
 use strowger_host::metrics::Metrics;
+use strowger_rooms::RoomsHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Something that is looked at for `/health` besides what this crate knows of.
@@ -22,6 +23,7 @@ pub struct ApiState {
     pub(crate) metrics_public: bool,
     pub(crate) probes: Arc<[Probe]>,
     pub(crate) ending: CancellationToken,
+    pub(crate) rooms: Option<RoomsHandle>,
     pub(crate) described: Arc<OnceLock<Described>>,
 }
 
@@ -43,8 +45,16 @@ impl ApiState {
             metrics_public: false,
             probes: Arc::from([]),
             ending: CancellationToken::new(),
+            rooms: None,
             described: Arc::default(),
         }
+    }
+
+    /// Answers what `LiveKit`'s clients and server SDKs ask of rooms.
+    #[must_use]
+    pub fn with_rooms(mut self, rooms: RoomsHandle) -> Self {
+        self.rooms = Some(rooms);
+        self
     }
 
     /// Lets `/metrics` answer others than this machine.
