@@ -10,7 +10,7 @@ use strowger_tests::scene::{
 };
 use strowger_tests::{Sandbox, process, sipp, tone};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 const RECORDED: Duration = Duration::from_secs(60);
 
 /// A sandbox with a provider on a free port of ours; calls from and to that port are its.
@@ -87,11 +87,11 @@ async fn a_caller_presses_one_and_each_channel_of_the_recording_holds_its_speake
     assert!((end - talk).abs() < 0.5, "recording {end} s of a call of {talk} s");
     let (left, right) = (sound.part(0, end - 6.0, end - 0.5), sound.part(1, end - 6.0, end - 0.5));
     assert!(
-        tone::share_above(left, sound.rate_hz, CALLER_HZ, -30.0) > 0.99,
+        tone::share_above(left, sound.rate_hz, CALLER_HZ, -30.0) > 0.95,
         "the caller speaks left"
     );
     assert!(
-        tone::share_above(right, sound.rate_hz, CALLEE_HZ, -30.0) > 0.99,
+        tone::share_above(right, sound.rate_hz, CALLEE_HZ, -30.0) > 0.95,
         "the callee speaks right"
     );
     assert!(

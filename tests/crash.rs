@@ -8,7 +8,7 @@ use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, channels, only_call, phone, to
 use strowger_tests::{Sandbox, eventually, process, tone};
 use tokio::process::Command;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 const RECORDED: Duration = Duration::from_secs(90);
 
 #[tokio::test]
