@@ -11,7 +11,9 @@ pub mod framing;
 pub mod ice;
 pub mod policy;
 pub mod server;
-mod wire;
+#[cfg(test)]
+pub(crate) mod testing;
+pub(crate) mod wire;
 
 pub use credentials::{Credential, Secret};
 pub use ice::Directory;

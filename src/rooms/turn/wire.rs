@@ -15,7 +15,7 @@ use turn_types::attribute::{
 };
 use turn_types::message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, DATA, REFRESH, SEND};
 
-pub(super) use stun_types::message::{IntegrityKey, Message, TransactionId};
+pub(crate) use stun_types::message::{IntegrityKey, Message, TransactionId};
 
 /// What a message asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +121,7 @@ impl<'a> Proof<'a> {
 }
 
 /// The key of a long-term credential (RFC 8489 §9.2.2, MD5: what every WebRTC client computes).
-pub(super) fn key(username: &str, realm: &str, password: &str) -> IntegrityKey {
+pub(crate) fn key(username: &str, realm: &str, password: &str) -> IntegrityKey {
     LongTermKeyCredentials::new(username.to_owned(), password.to_owned(), realm.to_owned())
         .make_key(IntegrityAlgorithm::Sha1)
 }
@@ -177,7 +177,7 @@ pub(super) fn channel(message: &Message<'_>) -> Option<u16> {
 }
 
 /// The payload of a Send indication.
-pub(super) fn payload<'a>(message: &'a Message<'a>) -> Option<&'a [u8]> {
+pub(crate) fn payload<'a>(message: &'a Message<'a>) -> Option<&'a [u8]> {
     // The attribute's own type copies nothing but hides how long it lives, so the raw one is asked.
     let (offset, raw) = message.raw_attribute_and_offset(Data::TYPE)?;
     let start = offset + 4;

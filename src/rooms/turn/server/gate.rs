@@ -94,6 +94,7 @@ impl Floodgate {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
 mod tests {
     use super::*;
     use strowger_model::world::SeededWorld;

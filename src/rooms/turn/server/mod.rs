@@ -178,22 +178,22 @@ impl TurnServer {
                 self.streams.insert(client, now);
                 self.next_sweep.get_or_insert(now + SWEEP);
             }
-            Input::FromClient(client, bytes) => self.from_client(client, &bytes, now),
+            Input::FromClient(client, bytes) => self.take_from_client(client, &bytes, now),
             Input::Gone(client) => {
                 self.streams.remove(&client);
                 self.close_relays_of(client);
             }
             Input::Relay(relay, address) => self.relay_opened(relay, address, now),
-            Input::FromPeer(relay, source, bytes) => self.from_peer(relay, source, &bytes, now),
+            Input::FromPeer(relay, source, bytes) => self.take_from_peer(relay, source, &bytes, now),
             Input::Policy(policy) => self.config.policy = policy,
         }
     }
 
-    fn from_client(&mut self, client: Client, bytes: &Bytes, now: Instant) {
+    fn take_from_client(&mut self, client: Client, bytes: &Bytes, now: Instant) {
         // RFC 8656 §12: the first two bits tell a message from ChannelData.
         match bytes.first() {
-            Some(0x40..=0x7f) => self.from_channel(client, bytes, now),
-            Some(_) | None => self.from_message(client, bytes, now),
+            Some(0x40..=0x7f) => self.take_channel_data(client, bytes, now),
+            Some(_) | None => self.take_message(client, bytes, now),
         }
     }
 
@@ -277,7 +277,7 @@ impl TurnServer {
         self.opening.retain(|_, opening| opening.client != client);
     }
 
-    fn to_client(&mut self, client: Client, bytes: Vec<u8>) {
+    fn send_to_client(&mut self, client: Client, bytes: Vec<u8>) {
         self.outputs.push_back(Output::ToClient(client, bytes.into()));
     }
 }
@@ -287,4 +287,5 @@ fn unix_s(world: &dyn World) -> u64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
 mod tests;

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 impl TurnServer {
     /// ChannelData from a client: number, length, payload.
-    pub(super) fn from_channel(&mut self, client: Client, bytes: &Bytes, now: Instant) {
+    pub(super) fn take_channel_data(&mut self, client: Client, bytes: &Bytes, now: Instant) {
         let [n0, n1, l0, l1, ..] = bytes[..] else {
             self.figures.dropped += 1;
             return;
@@ -20,24 +20,24 @@ impl TurnServer {
             .and_then(|allocation| allocation.channels.peer(u16::from_be_bytes([n0, n1]), now));
         // A datagram may be longer than its length says: padding is allowed there too (RFC 8656 §12.5).
         match peer {
-            Some(peer) if bytes.len() >= 4 + length => self.to_peer(client, peer, bytes.slice(4..4 + length), now),
+            Some(peer) if bytes.len() >= 4 + length => self.send_to_peer(client, peer, bytes.slice(4..4 + length), now),
             Some(_) | None => self.figures.dropped += 1,
         }
     }
 
     /// A Send indication from a client.
-    pub(super) fn from_indication(&mut self, client: Client, message: &Message<'_>, now: Instant) {
+    pub(super) fn take_indication(&mut self, client: Client, message: &Message<'_>, now: Instant) {
         // An attribute that is not understood, DONT-FRAGMENT among them, makes an indication void.
         let is_clear = wire::unknown(message).is_empty();
         match (wire::peers(message)[..].first(), wire::payload(message)) {
             (Some(peer), Some(payload)) if is_clear => {
-                self.to_peer(client, *peer, Bytes::copy_from_slice(payload), now);
+                self.send_to_peer(client, *peer, Bytes::copy_from_slice(payload), now);
             }
             (Some(_) | None, Some(_) | None) => self.figures.dropped += 1,
         }
     }
 
-    fn to_peer(&mut self, client: Client, peer: SocketAddr, payload: Bytes, now: Instant) {
+    fn send_to_peer(&mut self, client: Client, peer: SocketAddr, payload: Bytes, now: Instant) {
         let rate = self.config.limits.bytes_per_second;
         let Some(allocation) = self.open.get_mut(&client).filter(|open| open.ends_at > now) else {
             self.figures.dropped += 1;
@@ -58,7 +58,7 @@ impl TurnServer {
             .push_back(Output::ToPeer(allocation.relay, reached_at, payload));
     }
 
-    pub(super) fn from_peer(&mut self, relay: RelayId, source: SocketAddr, payload: &Bytes, now: Instant) {
+    pub(super) fn take_from_peer(&mut self, relay: RelayId, source: SocketAddr, payload: &Bytes, now: Instant) {
         let rate = self.config.limits.bytes_per_second;
         let client = self.relays.get(&relay).copied();
         let open = client.and_then(|client| Some((client, self.open.get_mut(&client)?)));

@@ -17,14 +17,14 @@ const CHANNELS: std::ops::RangeInclusive<u16> = 0x4000..=0x7ffe;
 type Refused = (Refusal, Option<IntegrityKey>);
 
 impl TurnServer {
-    pub(super) fn from_message(&mut self, client: Client, bytes: &Bytes, now: Instant) {
+    pub(super) fn take_message(&mut self, client: Client, bytes: &Bytes, now: Instant) {
         let Some(message) = wire::read(bytes) else {
             self.figures.dropped += 1;
             return;
         };
         let asks = wire::asks(&message);
         if asks == Asks::Send {
-            return self.from_indication(client, &message, now);
+            return self.take_indication(client, &message, now);
         }
         if asks == Asks::Other {
             self.figures.dropped += 1;
@@ -45,11 +45,11 @@ impl TurnServer {
             Asks::Send | Asks::Other => return,
         };
         match answered {
-            Ok(Some(answer)) => self.to_client(client, answer),
+            Ok(Some(answer)) => self.send_to_client(client, answer),
             Ok(None) => {}
             Err((refusal, Some(key))) => {
                 self.figures.refuse(refusal);
-                self.to_client(client, Answer::refusal(&message, refusal).signed(&key));
+                self.send_to_client(client, Answer::refusal(&message, refusal).signed(&key));
             }
             Err((refusal, None)) => {
                 let nonce = self.nonces.mint(client.address, self.unix_s(now));
@@ -85,7 +85,7 @@ impl TurnServer {
     ) {
         self.figures.refuse(refusal);
         if self.flood.lets_through(client.address.ip(), now) {
-            self.to_client(client, answer(refusal));
+            self.send_to_client(client, answer(refusal));
         } else {
             self.figures.unanswered += 1;
         }
@@ -98,7 +98,7 @@ impl TurnServer {
         }
         self.figures.bindings += 1;
         let answer = Answer::success(message).mapped(client.address, message.transaction_id());
-        self.to_client(client, answer.plain());
+        self.send_to_client(client, answer.plain());
     }
 
     /// Who sent a request. A credential that has ended opens nothing new, but whoever opened a relay with it may
@@ -196,7 +196,7 @@ impl TurnServer {
         let Some(relayed) = relayed else {
             self.figures.refuse(Refusal::Capacity);
             let answer = Answer::refusal(&message, Refusal::Capacity).signed(&opening.owner.key);
-            return self.to_client(client, answer);
+            return self.send_to_client(client, answer);
         };
         let limits = self.config.limits;
         let allocation = Allocation {
@@ -215,7 +215,7 @@ impl TurnServer {
         self.open.insert(client, allocation);
         self.relays.insert(relay, client);
         self.next_sweep.get_or_insert(now + SWEEP);
-        self.to_client(client, answer);
+        self.send_to_client(client, answer);
     }
 
     fn refresh(&mut self, client: Client, message: &Message<'_>, now: Instant) -> Result<Option<Vec<u8>>, Refused> {

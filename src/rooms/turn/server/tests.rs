@@ -3,17 +3,18 @@
 use super::*;
 use crate::turn::credentials::{Credential, LIFE};
 use crate::turn::policy::MediaAddress;
+use crate::turn::testing::{self, channel_data, code, id, indication, request, udp};
 use crate::turn::wire::{self, IntegrityKey};
 use strowger_model::world::SeededWorld;
-use stun_types::attribute::{ErrorCode, Nonce, Realm, Username, XorMappedAddress};
-use stun_types::message::{BINDING, IntegrityAlgorithm, Message, MessageWriteVec, Method};
-use stun_types::prelude::{AttributeWrite, MessageWrite, MessageWriteExt};
+use stun_types::attribute::{Nonce, Realm, XorMappedAddress};
+use stun_types::message::{BINDING, Message, Method};
+use stun_types::prelude::{AttributeWrite, MessageWrite};
 use turn_types::AddressFamily;
 use turn_types::attribute::{
     ChannelNumber, Data, DontFragment, EvenPort, Lifetime, RequestedAddressFamily, RequestedTransport, XorPeerAddress,
     XorRelayedAddress,
 };
-use turn_types::message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, REFRESH, SEND};
+use turn_types::message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, REFRESH};
 
 const WALL: u64 = 1_700_000_000;
 const ROOMS: &str = "127.0.0.1:7882";
@@ -155,32 +156,6 @@ impl Scene {
     }
 }
 
-fn id(n: u128) -> wire::TransactionId {
-    n.into()
-}
-
-fn udp() -> RequestedTransport {
-    RequestedTransport::new(RequestedTransport::UDP)
-}
-
-fn message(
-    kind: stun_types::message::MessageClass,
-    method: Method,
-    n: u128,
-    with: &[&dyn AttributeWrite],
-) -> MessageWriteVec {
-    let kind = stun_types::message::MessageType::from_class_method(kind, method);
-    let mut out = Message::builder(kind, id(n), MessageWriteVec::new());
-    for attribute in with {
-        out.add_attribute(*attribute).unwrap();
-    }
-    out
-}
-
-fn request(method: Method, n: u128, with: &[&dyn AttributeWrite]) -> MessageWriteVec {
-    message(stun_types::message::MessageClass::Request, method, n, with)
-}
-
 impl Guest {
     fn signed(&self, method: Method, n: u128, with: &[&dyn AttributeWrite]) -> Vec<u8> {
         self.signed_as(&self.credential.username, &self.key, method, n, with)
@@ -194,32 +169,8 @@ impl Guest {
         n: u128,
         with: &[&dyn AttributeWrite],
     ) -> Vec<u8> {
-        let mut out = request(method, n, with);
-        out.add_attribute(&Username::new(username).unwrap()).unwrap();
-        out.add_attribute(&Realm::new("strowger").unwrap()).unwrap();
-        out.add_attribute(&Nonce::new(&self.nonce).unwrap()).unwrap();
-        out.add_message_integrity_with_key(key, IntegrityAlgorithm::Sha1)
-            .unwrap();
-        out.finish()
+        testing::signed(username, key, &self.nonce, (method, n), with)
     }
-}
-
-fn indication(peer: &str, payload: &[u8]) -> Vec<u8> {
-    let (peer, data) = (XorPeerAddress::new(address(peer), id(9)), Data::new(payload));
-    message(stun_types::message::MessageClass::Indication, SEND, 9, &[&peer, &data]).finish()
-}
-
-/// The error of an answer, 0 for success.
-fn code(answer: &[u8]) -> u16 {
-    let answer = Message::from_bytes(answer).unwrap();
-    answer.attribute::<ErrorCode>().map_or(0, |error| error.code())
-}
-
-fn channel_data(number: u16, payload: &[u8]) -> Vec<u8> {
-    let mut out = number.to_be_bytes().to_vec();
-    out.extend(u16::try_from(payload.len()).unwrap().to_be_bytes());
-    out.extend(payload);
-    out
 }
 
 #[test]
