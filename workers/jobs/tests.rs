@@ -1,6 +1,9 @@
 //! Jobs over a real store: a call is captured, processed, transcribed and understood; every step may be
 //! repeated.
 
+mod killed;
+mod small;
+
 use super::Desk;
 use crate::audio::decode::{Layout, decode};
 use crate::whisper::models::ModelStore;
@@ -24,18 +27,21 @@ struct Bench {
     store: Store,
     scope: Scope,
     world: Arc<dyn World>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Bench {
     async fn open() -> Self {
+        Self::open_in(Arc::new(SystemWorld)).await
+    }
+
+    async fn open_in(world: Arc<dyn World>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = StoreConfig {
             url: format!("sqlite://{}/strowger.db", folder.path().display()),
             data_dir: folder.path().to_owned(),
             master_key: [7; 32],
         };
-        let world: Arc<dyn World> = Arc::new(SystemWorld);
         let store = Store::open(&config, Arc::clone(&world)).await.unwrap();
         let new = NewTenant {
             name: "acme".to_owned(),
@@ -46,7 +52,7 @@ impl Bench {
             scope: store.tenant(tenant.id),
             store,
             world,
-            _folder: folder,
+            folder,
         }
     }
 
