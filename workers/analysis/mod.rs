@@ -16,13 +16,23 @@ use strowger_model::speech::{Analysis, Segment};
 /// The name results of these rules carry.
 pub const PROVIDER: &str = "local-rules";
 
-/// Understands a transcript, and gives its segments the mood of each.
+/// Understands a call's transcript, and gives its segments the mood of each.
 #[must_use]
 pub fn analyse(segments: Vec<Segment>) -> (Analysis, Vec<Segment>) {
+    understand(segments, mood::Whose::Caller)
+}
+
+/// Understands a meeting's transcript, in which nobody is the caller.
+#[must_use]
+pub fn analyse_meeting(segments: Vec<Segment>) -> (Analysis, Vec<Segment>) {
+    understand(segments, mood::Whose::Everybody)
+}
+
+fn understand(segments: Vec<Segment>, whose: mood::Whose) -> (Analysis, Vec<Segment>) {
     let segments = mood::of_turns(segments);
     let sentences = sentences::sentences(&segments);
     let ranked = summary::rank(&sentences);
-    let (sentiment_score, sentiment_trend) = mood::of_call(&segments);
+    let (sentiment_score, sentiment_trend) = mood::of_call(&segments, whose);
     let analysis = Analysis {
         sentiment: mood::sentiment(sentiment_score),
         sentiment_score,

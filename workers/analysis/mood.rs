@@ -1,5 +1,4 @@
-//! Mood, by VADER's lexicon and rules (English). Only the caller's side counts for the call: agents are
-//! polite by trade.
+//! Mood, by VADER's lexicon and rules (English).
 
 use std::sync::LazyLock;
 use strowger_model::speech::{Segment, Sentiment};
@@ -29,11 +28,20 @@ pub(super) fn of_turns(mut segments: Vec<Segment>) -> Vec<Segment> {
     segments
 }
 
-/// The caller's mood over the whole call, and over its first and last third.
-pub(super) fn of_call(segments: &[Segment]) -> (f64, [f64; 2]) {
+/// Whose mood is that of the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// The caller's: agents are polite by trade.
+    Caller,
+    /// Everybody's: a meeting has no caller.
+    Everybody,
+}
+
+/// The mood over the whole call, and over its first and last third.
+pub(super) fn of_call(segments: &[Segment], whose: Whose) -> (f64, [f64; 2]) {
     let turns: Vec<(f64, f64, i64)> = segments
         .iter()
-        .filter(|segment| segment.channel == 0)
+        .filter(|segment| whose == Whose::Everybody || segment.channel == 0)
         .map(|segment| {
             let middle_ms = i64::midpoint(segment.start_ms, segment.end_ms);
             let weight = segment.text.split_whitespace().count() as f64;
@@ -88,6 +96,7 @@ mod tests {
     #[test]
     fn only_the_callers_side_counts() {
         let call = super::super::tests::call(&["1|Wonderful, lovely, great!", "0|The invoice is from March."]);
-        assert_eq!(of_call(&call).0, 0.0);
+        assert_eq!(of_call(&call, Whose::Caller).0, 0.0);
+        assert!(of_call(&call, Whose::Everybody).0 != 0.0);
     }
 }

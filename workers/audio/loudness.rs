@@ -37,26 +37,56 @@ pub fn measure(samples: &[i16], sample_rate_hz: u32) -> Result<f64, Error> {
 }
 
 fn meter(samples: &[i16], sample_rate_hz: u32) -> Result<EbuR128, Error> {
-    let mut meter = EbuR128::new(1, sample_rate_hz, Mode::I | Mode::TRUE_PEAK)?;
-    for block in samples.chunks(BLOCK) {
-        meter.add_frames_i16(block)?;
-    }
-    Ok(meter)
+    let mut meter = Meter::new(sample_rate_hz)?;
+    meter.push(samples)?;
+    Ok(meter.0)
 }
 
 fn gain_db(samples: &[i16], sample_rate_hz: u32) -> Result<f64, Error> {
-    let meter = meter(samples, sample_rate_hz)?;
-    let loudness = meter.loudness_global()?;
-    if loudness < SILENCE_LUFS {
-        return Ok(0.0);
-    }
-    let wanted = (TARGET_LUFS - loudness).min(MOST_GAIN_DB);
-    let peak_db = 20.0 * meter.true_peak(0)?.max(1e-6).log10();
-    let room_db = CEILING_DB - peak_db;
-    Ok(wanted.min(room_db.max(wanted - 3.0)))
+    Meter(meter(samples, sample_rate_hz)?).gain_db()
 }
 
-fn amplify(samples: &mut [i16], gain_db: f64) {
+/// Hears one channel block by block and says by how much it is to be amplified.
+pub struct Meter(EbuR128);
+
+impl Meter {
+    /// A meter for one channel.
+    ///
+    /// # Errors
+    /// When the sample rate cannot be measured at.
+    pub fn new(sample_rate_hz: u32) -> Result<Self, Error> {
+        Ok(Self(EbuR128::new(1, sample_rate_hz, Mode::I | Mode::TRUE_PEAK)?))
+    }
+
+    /// Hears the next samples.
+    ///
+    /// # Errors
+    /// When the meter refuses, which would be a fault of ours.
+    pub fn push(&mut self, samples: &[i16]) -> Result<(), Error> {
+        for block in samples.chunks(BLOCK) {
+            self.0.add_frames_i16(block)?;
+        }
+        Ok(())
+    }
+
+    /// The gain that brings what was heard to [`TARGET_LUFS`], dB.
+    ///
+    /// # Errors
+    /// When the meter refuses, which would be a fault of ours.
+    pub fn gain_db(&self) -> Result<f64, Error> {
+        let loudness = self.0.loudness_global()?;
+        if loudness < SILENCE_LUFS {
+            return Ok(0.0);
+        }
+        let wanted = (TARGET_LUFS - loudness).min(MOST_GAIN_DB);
+        let peak_db = 20.0 * self.0.true_peak(0)?.max(1e-6).log10();
+        let room_db = CEILING_DB - peak_db;
+        Ok(wanted.min(room_db.max(wanted - 3.0)))
+    }
+}
+
+/// Amplifies samples by a gain; what would pass the ceiling is rounded off.
+pub fn amplify(samples: &mut [i16], gain_db: f64) {
     if gain_db.abs() < 0.1 {
         return;
     }
@@ -64,6 +94,12 @@ fn amplify(samples: &mut [i16], gain_db: f64) {
     for sample in samples {
         *sample = super::resample::to_i16(limit(f32::from(*sample) * gain));
     }
+}
+
+/// A sum of samples as one sample that does not pass the ceiling.
+#[must_use]
+pub fn limited(sum: i32) -> i16 {
+    super::resample::to_i16(limit(sum as f32 / 32_768.0))
 }
 
 /// Leaves what is below 0.7 as it is and bends the rest so that nothing passes the ceiling.

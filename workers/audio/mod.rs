@@ -9,6 +9,7 @@ pub mod loudness;
 pub mod opus_file;
 pub mod peaks;
 pub mod resample;
+pub mod voice;
 pub mod wav;
 
 pub use decode::decode;

@@ -22,52 +22,107 @@ const SERIAL: u32 = 1;
 /// # Errors
 /// When libopus refuses, which would be a fault of ours.
 pub fn encode(pcm: &Pcm) -> Result<Vec<u8>, Error> {
-    let (channels, count) = match pcm.channels.len() {
-        0 | 1 => (Channels::Mono, 1),
-        _ => (Channels::Stereo, 2),
-    };
-    let mut encoder = Encoder::new(CLOCK_HZ, channels, Application::Audio)?;
-    encoder.set_bitrate(Bitrate::Bits(BITS_PER_CHANNEL * count))?;
-    encoder.set_signal(Signal::Voice)?;
-    encoder.set_vbr(true)?;
-    let pre_skip = u16::try_from(encoder.get_lookahead()?).unwrap_or(312);
-    let mut file = Writer {
-        ogg: PacketWriter::new(Cursor::new(Vec::new())),
-        pre_skip: u64::from(pre_skip),
-        total: (pcm.len() as u64 * u64::from(CLOCK_HZ)).div_ceil(u64::from(pcm.sample_rate_hz.max(1))),
-        packets: 0,
-    };
-    file.head(count as u8, pre_skip, pcm.sample_rate_hz)?;
-
-    let mut streams = Vec::new();
-    for _ in 0..count {
-        streams.push((Stream::new(pcm.sample_rate_hz, CLOCK_HZ)?, Vec::<i16>::new()));
-    }
-    let step = pcm.sample_rate_hz as usize;
-    let mut interleaved = vec![0_i16; FRAME * count as usize];
+    let count = pcm.channels.len().clamp(1, 2);
+    let mut file = FileWriter::new(pcm.sample_rate_hz, count, BITS_PER_CHANNEL)?;
+    let step = (pcm.sample_rate_hz as usize).max(1);
     let mut at = 0;
     while at < pcm.len() {
-        for (channel, (stream, ready)) in streams.iter_mut().enumerate() {
-            let samples = pcm.channels.get(channel).map_or(&[][..], Vec::as_slice);
-            let block = (at..(at + step).min(pcm.len())).map(|n| samples.get(n).copied().unwrap_or(0));
-            stream.push(block.map(|sample| f32::from(sample) / 32_768.0), ready)?;
+        let until = (at + step).min(pcm.len());
+        let blocks: Vec<Vec<i16>> = (0..count)
+            .map(|channel| {
+                let samples = pcm.channels.get(channel).map_or(&[][..], Vec::as_slice);
+                let mut block = samples.get(at..until.min(samples.len())).unwrap_or_default().to_vec();
+                block.resize(until - at, 0);
+                block
+            })
+            .collect();
+        file.push(&blocks)?;
+        at = until;
+    }
+    file.finish()
+}
+
+/// Writes a file second by second, so that an hour at a high rate needs no second copy in memory.
+pub struct FileWriter {
+    encoder: Encoder,
+    file: Writer,
+    streams: Vec<(Stream, Vec<i16>)>,
+    interleaved: Vec<i16>,
+    sample_rate_hz: u32,
+    taken: u64,
+}
+
+impl FileWriter {
+    /// A file of one or two channels at `bits_per_channel` bits a second each.
+    ///
+    /// # Errors
+    /// When libopus refuses or the rate is absurd.
+    pub fn new(sample_rate_hz: u32, channels: usize, bits_per_channel: i32) -> Result<Self, Error> {
+        let (layout, count) = if channels < 2 {
+            (Channels::Mono, 1)
+        } else {
+            (Channels::Stereo, 2)
+        };
+        let mut encoder = Encoder::new(CLOCK_HZ, layout, Application::Audio)?;
+        encoder.set_bitrate(Bitrate::Bits(bits_per_channel * count))?;
+        encoder.set_signal(Signal::Voice)?;
+        encoder.set_vbr(true)?;
+        let pre_skip = u16::try_from(encoder.get_lookahead()?).unwrap_or(312);
+        let mut file = Writer {
+            ogg: PacketWriter::new(Cursor::new(Vec::new())),
+            pre_skip: u64::from(pre_skip),
+            total: 0,
+            packets: 0,
+        };
+        file.head(count as u8, pre_skip, sample_rate_hz)?;
+        let mut streams = Vec::new();
+        for _ in 0..count {
+            streams.push((Stream::new(sample_rate_hz, CLOCK_HZ)?, Vec::new()));
         }
-        at += step;
-        file.packets(&mut encoder, &mut streams, &mut interleaved, false)?;
+        Ok(Self {
+            encoder,
+            file,
+            streams,
+            interleaved: vec![0_i16; FRAME * count as usize],
+            sample_rate_hz,
+            taken: 0,
+        })
     }
-    let mut rest = Vec::new();
-    for (stream, mut ready) in streams {
-        stream.finish(&mut ready)?;
-        rest.push((Stream::new(CLOCK_HZ, CLOCK_HZ)?, ready));
+
+    /// Takes the next samples of each channel, all equally many.
+    ///
+    /// # Errors
+    /// When libopus refuses, which would be a fault of ours.
+    pub fn push(&mut self, channels: &[Vec<i16>]) -> Result<(), Error> {
+        self.taken += channels.first().map_or(0, Vec::len) as u64;
+        self.file.total = (self.taken * u64::from(CLOCK_HZ)).div_ceil(u64::from(self.sample_rate_hz.max(1)));
+        for ((stream, ready), samples) in self.streams.iter_mut().zip(channels) {
+            stream.push(samples.iter().map(|sample| f32::from(*sample) / 32_768.0), ready)?;
+        }
+        self.file
+            .packets(&mut self.encoder, &mut self.streams, &mut self.interleaved, false)
     }
-    file.packets(&mut encoder, &mut rest, &mut interleaved, true)?;
-    Ok(file.ogg.into_inner().into_inner())
+
+    /// The whole file; it plays exactly as long as the samples last.
+    ///
+    /// # Errors
+    /// When libopus refuses, which would be a fault of ours.
+    pub fn finish(mut self) -> Result<Vec<u8>, Error> {
+        let mut rest = Vec::new();
+        for (stream, mut ready) in self.streams {
+            stream.finish(&mut ready)?;
+            rest.push((Stream::new(CLOCK_HZ, CLOCK_HZ)?, ready));
+        }
+        self.file
+            .packets(&mut self.encoder, &mut rest, &mut self.interleaved, true)?;
+        Ok(self.file.ogg.into_inner().into_inner())
+    }
 }
 
 struct Writer {
     ogg: PacketWriter<'static, Cursor<Vec<u8>>>,
     pre_skip: u64,
-    /// Samples of a channel at 48 kHz that are to be heard.
+    /// Samples of a channel at 48 kHz that are to be heard, as far as known.
     total: u64,
     packets: u64,
 }

@@ -5,13 +5,22 @@ use crate::analysis;
 use strowger_model::{TenantId, TranscriptId};
 
 pub(super) async fn run(desk: &Desk, tenant: TenantId, transcript: TranscriptId) -> Result<(), Fault> {
-    let transcripts = desk.store.tenant(tenant).transcripts();
+    let scope = desk.store.tenant(tenant);
+    let transcripts = scope.transcripts();
     let Some(row) = transcripts.get(transcript).await? else {
         return Ok(());
     };
     if row.analysis.is_some() || row.state != "ready" {
         return Ok(());
     }
-    let (analysis, segments) = apart(move || Ok(analysis::analyse(row.segments))).await?;
+    let is_meeting = scope.minutes().get(row.call).await?.is_some();
+    let (analysis, segments) = apart(move || {
+        Ok(if is_meeting {
+            analysis::analyse_meeting(row.segments)
+        } else {
+            analysis::analyse(row.segments)
+        })
+    })
+    .await?;
     Ok(transcripts.analysed(transcript, &analysis, &segments).await?)
 }

@@ -6,6 +6,7 @@
 
 mod analyse;
 mod fault;
+mod meeting;
 mod normalise_prompt;
 mod notify;
 mod prepare_greeting;

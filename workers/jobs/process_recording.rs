@@ -1,13 +1,13 @@
 //! Capture → aligned channels → one level → Opus in Ogg → sealed blob; then the capture is erased.
 
-use super::{Desk, Fault, apart};
+use super::{Desk, Fault, apart, meeting};
 use crate::audio::{Pcm, loudness, opus_file, peaks};
 use aws_lc_rs::digest;
 use strowger_media::timeline::{Block, Timeline};
 use strowger_model::capture::Purpose;
 use strowger_model::{CaptureId, RecordingId, TenantId};
 use strowger_store::capture::{self, CaptureReader, Ending};
-use strowger_store::{RecordingResult, Scope};
+use strowger_store::{RecordingResult, Scope, TrackResult};
 use tracing::{info, warn};
 
 const SAMPLE_RATE_HZ: u32 = strowger_media::SAMPLE_RATE_HZ;
@@ -28,26 +28,48 @@ pub(super) async fn run(
         "captured" | "failed" => {}
         _ => return tidy(desk, &scope, capture, recording, row.capture.is_some()).await,
     }
-    let Some(first) = CaptureReader::open(&desk.store, capture).await? else {
-        return Err(Fault::again("the capture is not on this machine's disk"));
+    let first = opened(desk, capture).await?;
+    let second = opened(desk, capture).await?;
+    let made = match first.meta().purpose {
+        Purpose::Call | Purpose::Voicemail => apart(move || make(first, second)).await?,
+        Purpose::Room => {
+            let members = scope.minutes().members(row.call).await?;
+            let third = opened(desk, capture).await?;
+            apart(move || meeting::make(first, second, third, &members)).await?
+        }
     };
-    let Some(second) = CaptureReader::open(&desk.store, capture).await? else {
-        return Err(Fault::again("the capture vanished while it was read"));
-    };
-    let made = apart(move || make(first, second)).await?;
-    let blob = scope.blobs().put(&made.file).await?;
+    let whole = Sealed::of(&scope, &made.file).await?;
     let result = RecordingResult {
         format: "ogg/opus".to_owned(),
         duration_ms: made.duration_ms,
-        size_bytes: i64::try_from(made.file.len()).unwrap_or(i64::MAX),
-        sha256: hex::encode(digest::digest(&digest::SHA256, &made.file)),
-        blob: blob.clone(),
+        size_bytes: whole.size_bytes,
+        sha256: whole.sha256,
+        blob: whole.blob,
         peaks: made.peaks,
     };
+    let mut tracks = Vec::with_capacity(made.tracks.len());
+    for track in made.tracks {
+        let sealed = Sealed::of(&scope, &track.file).await?;
+        tracks.push(TrackResult {
+            identity: track.identity,
+            name: track.name,
+            blob: sealed.blob,
+            duration_ms: made.duration_ms,
+            size_bytes: sealed.size_bytes,
+            sha256: sealed.sha256,
+            peaks: track.peaks,
+        });
+    }
     let then = scope.recordings().afterwards(recording).await?;
-    if !scope.recordings().ready(recording, &result, then).await? {
+    let is_first = scope
+        .recordings()
+        .ready_with_tracks(recording, &result, &tracks, then)
+        .await?;
+    if !is_first {
         // Another worker was faster.
-        scope.blobs().erase(&blob).await?;
+        for blob in std::iter::once(&result.blob).chain(tracks.iter().map(|track| &track.blob)) {
+            scope.blobs().erase(blob).await?;
+        }
     }
     info!(
         %recording,
@@ -56,6 +78,11 @@ pub(super) async fn run(
         "recording made"
     );
     tidy(desk, &scope, capture, recording, true).await
+}
+
+async fn opened(desk: &Desk, capture: CaptureId) -> Result<CaptureReader, Fault> {
+    let reader = CaptureReader::open(&desk.store, capture).await?;
+    reader.ok_or_else(|| Fault::again("the capture is not on this machine's disk"))
 }
 
 async fn tidy(
@@ -72,10 +99,38 @@ async fn tidy(
     Ok(())
 }
 
-struct Made {
-    file: Vec<u8>,
-    duration_ms: i64,
-    peaks: Vec<Vec<u8>>,
+/// A file among the blobs.
+struct Sealed {
+    blob: String,
+    size_bytes: i64,
+    sha256: String,
+}
+
+impl Sealed {
+    async fn of(scope: &Scope, file: &[u8]) -> Result<Self, Fault> {
+        Ok(Self {
+            blob: scope.blobs().put(file).await?,
+            size_bytes: i64::try_from(file.len()).unwrap_or(i64::MAX),
+            sha256: hex::encode(digest::digest(&digest::SHA256, file)),
+        })
+    }
+}
+
+/// What becomes of a capture.
+pub(super) struct Made {
+    pub(super) file: Vec<u8>,
+    pub(super) duration_ms: i64,
+    pub(super) peaks: Vec<Vec<u8>>,
+    /// Each speaker of a meeting alone.
+    pub(super) tracks: Vec<Track>,
+}
+
+/// One speaker of a meeting alone.
+pub(super) struct Track {
+    pub(super) identity: String,
+    pub(super) name: String,
+    pub(super) file: Vec<u8>,
+    pub(super) peaks: Vec<u8>,
 }
 
 /// Reads the capture twice: once for the streams it holds, once for their sound.
@@ -109,6 +164,7 @@ fn make(mut first: CaptureReader, second: CaptureReader) -> Result<Made, Fault> 
         file: opus_file::encode(&pcm)?,
         duration_ms: pcm.duration_ms(),
         peaks: peaks::peaks(&pcm.channels),
+        tracks: Vec::new(),
     })
 }
 
@@ -128,8 +184,7 @@ impl Channels {
         ordered.dedup();
         let is_stereo = match purpose {
             Purpose::Call => true,
-            Purpose::Voicemail => false,
-            Purpose::Room => ordered.len() > 1,
+            Purpose::Voicemail | Purpose::Room => false,
         };
         Self {
             left: Vec::new(),

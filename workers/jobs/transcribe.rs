@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use strowger_model::record::Recording;
+use strowger_model::speech::Segment;
 use strowger_model::{RecordingId, TenantId, TranscriptId};
 use strowger_store::queue::Context;
 use strowger_store::{Scope, TranscriptResult};
@@ -48,20 +49,35 @@ pub(super) async fn run(
         };
     };
     scope.transcripts().running(transcript).await?;
-    let file = scope.blobs().get(&blob).await?;
-    let speakers = speakers(&scope, &row).await?;
-    let limit = SHORTEST_LIMIT.max(Duration::from_millis(row.duration_ms.unsigned_abs()) * LIMIT_FACTOR);
+    let voices = voices(&scope, &row, &blob).await?;
+    let audio_ms = u64::try_from(voices.len()).unwrap_or(1) * row.duration_ms.unsigned_abs();
+    let limit = SHORTEST_LIMIT.max(Duration::from_millis(audio_ms) * LIMIT_FACTOR);
 
     let cancel = Arc::new(AtomicBool::new(false));
     let (recognisers, flag) = (Arc::clone(&desk.recognisers), Arc::clone(&cancel));
     let work = apart(move || {
         let before_s = cpu_time::of_this_thread_s();
-        let pcm = decoded(&file)?;
         let recogniser = recognisers.current()?;
         let mut session = recogniser.session()?;
-        let heard = session.transcribe(&pcm.channels, &speakers, &Options::default(), &flag)?;
+        let mut all = Heard {
+            segments: Vec::new(),
+            language: None,
+        };
+        let (mut duration_ms, mut channels) = (0, 0_u8);
+        for voice in voices {
+            let pcm = decoded(&voice.file)?;
+            let heard = session.transcribe(&pcm.channels, &voice.speakers, &Options::default(), &flag)?;
+            all.language = all.language.or(heard.language);
+            all.segments.extend(heard.segments.into_iter().map(|segment| Segment {
+                channel: segment.channel.saturating_add(channels),
+                ..segment
+            }));
+            channels = channels.saturating_add(u8::try_from(voice.speakers.len()).unwrap_or(u8::MAX));
+            duration_ms = pcm.duration_ms().max(duration_ms);
+        }
+        all.segments.sort_by_key(|segment| (segment.start_ms, segment.channel));
         let cpu_seconds = cpu_time::of_this_thread_s() - before_s;
-        Ok(result(&heard, &recogniser.model().name, cpu_seconds, pcm.duration_ms()))
+        Ok(result(&all, &recogniser.model().name, cpu_seconds, duration_ms))
     });
     let stop = async {
         tokio::select! {
@@ -115,6 +131,31 @@ fn result(heard: &Heard, model: &str, cpu_seconds: f64, audio_ms: i64) -> Transc
         audio_ms,
         segments: heard.segments.clone(),
     }
+}
+
+/// A file and who is on each of its channels.
+struct Voices {
+    file: Vec<u8>,
+    speakers: Vec<String>,
+}
+
+/// What is to be heard: a call's two channels, or each speaker of a meeting alone.
+async fn voices(scope: &Scope, row: &Recording, blob: &str) -> Result<Vec<Voices>, Fault> {
+    let tracks = scope.minutes().tracks(row.id).await?;
+    if tracks.is_empty() {
+        return Ok(vec![Voices {
+            file: scope.blobs().get(blob).await?,
+            speakers: speakers(scope, row).await?,
+        }]);
+    }
+    let mut voices = Vec::with_capacity(tracks.len());
+    for track in tracks {
+        voices.push(Voices {
+            file: scope.blobs().get(&track.blob).await?,
+            speakers: vec![track.name],
+        });
+    }
+    Ok(voices)
 }
 
 /// Who is on each channel, as people know them.
