@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::turn::credentials::{Credential, LIFE};
-use crate::turn::policy::MediaAddress;
+use crate::turn::policy::{MediaAddress, Network};
 use crate::turn::testing::{self, channel_data, code, id, indication, request, udp};
 use crate::turn::wire::{self, IntegrityKey};
 use strowger_model::world::SeededWorld;
@@ -426,7 +426,7 @@ fn one_relay_has_few_peers_and_channels_and_a_rate() {
     };
     let mut scene = Scene::new(limits);
     let policy = PeerPolicy {
-        allowed: vec!["10.0.0.0/8".parse().unwrap()],
+        allowed: vec![Network::new(address("10.0.0.0:0").ip(), 8).unwrap()],
         ..PeerPolicy::default()
     };
     scene.server.handle(Input::Policy(policy), scene.now);
