@@ -1,5 +1,12 @@
 //! Which packet goes to whom and under which numbers: rewriting, layer choice, speakers. Pure arithmetic.
 
+pub(crate) mod layers;
 mod packet;
+mod picture;
+pub mod red;
+mod rewrite;
+pub(crate) mod speakers;
 
 pub use packet::{Codec, Packet};
+pub use picture::{Vp8Numbers, Vp8Run, begins_key_frame};
+pub use rewrite::Rewriter;

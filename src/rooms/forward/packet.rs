@@ -26,6 +26,27 @@ pub enum Codec {
     Av1,
 }
 
+impl Codec {
+    /// Whether it is a picture.
+    #[must_use]
+    pub const fn is_video(self) -> bool {
+        match self {
+            Self::Opus | Self::Red | Self::Pcmu | Self::Pcma => false,
+            Self::Vp8 | Self::Vp9 | Self::H264 | Self::H265 | Self::Av1 => true,
+        }
+    }
+
+    /// Ticks of its RTP clock in a second.
+    #[must_use]
+    pub const fn clock_hz(self) -> u32 {
+        match self {
+            Self::Opus | Self::Red => 48_000,
+            Self::Pcmu | Self::Pcma => 8_000,
+            Self::Vp8 | Self::Vp9 | Self::H264 | Self::H265 | Self::Av1 => 90_000,
+        }
+    }
+}
+
 /// One RTP packet.
 #[derive(Debug, Clone)]
 pub struct Packet {
@@ -37,6 +58,10 @@ pub struct Packet {
     pub marker: bool,
     /// What the payload is.
     pub codec: Codec,
+    /// H.264's profile and packetisation, VP9's profile; 0 for all others.
+    pub profile: u32,
+    /// How far a picture is to be turned, in quarters clockwise.
+    pub rotation: Option<u8>,
     /// The payload.
     pub payload: Arc<[u8]>,
     /// The audio level of RFC 6464 in -dBov: 0 is loudest, 127 silence.

@@ -1,21 +1,37 @@
 //! What the rest of the daemon holds: every order to every room.
 
+use super::keeper::{Keeper, Order};
+use super::ports::{self, Ports};
+use super::roads::Roads;
+use super::streams::{self, Streams};
+use super::{Link, Shared};
 use crate::RoomName;
 use crate::claims::{Grants, Role};
 use crate::config::{RoomOptions, RoomsConfig};
 use crate::error::{JoinRefused, RoomError};
 use crate::event::RoomEvent;
+use crate::peer::Identity;
 use crate::protocol as wire;
+use crate::room::{Arrival, Ground, PhoneArrival, SessionKey};
 use crate::signal::Generation;
 use crate::tap::{Tap, TapFilter, TapId};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 use strowger_media::AudioPort;
 use strowger_model::{TenantId, World};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::debug;
+
+/// Responses that may wait for a client; one that reads so slowly is cut off and may resume.
+const RESPONSES: usize = 512;
+
+/// Events that may wait for a phone.
+const PHONE_EVENTS: usize = 32;
 
 /// Events kept for a slow listener; one that is further behind misses the oldest and is told so.
 const EVENTS: usize = 4096;
@@ -71,12 +87,31 @@ pub struct Session {
 
 /// Where a session's requests go.
 #[derive(Debug)]
-pub struct SignalSink {}
+pub struct SignalSink {
+    orders: mpsc::Sender<Order>,
+    session: SessionKey,
+}
 
 impl SignalSink {
     /// Hands a request to the room; waits while the room is busy. `false`: the session is over.
-    pub async fn send(&self, _request: wire::SignalRequest) -> bool {
-        false
+    pub async fn send(&self, request: wire::SignalRequest) -> bool {
+        let session = self.session;
+        let order: Order = Box::new(move |keeper, now| keeper.room.signal(session, request, now));
+        self.orders.send(order).await.is_ok()
+    }
+}
+
+impl Drop for SignalSink {
+    /// The connection is gone. When the letter box is full the room notices by itself within a second.
+    fn drop(&mut self) {
+        let session = self.session;
+        let order: Order = Box::new(move |keeper, now| {
+            keeper.sessions.remove(&session);
+            keeper.room.session_lost(session, now);
+        });
+        if self.orders.try_send(order).is_err() {
+            debug!("a room was too busy to hear that a session ended");
+        }
     }
 }
 
@@ -113,56 +148,142 @@ pub struct RoomsHandle {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
-struct Shared {
-    events: broadcast::Sender<RoomEvent>,
-}
-
 impl RoomsHandle {
     /// Opens the ports and starts. `tasks` owns every task; `end` ends them all.
     ///
     /// # Errors
     /// A port that cannot be opened.
     pub async fn start(
-        _config: RoomsConfig,
-        _world: Arc<dyn World>,
-        _tasks: &TaskTracker,
-        _end: CancellationToken,
+        config: RoomsConfig,
+        world: Arc<dyn World>,
+        tasks: &TaskTracker,
+        end: CancellationToken,
     ) -> std::io::Result<Self> {
+        let ports = Ports::open(&config).await?;
         let (events, _) = broadcast::channel(EVENTS);
-        Ok(Self {
-            shared: Arc::new(Shared { events }),
-        })
+        let shared = Arc::new(Shared {
+            ground: Arc::new(Ground {
+                limits: config.limits,
+                local: ports.local,
+                identity: Identity::generate(),
+                turn: config.turn,
+            }),
+            world,
+            tasks: tasks.clone(),
+            end,
+            events,
+            rooms: Mutex::default(),
+            numbers: AtomicU64::new(1),
+            roads: Roads::default(),
+            streams: Streams::default(),
+            udp: ports.udp,
+        });
+        tasks.spawn(ports::read(Arc::clone(&shared)));
+        if let Some(listener) = ports.tcp {
+            tasks.spawn(streams::accept(listener, Arc::clone(&shared)));
+        }
+        Ok(Self { shared })
     }
 
     /// Where media arrives.
     #[must_use]
     pub fn udp_address(&self) -> Option<SocketAddr> {
-        None
+        self.shared.udp.local_addr().ok()
+    }
+
+    /// Does something with a room that runs.
+    async fn with<R: Send + 'static>(
+        &self,
+        room: &RoomName,
+        order: impl FnOnce(&mut Keeper, Instant) -> R + Send + 'static,
+    ) -> Result<R, RoomError> {
+        let link = self.shared.find(room).ok_or(RoomError::NoRoom)?;
+        give(&link, order).await
+    }
+
+    /// Does something with a room, which is made if it does not run.
+    async fn with_made<R: Send + 'static>(
+        &self,
+        room: &RoomName,
+        options: RoomOptions,
+        order: impl FnOnce(&mut Keeper, Instant) -> R + Send + 'static,
+    ) -> Result<(R, Link), RoomError> {
+        let link = self.shared.find_or_make(room, options)?;
+        Ok((give(&link, order).await?, link))
     }
 
     /// Lets a browser in. The first makes the room.
     ///
     /// # Errors
     /// Why it may not.
-    pub async fn join(&self, _join: JoinBrowser) -> Result<Session, JoinRefused> {
-        Err(JoinRefused::NotRunning)
+    pub async fn join(&self, join: JoinBrowser) -> Result<Session, JoinRefused> {
+        if join.resume.is_some() && self.shared.find(&join.room).is_none() {
+            return Err(JoinRefused::UnknownSession);
+        }
+        let options = options_of(&join.grants);
+        let arrival = Arrival {
+            grants: join.grants,
+            generation: join.generation,
+            request: join.request,
+            resume: join.resume,
+        };
+        let (sender, responses) = mpsc::channel(RESPONSES);
+        let ((joined, _), link) = self
+            .with_made(&join.room, options, move |keeper, now| {
+                let joined = keeper.room.join(arrival, now);
+                if let Ok(joined) = &joined {
+                    keeper.sessions.insert(joined.session, sender);
+                }
+                (joined, ())
+            })
+            .await
+            .map_err(refused)?;
+        let joined = joined?;
+        Ok(Session {
+            requests: SignalSink {
+                orders: link.orders,
+                session: joined.session,
+            },
+            responses,
+            participant_sid: joined.sid,
+        })
     }
 
     /// Lets a phone in. The first makes the room.
     ///
     /// # Errors
     /// Why it may not.
-    pub async fn join_phone(&self, _join: JoinPhone) -> Result<PhoneSession, JoinRefused> {
-        Err(JoinRefused::NotRunning)
+    pub async fn join_phone(&self, join: JoinPhone) -> Result<PhoneSession, JoinRefused> {
+        let options = options_of(&join.grants);
+        let arrival = PhoneArrival {
+            identity: join.identity,
+            name: join.name,
+            metadata: join.metadata,
+            attributes: join.attributes,
+            grants: join.grants,
+            port: join.port,
+        };
+        let (sender, events) = mpsc::channel(PHONE_EVENTS);
+        let (joined, _) = self
+            .with_made(&join.room, options, move |keeper, now| {
+                let (key, sid, track_sid) = keeper.room.join_phone(arrival, now)?;
+                keeper.phones.insert(key, sender);
+                Ok::<_, JoinRefused>((sid, track_sid))
+            })
+            .await
+            .map_err(refused)?;
+        let (sid, track_sid) = joined?;
+        Ok(PhoneSession { sid, track_sid, events })
     }
 
     /// A phone pressed keys: the room's members are told.
     ///
     /// # Errors
     /// No such room or phone.
-    pub async fn phone_digits(&self, _room: &RoomName, _sid: &str, _digits: &str) -> Result<(), RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn phone_digits(&self, room: &RoomName, sid: &str, digits: &str) -> Result<(), RoomError> {
+        let (sid, digits) = (sid.to_owned(), digits.to_owned());
+        self.with(room, move |keeper, now| keeper.room.phone_digits(&sid, &digits, now))
+            .await?
     }
 
     /// A phone's attributes changed; an empty value removes one.
@@ -171,78 +292,119 @@ impl RoomsHandle {
     /// No such room or phone.
     pub async fn phone_attributes(
         &self,
-        _room: &RoomName,
-        _sid: &str,
-        _attributes: BTreeMap<String, String>,
+        room: &RoomName,
+        sid: &str,
+        attributes: BTreeMap<String, String>,
     ) -> Result<(), RoomError> {
-        Err(RoomError::NotRunning)
+        let sid = sid.to_owned();
+        self.with(room, move |keeper, _| keeper.room.phone_attributes(&sid, attributes))
+            .await?
     }
 
     /// A phone muted itself, or speaks again.
     ///
     /// # Errors
     /// No such room or phone.
-    pub async fn phone_mute(&self, _room: &RoomName, _sid: &str, _muted: bool) -> Result<(), RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn phone_mute(&self, room: &RoomName, sid: &str, muted: bool) -> Result<(), RoomError> {
+        let sid = sid.to_owned();
+        self.with(room, move |keeper, now| keeper.room.phone_mute(&sid, muted, now))
+            .await?
     }
 
     /// A phone hung up.
-    pub async fn leave_phone(&self, _room: &RoomName, _sid: &str, _reason: wire::DisconnectReason) {}
+    pub async fn leave_phone(&self, room: &RoomName, sid: &str, reason: wire::DisconnectReason) {
+        let sid = sid.to_owned();
+        let left = self.with(room, move |keeper, now| keeper.room.leave_phone(&sid, reason, now));
+        if left.await.is_err() {
+            debug!("a phone left a room that is over");
+        }
+    }
 
     /// Makes a room, or changes the options of one that runs.
     ///
     /// # Errors
     /// The machine is at its limit.
-    pub async fn create(&self, _room: &RoomName, _options: RoomOptions) -> Result<wire::Room, RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn create(&self, room: &RoomName, options: RoomOptions) -> Result<wire::Room, RoomError> {
+        let known = self.shared.find(room).is_some();
+        let asked = options.clone();
+        let order = move |keeper: &mut Keeper, _: Instant| {
+            if known {
+                keeper.room.apply_options(asked);
+            }
+            keeper.room.describe()
+        };
+        Ok(self.with_made(room, options, order).await?.0)
     }
 
     /// The running rooms of a tenant; with `names`, those among them.
-    pub async fn list(&self, _tenant: TenantId, _names: &[String]) -> Vec<wire::Room> {
-        Vec::new()
+    pub async fn list(&self, tenant: TenantId, names: &[String]) -> Vec<wire::Room> {
+        let links: Vec<Link> = {
+            let rooms = self.shared.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+            let asked = rooms
+                .iter()
+                .filter(|(name, _)| name.tenant == tenant && (names.is_empty() || names.contains(&name.name)));
+            asked.map(|(_, link)| link.clone()).collect()
+        };
+        let mut found = Vec::with_capacity(links.len());
+        for link in links {
+            // A room that ends meanwhile is not there.
+            if let Ok(room) = give(&link, |keeper, _| keeper.room.describe()).await {
+                found.push(room);
+            }
+        }
+        found.sort_by_key(|room| room.creation_time_ms);
+        found
     }
 
     /// One running room.
-    pub async fn room(&self, _room: &RoomName) -> Option<wire::Room> {
-        None
+    pub async fn room(&self, room: &RoomName) -> Option<wire::Room> {
+        self.with(room, |keeper, _| keeper.room.describe()).await.ok()
     }
 
     /// How many rooms run on this machine.
     #[must_use]
     pub fn count(&self) -> usize {
-        0
+        let rooms = self.shared.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        rooms.len()
     }
 
     /// Ends a room; everybody is told to leave.
     ///
     /// # Errors
     /// No such room.
-    pub async fn delete(&self, _room: &RoomName) -> Result<(), RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn delete(&self, room: &RoomName) -> Result<(), RoomError> {
+        self.with(room, |keeper, now| {
+            keeper.room.end(wire::DisconnectReason::RoomDeleted, now)
+        })
+        .await
     }
 
     /// Who is in a room.
     ///
     /// # Errors
     /// No such room.
-    pub async fn participants(&self, _room: &RoomName) -> Result<Vec<wire::ParticipantInfo>, RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn participants(&self, room: &RoomName) -> Result<Vec<wire::ParticipantInfo>, RoomError> {
+        self.with(room, |keeper, _| keeper.room.participants()).await
     }
 
     /// One participant.
     ///
     /// # Errors
     /// No such room or participant.
-    pub async fn participant(&self, _room: &RoomName, _identity: &str) -> Result<wire::ParticipantInfo, RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn participant(&self, room: &RoomName, identity: &str) -> Result<wire::ParticipantInfo, RoomError> {
+        let identity = identity.to_owned();
+        self.with(room, move |keeper, _| keeper.room.participant(&identity))
+            .await?
     }
 
     /// Removes a participant.
     ///
     /// # Errors
     /// No such room or participant.
-    pub async fn remove(&self, _room: &RoomName, _identity: &str) -> Result<(), RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn remove(&self, room: &RoomName, identity: &str) -> Result<(), RoomError> {
+        let identity = identity.to_owned();
+        self.with(room, move |keeper, now| keeper.room.expel(&identity, now))
+            .await?
     }
 
     /// Mutes a track, or lets it be heard again. From then on none of its packets are forwarded.
@@ -251,20 +413,26 @@ impl RoomsHandle {
     /// No such room, participant or track.
     pub async fn mute_track(
         &self,
-        _room: &RoomName,
-        _identity: &str,
-        _track_sid: &str,
-        _muted: bool,
+        room: &RoomName,
+        identity: &str,
+        track_sid: &str,
+        muted: bool,
     ) -> Result<wire::TrackInfo, RoomError> {
-        Err(RoomError::NotRunning)
+        let (identity, sid) = (identity.to_owned(), track_sid.to_owned());
+        self.with(room, move |keeper, now| {
+            keeper.room.mute_track(&identity, &sid, muted, now)
+        })
+        .await?
     }
 
     /// Mutes every microphone of those who do not steer the meeting, save `except`; how many.
     ///
     /// # Errors
     /// No such room.
-    pub async fn mute_all(&self, _room: &RoomName, _except: &str) -> Result<usize, RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn mute_all(&self, room: &RoomName, except: &str) -> Result<usize, RoomError> {
+        let except = except.to_owned();
+        self.with(room, move |keeper, now| keeper.room.mute_all(&except, now))
+            .await
     }
 
     /// Changes name, metadata, attributes or permission of a participant.
@@ -273,10 +441,11 @@ impl RoomsHandle {
     /// No such room or participant.
     pub async fn update_participant(
         &self,
-        _room: &RoomName,
-        _request: wire::UpdateParticipantRequest,
+        room: &RoomName,
+        request: wire::UpdateParticipantRequest,
     ) -> Result<wire::ParticipantInfo, RoomError> {
-        Err(RoomError::NotRunning)
+        self.with(room, |keeper, now| keeper.room.update_participant(request, now))
+            .await?
     }
 
     /// Subscribes a participant to tracks, or ends that.
@@ -285,135 +454,214 @@ impl RoomsHandle {
     /// No such room or participant.
     pub async fn update_subscriptions(
         &self,
-        _room: &RoomName,
-        _request: wire::UpdateSubscriptionsRequest,
+        room: &RoomName,
+        request: wire::UpdateSubscriptionsRequest,
     ) -> Result<(), RoomError> {
-        Err(RoomError::NotRunning)
+        self.with(room, |keeper, now| keeper.room.update_subscriptions(request, now))
+            .await?
     }
 
     /// Sends data to a room's members in the server's name.
     ///
     /// # Errors
     /// No such room.
-    pub async fn send_data(&self, _room: &RoomName, _request: wire::SendDataRequest) -> Result<(), RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn send_data(&self, room: &RoomName, request: wire::SendDataRequest) -> Result<(), RoomError> {
+        self.with(room, |keeper, now| keeper.room.send_data(request, now)).await
     }
 
     /// Changes what a room says of itself.
     ///
     /// # Errors
     /// No such room.
-    pub async fn update_metadata(&self, _room: &RoomName, _metadata: String) -> Result<wire::Room, RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn update_metadata(&self, room: &RoomName, metadata: String) -> Result<wire::Room, RoomError> {
+        self.with(room, |keeper, _| keeper.room.update_metadata(metadata)).await
     }
 
-    /// Moves a participant to another room of the same tenant, which must run.
+    /// Moves a participant to another room of the same tenant, which must run. The client comes in anew there
+    /// with `token`, which the caller signs for that room.
     ///
     /// # Errors
     /// No such room or participant.
     pub async fn move_participant(
         &self,
-        _room: &RoomName,
-        _identity: &str,
-        _destination: &str,
+        room: &RoomName,
+        identity: &str,
+        destination: &str,
+        token: String,
     ) -> Result<(), RoomError> {
-        Err(RoomError::NotRunning)
+        let there = RoomName::new(room.tenant, destination);
+        self.room(&there).await.ok_or(RoomError::NoRoom)?;
+        let identity = identity.to_owned();
+        self.with(room, move |keeper, now| keeper.room.send_away(&identity, token, now))
+            .await?
     }
 
     /// Calls a method of a participant and waits for its answer.
     ///
     /// # Errors
     /// No such room or participant, no answer, or an answer that says no.
-    pub async fn perform_rpc(&self, _room: &RoomName, _request: wire::PerformRpcRequest) -> Result<String, RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn perform_rpc(&self, room: &RoomName, request: wire::PerformRpcRequest) -> Result<String, RoomError> {
+        let (sender, answer) = oneshot::channel();
+        self.with(room, move |keeper, now| {
+            let number = keeper.room.call(request, now)?;
+            keeper.answers.insert(number, sender);
+            Ok(())
+        })
+        .await??;
+        answer.await.unwrap_or(Err(RoomError::NoRoom))
     }
 
     /// Locks a room, or opens it: while locked, only hosts and moderators come in.
     ///
     /// # Errors
     /// No such room.
-    pub async fn set_lock(&self, _room: &RoomName, _locked: bool) -> Result<(), RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn set_lock(&self, room: &RoomName, locked: bool) -> Result<(), RoomError> {
+        self.with(room, move |keeper, _| keeper.room.set_lock(locked)).await
     }
 
     /// Whether others wait until they are admitted. Switching it off admits all who wait.
     ///
     /// # Errors
     /// No such room.
-    pub async fn set_waiting_room(&self, _room: &RoomName, _on: bool) -> Result<(), RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn set_waiting_room(&self, room: &RoomName, on: bool) -> Result<(), RoomError> {
+        self.with(room, move |keeper, _| keeper.room.set_waiting_room(on)).await
     }
 
     /// Asks whether somebody may come in now; when they must wait they are put on the list.
     ///
     /// # Errors
     /// Why they may not: `Waiting`, `Locked`, `Full`.
-    pub async fn knock(&self, _room: &RoomName, _grants: &Grants) -> Result<(), JoinRefused> {
-        Err(JoinRefused::NotRunning)
+    pub async fn knock(&self, room: &RoomName, grants: &Grants) -> Result<(), JoinRefused> {
+        let grants = grants.clone();
+        let options = options_of(&grants);
+        let (knocked, _) = self
+            .with_made(room, options, move |keeper, _| keeper.room.knock(&grants))
+            .await
+            .map_err(refused)?;
+        knocked
     }
 
     /// Who waits: identity and name.
     ///
     /// # Errors
     /// No such room.
-    pub async fn waiting(&self, _room: &RoomName) -> Result<Vec<(String, String)>, RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn waiting(&self, room: &RoomName) -> Result<Vec<(String, String)>, RoomError> {
+        self.with(room, |keeper, _| keeper.room.waiting()).await
     }
 
     /// Admits somebody who waits.
     ///
     /// # Errors
     /// No such room; nobody of that identity waits.
-    pub async fn admit(&self, _room: &RoomName, _identity: &str) -> Result<(), RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn admit(&self, room: &RoomName, identity: &str) -> Result<(), RoomError> {
+        let identity = identity.to_owned();
+        self.with(room, move |keeper, _| keeper.room.admit(&identity)).await?
     }
 
     /// Turns away somebody who waits.
     ///
     /// # Errors
     /// No such room; nobody of that identity waits.
-    pub async fn turn_away(&self, _room: &RoomName, _identity: &str) -> Result<(), RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn turn_away(&self, room: &RoomName, identity: &str) -> Result<(), RoomError> {
+        let identity = identity.to_owned();
+        self.with(room, move |keeper, _| keeper.room.turn_away(&identity))
+            .await?
     }
 
     /// The part a participant plays.
     ///
     /// # Errors
     /// No such room or participant.
-    pub async fn role(&self, _room: &RoomName, _identity: &str) -> Result<Role, RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn role(&self, room: &RoomName, identity: &str) -> Result<Role, RoomError> {
+        let identity = identity.to_owned();
+        self.with(room, move |keeper, _| keeper.room.role(&identity)).await?
     }
 
     /// Gives a participant another part.
     ///
     /// # Errors
     /// No such room or participant.
-    pub async fn set_role(&self, _room: &RoomName, _identity: &str, _role: Role) -> Result<(), RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn set_role(&self, room: &RoomName, identity: &str, role: Role) -> Result<(), RoomError> {
+        let identity = identity.to_owned();
+        self.with(room, move |keeper, _| keeper.room.set_role(&identity, role))
+            .await?
     }
 
     /// Marks a room as being recorded, or not: all members are told.
     ///
     /// # Errors
     /// No such room.
-    pub async fn set_recording(&self, _room: &RoomName, _recording: bool) -> Result<(), RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn set_recording(&self, room: &RoomName, recording: bool) -> Result<(), RoomError> {
+        self.with(room, move |keeper, _| keeper.room.set_recording(recording))
+            .await
     }
 
     /// Hands the packets of tracks to `tap` until [`RoomsHandle::untap`], its own wish, or the room's end.
     ///
     /// # Errors
     /// No such room.
-    pub async fn tap(&self, _room: &RoomName, _filter: TapFilter, _tap: Box<dyn Tap>) -> Result<TapId, RoomError> {
-        Err(RoomError::NotRunning)
+    pub async fn tap(&self, room: &RoomName, filter: TapFilter, tap: Box<dyn Tap>) -> Result<TapId, RoomError> {
+        self.with(room, move |keeper, now| keeper.room.tap(filter, tap, now))
+            .await
     }
 
     /// Ends a tap.
-    pub async fn untap(&self, _room: &RoomName, _tap: TapId) {}
+    pub async fn untap(&self, room: &RoomName, tap: TapId) {
+        if self
+            .with(room, move |keeper, now| keeper.room.untap(tap, now))
+            .await
+            .is_err()
+        {
+            debug!("a tap was ended after its room");
+        }
+    }
 
     /// What happens in rooms from now on.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<RoomEvent> {
         self.shared.events.subscribe()
+    }
+}
+
+/// Gives an order to a room's task and waits until it is carried out.
+async fn give<R: Send + 'static>(
+    link: &Link,
+    order: impl FnOnce(&mut Keeper, Instant) -> R + Send + 'static,
+) -> Result<R, RoomError> {
+    let (sender, done) = oneshot::channel();
+    let order: Order = Box::new(move |keeper, now| {
+        // Nobody waits any more when whoever ordered it was cancelled.
+        let _ = sender.send(order(keeper, now));
+    });
+    link.orders.send(order).await.map_err(|_| RoomError::NoRoom)?;
+    done.await.map_err(|_| RoomError::NoRoom)
+}
+
+fn refused(error: RoomError) -> JoinRefused {
+    match error {
+        RoomError::Full => JoinRefused::Full,
+        RoomError::NotAllowed => JoinRefused::NotAllowed,
+        RoomError::NoRoom
+        | RoomError::NoParticipant
+        | RoomError::NoTrack
+        | RoomError::Invalid(_)
+        | RoomError::TimedOut
+        | RoomError::Answered { .. }
+        | RoomError::NotRunning => JoinRefused::NotRunning,
+    }
+}
+
+/// How a room is made when the bearer of these grants is the first to come.
+fn options_of(grants: &Grants) -> RoomOptions {
+    let Some(config) = &grants.room_config else {
+        return RoomOptions::default();
+    };
+    RoomOptions {
+        empty_timeout_s: config.empty_timeout,
+        departure_timeout_s: config.departure_timeout,
+        max_participants: config.max_participants,
+        metadata: config.metadata.clone(),
+        tags: config.tags.clone().into_iter().collect(),
+        ..RoomOptions::default()
     }
 }

@@ -1,0 +1,268 @@
+//! The way of a packet: from a publisher's section to everybody who subscribed.
+
+use super::member::{MemberKey, PeerKey};
+use super::subscribe::{Slot, State, Subscription};
+use super::{Response, Room};
+use crate::forward::layers::Layer;
+use crate::forward::{Codec, Packet, begins_key_frame, red};
+use crate::peer::{MediaId, Outgoing, Payload, Peer};
+use crate::protocol as wire;
+use crate::stage::{TrackKey, TrackPacket};
+use std::time::Instant;
+
+/// What became of a packet at one subscriber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    /// It is on its way; whether it is the first of this subscription.
+    Yes { is_first: bool },
+    /// It is not for them now.
+    No,
+    /// They need a key frame of this layer before anything can be sent.
+    NeedsKeyFrame(Option<Layer>),
+}
+
+impl Room {
+    /// A packet came from a publisher.
+    pub(super) fn packet(
+        &mut self,
+        owner: MemberKey,
+        media: MediaId,
+        layer: Option<Layer>,
+        packet: &Packet,
+        now: Instant,
+    ) {
+        let Some(key) = self.incoming.get(&(owner, media)).copied() else {
+            return;
+        };
+        let Some(track) = self.tracks.get_mut(&key) else { return };
+        if packet.codec.is_video() != track.is_video() || track.info.muted {
+            return;
+        }
+        if packet.codec.is_video() {
+            track.layers.heard(layer.unwrap_or(0), packet.payload.len(), now);
+        } else {
+            track.loudness.heard(packet.level.unwrap_or(127));
+            self.heard_at = Some(now);
+        }
+        self.forward(key, layer, packet, now);
+    }
+
+    /// Gives a packet to everybody who gets the track.
+    pub(super) fn forward(&mut self, key: TrackKey, layer: Option<Layer>, packet: &Packet, now: Instant) {
+        let Some(track) = self.tracks.get_mut(&key) else { return };
+        let is_video = track.is_video();
+        let is_from_phone = track.media.is_none();
+        // Redundancy is taken off once, for all who did not agree on it.
+        let primary = match packet.codec {
+            Codec::Red => match red::primary(&packet.payload) {
+                Some(primary) => Some(primary),
+                None => return,
+            },
+            Codec::Opus
+            | Codec::Pcmu
+            | Codec::Pcma
+            | Codec::Vp8
+            | Codec::Vp9
+            | Codec::H264
+            | Codec::H265
+            | Codec::Av1 => None,
+        };
+        let best = if is_video && layer.is_some() {
+            track.layers.best(2, now)
+        } else {
+            layer
+        };
+        let listeners = std::mem::take(&mut track.listeners);
+        let flowing = track.layers.clone();
+        let tag = std::sync::Arc::clone(&track.tag);
+        let mut is_first = false;
+        let mut wanted: Option<Option<Layer>> = None;
+        let is_key = is_video && begins_key_frame(packet.codec, &packet.payload);
+        for listener in &listeners {
+            let Some(browser) = self.members.get_mut(listener).and_then(|member| member.browser_mut()) else {
+                continue;
+            };
+            let Some(subscription) = browser.subscriptions.get_mut(&key) else {
+                continue;
+            };
+            let State::Open(media) = subscription.state else {
+                continue;
+            };
+            let Some(slot) = browser.slots.iter_mut().find(|slot| slot.media == media) else {
+                continue;
+            };
+            let is_subscriber = browser.subscriber.is_some();
+            let leg = browser.subscriber.as_mut().unwrap_or(&mut browser.publisher);
+            if !leg.peer.is_connected() {
+                continue;
+            }
+            let target = match (is_video, layer, subscription.share) {
+                (true, Some(_), Some(share)) => flowing.best(subscription.wish.most.min(share), now),
+                _ => layer,
+            };
+            let one = One {
+                layer,
+                target,
+                is_key,
+                packet,
+                primary,
+                now,
+            };
+            match one.send(subscription, slot, &mut leg.peer) {
+                Sent::Yes { is_first: first } => {
+                    is_first |= first;
+                    leg.is_written = true;
+                    if !leg.is_touched {
+                        leg.is_touched = true;
+                        self.touched.push(PeerKey {
+                            member: *listener,
+                            is_subscriber,
+                        });
+                    }
+                }
+                Sent::NeedsKeyFrame(layer) => wanted = Some(layer),
+                Sent::No => {}
+            }
+        }
+        if let Some(track) = self.tracks.get_mut(&key) {
+            track.listeners = listeners;
+        }
+        if let Some(layer) = wanted {
+            self.ask_key_frame(key, layer, now);
+        }
+        if is_first {
+            self.first_listened(key);
+        }
+        if !is_video && !is_from_phone && !self.stage.is_empty() {
+            self.stage.track_said(
+                key,
+                TrackPacket {
+                    sequence: packet.sequence,
+                    level: packet.level,
+                    payload: primary.map_or_else(|| packet.payload.clone(), Into::into),
+                },
+            );
+        }
+        if !self.taps.is_empty() {
+            self.tap_packet(key, &tag, (layer, best, is_key), packet, primary, now);
+        }
+    }
+
+    /// A publisher learns that somebody gets its track.
+    fn first_listened(&mut self, key: TrackKey) {
+        let Some(track) = self.tracks.get_mut(&key) else { return };
+        if track.has_told_publisher {
+            return;
+        }
+        track.has_told_publisher = true;
+        let (owner, track_sid) = (track.owner, track.info.sid.clone());
+        self.respond(owner, Response::TrackSubscribed(wire::TrackSubscribed { track_sid }));
+    }
+
+    /// Asks a publisher for a key frame of a layer, or of whatever flows; not too often.
+    pub(super) fn ask_key_frame(&mut self, key: TrackKey, layer: Option<Layer>, now: Instant) {
+        let Some(track) = self.tracks.get_mut(&key) else { return };
+        let layer = layer.or_else(|| track.layers.best(2, now));
+        let Some(media) = track.media else { return };
+        if !track.may_ask_key_frame(layer, now) {
+            return;
+        }
+        let owner = track.owner;
+        let peer = PeerKey {
+            member: owner,
+            is_subscriber: false,
+        };
+        if let Some(leg) = self.leg(peer) {
+            leg.peer.want_key_frame(media, layer);
+            leg.is_written = true;
+            self.touch(peer);
+        }
+    }
+
+    /// A subscriber cannot go on without a key frame.
+    pub(super) fn key_frame_wanted(&mut self, member: MemberKey, media: MediaId, now: Instant) {
+        let Some(browser) = self.browser(member) else { return };
+        let Some(track) = browser
+            .slots
+            .iter()
+            .find(|slot| slot.media == media)
+            .and_then(|slot| slot.track)
+        else {
+            return;
+        };
+        let layer = browser.subscriptions.get(&track).and_then(|one| one.current);
+        self.ask_key_frame(track, layer, now);
+    }
+}
+
+/// One packet for one subscriber.
+struct One<'a> {
+    layer: Option<Layer>,
+    target: Option<Layer>,
+    is_key: bool,
+    packet: &'a Packet,
+    primary: Option<&'a [u8]>,
+    now: Instant,
+}
+
+impl One<'_> {
+    fn send(&self, subscription: &mut Subscription, slot: &mut Slot, peer: &mut Peer) -> Sent {
+        let is_paused = subscription.is_video && subscription.share.is_none();
+        if subscription.wish.is_disabled || is_paused {
+            return Sent::No;
+        }
+        if self.packet.codec.is_video() {
+            match self.choose(subscription, slot) {
+                Sent::Yes { .. } => {}
+                other @ (Sent::No | Sent::NeedsKeyFrame(_)) => return other,
+            }
+        }
+        let begins = slot.numbers.is_at_start();
+        let packet = self.packet;
+        let numbers = slot
+            .numbers
+            .rewrite(packet.sequence, packet.timestamp, packet.codec.clock_hz(), self.now);
+        let Some((sequence, timestamp)) = numbers else {
+            return Sent::No;
+        };
+        let vp8 = if packet.codec == Codec::Vp8 {
+            slot.vp8.rewrite(&packet.payload, begins)
+        } else {
+            None
+        };
+        let payload = match self.primary {
+            Some(primary) if !peer.takes(slot.media, Codec::Red, 0) => Payload::Primary(primary),
+            Some(_) | None => Payload::AsIs,
+        };
+        let outgoing = Outgoing {
+            sequence,
+            timestamp,
+            vp8,
+        };
+        if !peer.write(slot.media, packet, &payload, outgoing) {
+            return Sent::No;
+        }
+        let is_first = !subscription.has_sent;
+        subscription.has_sent = true;
+        Sent::Yes { is_first }
+    }
+
+    /// Whether a picture's packet belongs to the layer that is sent, changing layers on a key frame.
+    fn choose(&self, subscription: &mut Subscription, slot: &mut Slot) -> Sent {
+        // One layer alone counts as the smallest: begin at a key frame, then everything.
+        let layer = self.layer.unwrap_or(0);
+        let is_target = self.layer.is_none() || self.target == Some(layer);
+        if subscription.current == Some(layer) {
+            return Sent::Yes { is_first: false };
+        }
+        if !is_target {
+            return Sent::No;
+        }
+        if !self.is_key {
+            return Sent::NeedsKeyFrame(self.layer);
+        }
+        slot.numbers.restart();
+        subscription.current = Some(layer);
+        Sent::Yes { is_first: false }
+    }
+}
