@@ -20,6 +20,7 @@ mod probe;
 pub mod problem;
 mod recordings;
 mod refusals;
+mod room_keys;
 mod router;
 mod settings;
 mod state;

@@ -46,6 +46,7 @@ const GROUPS: [(&str, &[Entry]); 5] = [
             ("/settings", "Settings", RUNS),
             ("/audit", "Audit log", &[Permission::ReadAudit]),
             ("/tokens", "API tokens", &[Permission::ManageTenant]),
+            ("/room-keys", "Room API keys", &[Permission::ManageTenant]),
         ],
     ),
     (

@@ -110,6 +110,8 @@ ids! {
     SessionId = "session";
     /// One line of the audit log.
     AuditId = "audit entry";
+    /// An address that is told what happens in rooms.
+    WebhookId = "webhook";
     /// A notification row.
     NoticeId = "notice";
 }

@@ -7,7 +7,7 @@ use crate::speech::{Analysis, Segment};
 use crate::trunk::{DigestAlgorithm, NumberTarget, Transport, TrunkKind};
 use crate::{
     CallId, CallState, CallType, CaptureId, DeviceId, Direction, FlowId, FlowVersionId, GreetingId, HangupCause, JobId,
-    LegId, Metadata, NoticeId, NumberId, PromptId, RecordingId, Role, RoomId, TenantId, TokenId, TranscriptId, TrunkId, UserId,
+    LegId, Metadata, NoticeId, NumberId, PromptId, RecordingId, Role, RoomId, TenantId, TokenId, TranscriptId, TrunkId, UserId, WebhookId,
     VoicemailId,
 };
 use serde::{Deserialize, Serialize};
@@ -498,6 +498,57 @@ pub struct RoomKey {
     pub own: bool,
     /// When a token signed with it was last shown, to the minute.
     pub last_used_at: Option<OffsetDateTime>,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+}
+
+/// A trunk as the `LiveKit` dialect knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SipTrunk {
+    /// Its id (`ST_…`).
+    pub id: String,
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// `inbound` or `outbound`.
+    pub direction: String,
+    /// What programs wrote, without passwords.
+    pub definition: serde_json::Value,
+    /// The trunk of ours behind it.
+    pub trunk: Option<TrunkId>,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When it was last changed.
+    pub updated_at: OffsetDateTime,
+}
+
+/// A rule about which room calls go to, as calls obey it and as programs wrote it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SipDispatchRule {
+    /// What calls obey.
+    pub rule: crate::dispatch::DispatchRule,
+    /// What programs wrote.
+    pub definition: serde_json::Value,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When it was last changed.
+    pub updated_at: OffsetDateTime,
+}
+
+/// An address that is told what happens in rooms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomWebhook {
+    /// Its id.
+    pub id: WebhookId,
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// Where to.
+    pub url: String,
+    /// The room key its messages are signed with.
+    pub key: String,
+    /// When something was last told there.
+    pub told_at: Option<OffsetDateTime>,
+    /// Why the last telling failed, if it did.
+    pub problem: Option<String>,
     /// When it was made.
     pub created_at: OffsetDateTime,
 }

@@ -12,9 +12,10 @@ use crate::users::user_of;
 use crate::{Result, Store};
 use serde_json::Value;
 use std::collections::HashMap;
+use strowger_model::dispatch::DispatchRule;
 use strowger_model::record::{Device, Number, Room, Tenant, Trunk, User};
 use strowger_model::settings::{Entry, Layer, Lock, Tier};
-use strowger_model::{FlowId, FlowVersionId, PromptId, TenantId, UserId};
+use strowger_model::{FlowId, FlowVersionId, PromptId, RoomId, TenantId, UserId};
 use zeroize::Zeroizing;
 
 /// A device with what a challenge needs.
@@ -104,6 +105,10 @@ pub struct DirectorySnapshot {
     pub flows: Vec<KnownFlow>,
     /// All rooms.
     pub rooms: Vec<Room>,
+    /// Which room calls go to.
+    pub rules: Vec<DispatchRule>,
+    /// What callers type for which room.
+    pub room_pins: Vec<(RoomId, String)>,
     /// What the platform says.
     pub platform: Layer,
     /// What each tenant says.
@@ -216,6 +221,13 @@ async fn graphs(tx: &mut Tx, snapshot: &mut DirectorySnapshot) -> Result<()> {
         .iter()
         .map(room_of)
         .collect::<Result<_>>()?;
+    snapshot.room_pins = tx
+        .all("select id, pin from rooms where pin is not null", args![])
+        .await?
+        .iter()
+        .map(|row| Ok((row.parse("id")?, row.text("pin")?)))
+        .collect::<Result<_>>()?;
+    snapshot.rules = crate::dispatch_rules::all(tx).await?;
     snapshot.flows = tx
         .all(
             "select f.tenant_id, f.id, f.name, v.id as version_id, v.definition \

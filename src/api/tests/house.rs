@@ -322,7 +322,12 @@ async fn tenancy(store: &Store, access: &Access, name: &str, number: &str) -> Te
         };
         tokens.insert(role.code(), access.create_token(&actor, tenant, new).await.unwrap().1);
     }
+    let (room_key, _) = access.create_room_key(&actor, tenant, "programs").await.unwrap();
+    let url = format!("https://{name}.example/rooms");
+    let webhook = scope.room_webhooks().create(&actor, &url, &room_key.id).await.unwrap();
     let ids = BTreeMap::from([
+        ("room key", room_key.id),
+        ("room webhook", webhook.id.to_string()),
         ("tenant", tenant.to_string()),
         ("user", user.id.to_string()),
         ("device", device.id.to_string()),

@@ -19,6 +19,8 @@ fn body(method: &str, path: &str, user: &str) -> Option<Value> {
         ("PATCH", "/api/voicemail/messages/{id}/read") => json!({"is_read": true}),
         ("POST", "/api/voicemail/greetings") => json!({"user_id": user, "name": "n", "text_to_speech": "hello"}),
         ("POST", "/api/transcription/request") => json!({"call_id": user}),
+        ("POST", "/api/room-keys") => json!({"name": "n"}),
+        ("POST", "/api/room-webhooks") => json!({"url": "https://a.example/", "api_key": "APIx"}),
         ("PUT", "/api/settings") => json!({"values": {"enable_ivr": true}}),
         _ => return None,
     };

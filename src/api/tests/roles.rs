@@ -13,6 +13,7 @@ fn wanted(method: &str, path: &str) -> &'static [Permission] {
         ("GET", "/api/settings") => &[UsePhone, ReadAllCalls],
         ("PUT", "/api/settings") => &[ManageTenant],
         ("POST", "/api/calls/outbound") => &[UsePhone],
+        (_, path) if path.starts_with("/api/room-") => &[ManageTenant],
         ("GET", _) => &[ReadAllCalls],
         (_, path) if path.starts_with("/api/flows") => &[ManageFlows],
         (_, path) if path.starts_with("/api/numbers") || path.starts_with("/api/devices") => &[ManageTenant],
@@ -45,6 +46,8 @@ fn body(method: &str, path: &str, house: &House) -> Option<serde_json::Value> {
             serde_json::json!({"user_id": user, "name": "n", "text_to_speech": "t"})
         }
         ("POST", "/api/transcription/request") => serde_json::json!({"call_id": user}),
+        ("POST", "/api/room-keys") => serde_json::json!({"name": "n"}),
+        ("POST", "/api/room-webhooks") => serde_json::json!({"url": "https://a.example/", "api_key": "APIx"}),
         ("PATCH" | "PUT", _) => serde_json::json!({}),
         _ => return None,
     })

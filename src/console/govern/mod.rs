@@ -1,7 +1,9 @@
-//! What is kept, what counts, who may, who did: retention, settings, tokens, audit.
+//! What is kept, what counts, who may, who did: retention, settings, tokens, keys to rooms, audit.
 
 mod audit;
 mod retention;
+mod room_keys;
+pub mod room_view;
 mod settings;
 mod tokens;
 pub mod view;
@@ -21,5 +23,9 @@ pub(crate) fn routes() -> Router<ConsoleState> {
         .route("/t/{tenant}/settings", get(settings::index).post(settings::set))
         .route("/t/{tenant}/tokens", get(tokens::index).post(tokens::create))
         .route("/t/{tenant}/tokens/{token}/remove", post(tokens::remove))
+        .route("/t/{tenant}/room-keys", get(room_keys::index).post(room_keys::create))
+        .route("/t/{tenant}/room-keys/{key}/remove", post(room_keys::remove))
+        .route("/t/{tenant}/room-webhooks", post(room_keys::add_webhook))
+        .route("/t/{tenant}/room-webhooks/{webhook}/remove", post(room_keys::remove_webhook))
         .route("/t/{tenant}/audit", get(audit::index))
 }

@@ -3,24 +3,25 @@
 use super::{BASE, NOW, Sample, sample, shell, world};
 use crate::entry::view as entry;
 use crate::flows::view::{self as flows, Editor, Finding, Run};
+use crate::govern::room_view;
 use crate::govern::view::{self as govern, Due};
 use crate::lines::view::{self as lines, Line, Targets};
 use crate::people::view::{self as people, Credentials, Phone};
-use crate::show::{Fact, Figure, Problems, State, Values};
+use crate::show::{Fact, Figure, Page, Problems, Shell, State, Values};
 use crate::system::view::{self as system, Check};
 use crate::voicemail::view::{self as voicemail, Message};
 use crate::{prompts, recordings, tenants};
 use serde_json::json;
 use strowger_model::job::JobState;
 use strowger_model::record::{
-    ApiToken, AuditEntry, Binding, Device, Flow, FlowVersion, JobRow, Number, Prompt, Recording, Tenant, Trunk, User,
-    Voicemail,
+    ApiToken, AuditEntry, Binding, Device, Flow, FlowVersion, JobRow, Number, Prompt, Recording, RoomKey, RoomWebhook,
+    Tenant, Trunk, User, Voicemail,
 };
 use strowger_model::settings::{Entry, Layer, Lock, Settings, Tier};
 use strowger_model::trunk::{DigestAlgorithm, NumberTarget, Transport, TrunkKind};
 use strowger_model::{
     CallId, DeviceId, FlowId, FlowVersionId, JobId, NumberId, PromptId, RecordingId, Role, TenantId, TokenId, TrunkId,
-    UserId, VoicemailId,
+    UserId, VoicemailId, WebhookId,
 };
 use time::Duration;
 
@@ -483,6 +484,7 @@ fn govern_pages() -> Vec<Sample> {
             "tokens",
             &govern::tokens(&shell, BASE, &[token], Some(&made), (&values, &problems)),
         ),
+        sample("room_keys", &room_keys_page(&shell)),
         sample(
             "audit",
             &govern::audit(&shell, &format!("{BASE}/audit"), &log, &values, Some("41")),
@@ -492,6 +494,38 @@ fn govern_pages() -> Vec<Sample> {
             &tenants::view::page(&shell, &[tenant_row], (&values, &problems)),
         ),
     ]
+}
+
+fn room_keys_page(shell: &Shell) -> Page {
+    let tenant = TenantId::generate(&world());
+    let key = |id: &str, name: &str, own, used: Option<i64>| RoomKey {
+        id: id.into(),
+        tenant,
+        name: name.into(),
+        own,
+        last_used_at: used.map(|minutes| NOW - Duration::minutes(minutes)),
+        created_at: NOW - Duration::days(3),
+    };
+    let keys = [
+        key("APIk7m2x9qfw3th", "Strowger", true, Some(2)),
+        key("APIr4d8ypzn6vcb", "Booking site", false, None),
+    ];
+    let webhook = RoomWebhook {
+        id: WebhookId::generate(&world()),
+        tenant,
+        url: "https://booking.example/rooms".into(),
+        key: "APIr4d8ypzn6vcb".into(),
+        told_at: Some(NOW - Duration::minutes(5)),
+        problem: Some("answered 502".into()),
+        created_at: NOW - Duration::days(2),
+    };
+    let made = room_view::Made {
+        name: "Booking site".into(),
+        key: "APIr4d8ypzn6vcb".into(),
+        secret: "5f0c9a".repeat(10),
+    };
+    let (values, problems) = none();
+    room_view::keys(shell, BASE, (&keys, &[webhook]), Some(&made), (&values, &problems))
 }
 
 fn system_pages() -> Vec<Sample> {

@@ -177,6 +177,31 @@ async fn a_token_is_shown_once_and_can_be_revoked() {
 }
 
 #[tokio::test]
+async fn a_key_to_rooms_is_shown_once_and_signs_webhooks_until_it_is_revoked() {
+    let bench = Bench::new().await;
+    let tenant = bench.tenant("Acme").await;
+    let admin = bench.signed_in(Some(&tenant), Role::TenantAdmin).await;
+    let path = format!("/t/{}/room-keys", tenant.id);
+    let html = bench.post(&path, &admin, "name=Booking").await.text();
+    let key = between(&html, "<dt>API key of Booking</dt><dd><code>", "<").to_owned();
+    let secret = between(&html, "<dt>API secret</dt><dd><code>", "<").to_owned();
+    assert!(key.starts_with("API") && secret.len() == 64, "{html}");
+    let list = bench.get(&path, &admin).await.text();
+    assert!(list.contains(&key) && !list.contains(&secret));
+    let twice = bench.post(&path, &admin, "name=Booking").await;
+    assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let hooks = format!("/t/{}/room-webhooks", tenant.id);
+    let wrong = bench.post(&hooks, &admin, "url=ftp%3A%2F%2Fa.example&key=APIx").await.text();
+    assert!(wrong.contains("Choose the key") && wrong.contains("ftp://a.example"), "{wrong}");
+    let form = format!("url=https%3A%2F%2Fa.example%2Frooms&key={key}");
+    assert_eq!(bench.post(&hooks, &admin, &form).await.status, StatusCode::SEE_OTHER);
+    assert!(bench.get(&path, &admin).await.text().contains("https://a.example/rooms"));
+    bench.post(&format!("{path}/{key}/remove"), &admin, "").await;
+    let list = bench.get(&path, &admin).await.text();
+    assert!(!list.contains(&key) && !list.contains("a.example/rooms"), "{list}");
+}
+
+#[tokio::test]
 async fn a_lock_of_the_platform_is_shown_and_kept() {
     let bench = Bench::new().await;
     let tenant = bench.tenant("Acme").await;

@@ -6,12 +6,13 @@ use std::collections::{BTreeSet, VecDeque};
 use strowger_model::Role;
 
 /// The pages of a tenant, and who may see them: platform admin, tenant admin, manager, user, auditor.
-const PAGES: [(&str, [bool; 5]); 17] = [
+const PAGES: [(&str, [bool; 5]); 19] = [
     ("/", [true, true, true, true, true]),
     ("/live", [true, true, true, true, true]),
     ("/calls", [true, true, true, true, true]),
     ("/recordings", [true, true, true, true, true]),
     ("/voicemail", [true, true, true, true, true]),
+    ("/rooms", [true, true, true, true, true]),
     ("/users", [true, true, false, false, true]),
     ("/devices", [true, true, false, false, true]),
     ("/numbers", [true, true, false, false, true]),
@@ -22,17 +23,20 @@ const PAGES: [(&str, [bool; 5]); 17] = [
     ("/settings", [true, true, false, false, true]),
     ("/audit", [true, true, false, false, true]),
     ("/tokens", [true, true, false, false, false]),
+    ("/room-keys", [true, true, false, false, false]),
     ("/jobs", [true, true, true, false, true]),
     ("/nowhere", [false, false, false, false, false]),
 ];
 
 /// The forms of a tenant, and who may post them.
-const FORMS: [(&str, [bool; 5]); 10] = [
+const FORMS: [(&str, [bool; 5]); 14] = [
     ("/users", [true, true, false, false, false]),
     ("/devices", [true, true, false, false, false]),
     ("/numbers", [true, true, false, false, false]),
     ("/trunks", [true, true, false, false, false]),
     ("/tokens", [true, true, false, false, false]),
+    ("/room-keys", [true, true, false, false, false]),
+    ("/room-webhooks", [true, true, false, false, false]),
     ("/settings", [true, true, false, false, false]),
     ("/retention/run", [true, true, false, false, false]),
     ("/flows", [true, true, true, false, false]),

@@ -18,6 +18,15 @@ pub(crate) struct Card {
     tenant: String,
     devices: Vec<Phone>,
     numbers: BTreeMap<&'static str, String>,
+    rooms: Rooms,
+}
+
+/// How programs reach rooms: what LiveKit's SDKs take.
+#[derive(Debug, Serialize)]
+struct Rooms {
+    url: String,
+    api_key: String,
+    api_secret: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -61,6 +70,11 @@ impl Card {
             tenant: staged.tenant.to_string(),
             devices: staged.phones.clone(),
             numbers: staged.numbers.clone(),
+            rooms: Rooms {
+                url: format!("ws://{http}"),
+                api_key: staged.room_key.0.clone(),
+                api_secret: staged.room_key.1.clone(),
+            },
         })
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Staged {
     pub(crate) tenant: TenantId,
     pub(crate) admin: Account,
     pub(crate) api_token: String,
+    /// A key to rooms and its secret.
+    pub(crate) room_key: (String, String),
     pub(crate) phones: Vec<Phone>,
     pub(crate) numbers: BTreeMap<&'static str, String>,
     flow: FlowId,
@@ -62,6 +64,8 @@ pub(crate) async fn fill(store: &Store, options: &Options) -> Result<Staged> {
         expires_at: None,
     };
     let (_, api_token) = access.create_token(&actor, tenant, token).await?;
+    let (key, secret) = access.create_room_key(&actor, tenant, "sandbox").await?;
+    let room_key = (key.id, secret);
     let transcribe = Entry {
         value: Some("true".to_owned()),
         lock: Lock::Unlocked,
@@ -84,6 +88,7 @@ pub(crate) async fn fill(store: &Store, options: &Options) -> Result<Staged> {
         tenant,
         admin,
         api_token,
+        room_key,
         phones,
         numbers,
         flow,

@@ -131,6 +131,7 @@ ids!(
     RoomId,
     GuestLinkId,
     TokenId,
+    WebhookId,
     SessionId,
     NoticeId
 );

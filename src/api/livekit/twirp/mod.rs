@@ -4,6 +4,7 @@
 mod call;
 mod error;
 mod room_service;
+mod sip;
 
 pub(crate) use call::{Call, Context};
 pub(crate) use error::{Code, TwirpError};
@@ -33,6 +34,7 @@ async fn answer(
         let call = Call::read(state, bearer?.token, &headers, body)?;
         match service.strip_prefix("livekit.").unwrap_or_default() {
             "RoomService" => room_service::call(call, &method).await,
+            "SIP" => sip::call(call, &method).await,
             "Ingress" => Err(TwirpError::unimplemented("there is no ingress here: publish with a client SDK")),
             _ => Err(TwirpError::bad_route(&service, &method)),
         }

@@ -1,0 +1,158 @@
+//! What the page of keys to rooms shows.
+
+use crate::show::{
+    Act, Block, Body, Cell, Choice, Column, Field, Form, Note, Page, Problems, Row, Section, Shell, State, Table,
+    Values,
+};
+use strowger_model::record::{RoomKey, RoomWebhook};
+
+/// A key that was just made.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// What people call it.
+    pub name: String,
+    /// What tokens name it by.
+    pub key: String,
+    /// What tokens are signed with.
+    pub secret: String,
+}
+
+/// The keys to rooms of a tenant and the addresses that are told what happens in its rooms.
+#[must_use]
+pub fn keys(
+    shell: &Shell,
+    base: &str,
+    (keys, webhooks): (&[RoomKey], &[RoomWebhook]),
+    made: Option<&Made>,
+    (values, problems): (&Values, &Problems),
+) -> Page {
+    let mut blocks = Vec::new();
+    if let Some(made) = made {
+        blocks.push(Block::One(shown_once(made)));
+    }
+    let empty = (
+        "No keys yet.",
+        "A program that lets people into rooms signs their tokens with one, as with any LiveKit server.",
+    );
+    let table = Table::new(
+        "Room API keys",
+        key_columns(),
+        keys.iter().map(|key| key_row(shell, base, key)).collect(),
+    );
+    blocks.push(Block::One(Section::table("rk", "All keys", table, empty)));
+    // Which of the two forms was sent shows in what it holds.
+    let of_webhook = !values.get("url").is_empty() || !values.get("key").is_empty();
+    let (none, no_problems) = (Values::default(), Problems::default());
+    let typed = |mine: bool| {
+        if mine {
+            (values, problems)
+        } else {
+            (&none, &no_problems)
+        }
+    };
+    let name = Field::line("name", "Name").hint("Which program it is for.").required();
+    let to = format!("{base}/room-keys");
+    let (kept, wrong) = typed(!of_webhook);
+    let form = Form::post(to, "New key", &shell.csrf, vec![name], "Make a key").filled(kept, wrong);
+    blocks.push(Block::One(Section::new("nk", "New key", vec![Body::Form(form)])));
+    blocks.push(Block::One(told(shell, base, webhooks)));
+    if !keys.is_empty() {
+        let (kept, wrong) = typed(of_webhook);
+        let form = webhook_form(shell, base, keys).filled(kept, wrong);
+        blocks.push(Block::One(Section::new("nw", "New webhook", vec![Body::Form(form)])));
+    }
+    Page::new(shell, "Room API keys", blocks).intro(
+        "Programs sign tokens with a key and hand them to people, who join rooms with LiveKit's client libraries. \
+         Revoking a key ends every token signed with it.",
+    )
+}
+
+fn shown_once(made: &Made) -> Section {
+    let note = Note {
+        shape: "on",
+        strong: "Copy the secret now.".into(),
+        text: "It is shown this one time; it is kept sealed and nobody can read it again.".into(),
+        link: None,
+    };
+    let secret = Body::Secret(vec![
+        (format!("API key of {}", made.name), made.key.clone()),
+        ("API secret".to_owned(), made.secret.clone()),
+    ]);
+    Section::new("on", "The new key", vec![Body::Note(note), secret])
+}
+
+fn key_columns() -> Vec<Column> {
+    vec![
+        Column::name("Name"),
+        Column::text("API key"),
+        Column::text("Made").class("w no"),
+        Column::text("Last used").class("w"),
+        Column::acts(),
+    ]
+}
+
+fn key_row(shell: &Shell, base: &str, key: &RoomKey) -> Row {
+    let to = format!("{base}/room-keys/{}/remove", key.id);
+    let name = if key.own {
+        format!("{} (our own pages)", key.name)
+    } else {
+        key.name.clone()
+    };
+    let used = |at| shell.clock.stamp(at);
+    Row::of(vec![
+        Cell::text(name),
+        Cell::text(key.id.clone()),
+        Cell::text(shell.clock.stamp(key.created_at)),
+        Cell::text(key.last_used_at.map_or_else(|| "never".to_owned(), used)),
+        Cell::Acts(vec![Act::new(to, "Revoke", &key.name, &shell.csrf).danger()]),
+    ])
+}
+
+fn told(shell: &Shell, base: &str, webhooks: &[RoomWebhook]) -> Section {
+    let columns = vec![
+        Column::name("Address"),
+        Column::text("Signed with"),
+        Column::text("Last told").class("w"),
+        Column::text("State"),
+        Column::acts(),
+    ];
+    let rows = webhooks.iter().map(|webhook| {
+        let to = format!("{base}/room-webhooks/{}/remove", webhook.id);
+        let state = match (&webhook.problem, webhook.told_at) {
+            (Some(problem), _) => State::warn(problem.clone()),
+            (None, Some(_)) => State::ok("Taken"),
+            (None, None) => State::idle("Nothing told yet"),
+        };
+        let told = webhook.told_at;
+        Row::of(vec![
+            Cell::text(webhook.url.clone()),
+            Cell::text(webhook.key.clone()),
+            Cell::text(told.map_or_else(|| "never".to_owned(), |at| shell.clock.stamp(at))),
+            Cell::State(state),
+            Cell::Acts(vec![Act::new(to, "Remove", &webhook.url, &shell.csrf).danger()]),
+        ])
+    });
+    let table = Table::new("Webhooks", columns, rows.collect());
+    let empty = (
+        "Nobody is told.",
+        "An address of yours can hear when rooms begin and end and who comes and goes.",
+    );
+    Section::table("wh", "Webhooks", table, empty)
+}
+
+fn webhook_form(shell: &Shell, base: &str, keys: &[RoomKey]) -> Form {
+    let fields = vec![
+        Field::line("url", "Address")
+            .hint("It must not lie inside this machine or its private network.")
+            .required(),
+        Field::select(
+            "key",
+            "Signed with",
+            keys.iter()
+                .map(|key| Choice::new(key.id.as_str(), format!("{} ({})", key.name, key.id)))
+                .collect(),
+        ),
+    ];
+    let to = format!("{base}/room-webhooks");
+    Form::post(to, "New webhook", &shell.csrf, fields, "Add the address")
+}
