@@ -19,12 +19,15 @@ pub enum Error {
     Twice(#[source] tracing_subscriber::util::TryInitError),
 }
 
+/// Crates that warn of each malformed packet anybody sends. Named first, so that `log.level` may name them again.
+const HUSHED: &str = "stun_types=error";
+
 /// Starts logging to standard error or the journal.
 ///
 /// # Errors
 /// The filter is wrong, or the journal was asked for and is not there.
 pub fn start(log: &Log) -> Result<(), Error> {
-    let filter = EnvFilter::try_new(&log.level).map_err(Error::Filter)?;
+    let filter = EnvFilter::try_new(format!("{HUSHED},{}", log.level)).map_err(Error::Filter)?;
     let registry = Registry::default().with(filter);
     match log.format {
         LogFormat::Pretty => registry

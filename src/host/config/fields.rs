@@ -41,6 +41,11 @@ pub const FIELDS: &[Field] = &[
         "false",
         "mark cookies Secure; turn on behind HTTPS",
     ),
+    field(
+        "http.trusted_proxies",
+        "[]",
+        "addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed",
+    ),
     field("http.metrics_public", "false", "let other machines read /metrics"),
     field("sip.udp", "[\"0.0.0.0:5060\"]", "where SIP listens on UDP"),
     field("sip.tcp", "[\"0.0.0.0:5060\"]", "where SIP listens on TCP"),
@@ -78,6 +83,94 @@ pub const FIELDS: &[Field] = &[
         "60",
         "end a leg that should be heard after so many seconds without RTP; 0: never",
     ),
+    field("rooms.enabled", "true", "whether browsers and phones can meet in rooms"),
+    field(
+        "rooms.udp",
+        "\"0.0.0.0:7882\"",
+        "where media of rooms arrives: one UDP port for everybody",
+    ),
+    field(
+        "rooms.tcp",
+        "\"0.0.0.0:7881\"",
+        "where it arrives from networks that let no UDP through; empty: nowhere",
+    ),
+    field(
+        "rooms.advertised",
+        "[]",
+        "addresses browsers are told; empty: this machine's own",
+    ),
+    field("rooms.max_rooms", "10000", "most rooms at once"),
+    field(
+        "rooms.max_participants",
+        "200",
+        "most participants of one room that was not told otherwise",
+    ),
+    field(
+        "rooms.resume_s",
+        "20",
+        "how long a participant stays whose connection was cut, in seconds",
+    ),
+    field("turn.enabled", "true", "whether the built-in TURN and STUN server runs"),
+    field("turn.udp", "[\"0.0.0.0:3478\"]", "where TURN listens on UDP"),
+    field("turn.tcp", "[\"0.0.0.0:3478\"]", "where TURN listens on TCP"),
+    field(
+        "turn.tls",
+        "[]",
+        "where TURN listens on TLS; port 443 passes networks that allow nothing else",
+    ),
+    field(
+        "turn.host",
+        "\"\"",
+        "name clients are told, as in the certificate; empty: an address",
+    ),
+    field(
+        "turn.advertised",
+        "\"\"",
+        "address clients are told; empty: the listener's, or this machine's own",
+    ),
+    field(
+        "turn.certificate",
+        "\"\"",
+        "PEM file with the certificate chain; empty: one is made at start, which browsers refuse",
+    ),
+    field("turn.key", "\"\"", "PEM file with the certificate's key"),
+    field("turn.realm", "\"strowger\"", "realm clients are asked for"),
+    field("turn.first_port", "40000", "first relay port; 0 with last_port 0: any"),
+    field("turn.last_port", "49151", "last relay port"),
+    field(
+        "turn.public_peers",
+        "false",
+        "let relays reach any public address; otherwise they reach our own rooms only",
+    ),
+    field(
+        "turn.allowed_peers",
+        "[]",
+        "ranges relays may reach besides our rooms, such as 10.1.0.0/16",
+    ),
+    field("turn.relays", "2000", "most relays at once"),
+    field(
+        "turn.relays_per_participant",
+        "16",
+        "most relays at once of one participant; a browser opens several",
+    ),
+    field(
+        "turn.kbit_per_second",
+        "10000",
+        "kilobits a second through one relay, both ways together",
+    ),
+    field(
+        "turn.backups",
+        "[]",
+        "URLs of outside TURN and STUN servers clients try after ours",
+    ),
+    Field {
+        secret: true,
+        ..field(
+            "turn.backup_secret",
+            "\"\"",
+            "secret shared with the outside TURN servers (coturn: static-auth-secret)",
+        )
+    },
     Field {
         secret: true,
         ..field(

@@ -6,10 +6,14 @@
 mod explain;
 mod fields;
 mod read;
+mod rooms;
+mod turn;
 
 pub use explain::{Explained, Origin};
 pub use fields::{FIELDS, Field};
 pub use read::{Fault, Faults};
+pub use rooms::Rooms;
+pub use turn::Turn;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -29,6 +33,10 @@ pub struct Config {
     pub sip: Sip,
     /// Audio.
     pub media: Media,
+    /// Meetings of browsers and phones.
+    pub rooms: Rooms,
+    /// The relay for networks that let nothing else through.
+    pub turn: Turn,
     /// Rows.
     pub database: Database,
     /// Capturing calls.
@@ -50,6 +58,8 @@ pub struct Http {
     pub public_url: Option<String>,
     /// Whether cookies are marked `Secure`.
     pub secure_cookies: bool,
+    /// Proxies whose word on where a request came from is taken.
+    pub trusted_proxies: Vec<IpAddr>,
     /// Whether `/metrics` answers others than this machine.
     pub metrics_public: bool,
 }

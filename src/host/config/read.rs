@@ -46,7 +46,7 @@ impl Faults {
     }
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     file: BTreeMap<String, Value>,
     environment: &'a BTreeMap<String, String>,
     faults: Vec<Fault>,
@@ -100,7 +100,7 @@ fn variable_of(path: &str) -> String {
 }
 
 impl Reader<'_> {
-    fn fault(&mut self, key: &str, problem: impl Into<String>) {
+    pub(super) fn fault(&mut self, key: &str, problem: impl Into<String>) {
         self.faults.push(Fault {
             key: key.to_owned(),
             problem: problem.into(),
@@ -165,7 +165,7 @@ impl Reader<'_> {
         value
     }
 
-    fn text(&mut self, path: &str) -> String {
+    pub(super) fn text(&mut self, path: &str) -> String {
         let value = self.value(path);
         if let Some(text) = value.as_str() {
             return text.to_owned();
@@ -174,7 +174,7 @@ impl Reader<'_> {
         String::new()
     }
 
-    fn switch(&mut self, path: &str) -> bool {
+    pub(super) fn switch(&mut self, path: &str) -> bool {
         let value = self.value(path);
         value.as_bool().unwrap_or_else(|| {
             self.fault(path, format!("takes true or false, not {value}"));
@@ -182,7 +182,7 @@ impl Reader<'_> {
         })
     }
 
-    fn number(&mut self, path: &str, low: i64, high: i64) -> u64 {
+    pub(super) fn number(&mut self, path: &str, low: i64, high: i64) -> u64 {
         let value = self.value(path);
         match value.as_integer() {
             Some(number) if (low..=high).contains(&number) => number.unsigned_abs(),
@@ -193,7 +193,7 @@ impl Reader<'_> {
         }
     }
 
-    fn listeners(&mut self, path: &str) -> Vec<SocketAddr> {
+    pub(super) fn listeners(&mut self, path: &str) -> Vec<SocketAddr> {
         let value = self.value(path);
         let Some(items) = value.as_array() else {
             self.fault(path, format!("takes a list such as [\"0.0.0.0:5060\"], not {value}"));
@@ -212,7 +212,36 @@ impl Reader<'_> {
         out
     }
 
-    fn address(&mut self, path: &str) -> Option<IpAddr> {
+    pub(super) fn addresses(&mut self, path: &str) -> Vec<IpAddr> {
+        let value = self.value(path);
+        let Some(items) = value.as_array() else {
+            self.fault(path, format!("takes a list such as [\"127.0.0.1\"], not {value}"));
+            return Vec::new();
+        };
+        let mut out = Vec::new();
+        for item in items.clone() {
+            match item.as_str().map(str::parse::<IpAddr>) {
+                Some(Ok(address)) => out.push(address.to_canonical()),
+                Some(Err(_)) | None => self.fault(path, format!("{item} is no address, such as \"127.0.0.1\"")),
+            }
+        }
+        out
+    }
+
+    pub(super) fn texts(&mut self, path: &str, example: &str) -> Vec<String> {
+        let value = self.value(path);
+        let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
+        let texts: Vec<String> = items
+            .iter()
+            .filter_map(|item| item.as_str().map(str::to_owned))
+            .collect();
+        if !value.is_array() || texts.len() < items.len() {
+            self.fault(path, format!("takes a list such as {example}, not {value}"));
+        }
+        texts
+    }
+
+    pub(super) fn address(&mut self, path: &str) -> Option<IpAddr> {
         let text = self.text(path);
         if text.is_empty() {
             return None;
@@ -237,6 +266,7 @@ impl Reader<'_> {
                 listen: self.listeners("http.listen"),
                 public_url: Some(self.text("http.public_url")).filter(|url| !url.is_empty()),
                 secure_cookies: self.switch("http.secure_cookies"),
+                trusted_proxies: self.addresses("http.trusted_proxies"),
                 metrics_public: self.switch("http.metrics_public"),
             },
             sip: Sip {
@@ -249,6 +279,8 @@ impl Reader<'_> {
                 user_agent: self.text("sip.user_agent"),
             },
             media: self.media(),
+            rooms: super::rooms::read(self),
+            turn: super::turn::read(self),
             database: Database {
                 url: self.text("database.url"),
             },
@@ -410,6 +442,16 @@ mod tests {
         paths.sort_unstable();
         all.sort_unstable();
         assert_eq!(paths, all, "every field is read, once");
+    }
+
+    #[test]
+    fn proxies_are_named_by_address() {
+        let text = "[http]\ntrusted_proxies = [\"127.0.0.1\", \"::ffff:10.0.0.7\"]";
+        let (config, _) = Config::from_parts(Some(text), &BTreeMap::new()).unwrap();
+        let wanted: [IpAddr; 2] = ["127.0.0.1".parse().unwrap(), "10.0.0.7".parse().unwrap()];
+        assert_eq!(config.http.trusted_proxies, wanted);
+        let found = faults("[http]\ntrusted_proxies = [\"proxy.example\"]", &[]);
+        assert_eq!(found[0].key, "http.trusted_proxies");
     }
 
     #[test]
