@@ -169,6 +169,17 @@ fn either(desk: &Desk, one: Permission, other: Permission) -> Result<(), Fault> 
     }
 }
 
+/// The tenant somebody belongs to or works in.
+///
+/// # Errors
+/// The database did not answer.
+pub(crate) async fn tenant_of_person(state: &ConsoleState, who: &Signed) -> Result<Option<Tenant>, Fault> {
+    match who.principal().tenant() {
+        Some(tenant) => Ok(state.store().tenants().get(tenant).await?),
+        None => Ok(None),
+    }
+}
+
 /// What the address says.
 struct Seen {
     path: String,

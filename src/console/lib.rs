@@ -7,6 +7,7 @@
 //! Start reading at [`router`], then [`desk`] for who is asking, then [`calls`], the heart of it.
 //! [`show`] holds what pages are made of, [`draw`] the drawings.
 
+pub mod account;
 pub mod assets;
 pub mod calls;
 pub mod dashboard;
@@ -55,6 +56,7 @@ pub fn router(state: ConsoleState) -> Router {
         .and(NotForContentType::new("audio/"))
         .and(NotForContentType::SSE);
     Router::new()
+        .merge(account::routes())
         .merge(entry::routes())
         .merge(tenants::routes())
         .merge(calls::routes())

@@ -81,6 +81,7 @@ fn notice(done: &str) -> &'static str {
         "read" => "Marked.",
         "trashed" => "Moved to the trash.",
         "restored" => "Put back into the inbox.",
+        "signed-out" => "That browser is signed out.",
         "running" => "The run waits for a worker.",
         _ => "",
     }

@@ -1,6 +1,7 @@
 //! The list and the page of calls.
 
 use super::clock::Labels;
+use super::export;
 use super::list::{self, Found, Listed};
 use super::live;
 use super::view::{self, Known};
@@ -24,6 +25,7 @@ use time::{Duration, OffsetDateTime};
 pub(crate) fn routes() -> Router<ConsoleState> {
     Router::new()
         .route("/t/{tenant}/calls", get(index))
+        .route("/t/{tenant}/calls/export.csv", get(export::csv))
         .route("/t/{tenant}/calls/views", post(save_view))
         .route("/t/{tenant}/calls/views/remove", post(remove_view))
         .route("/t/{tenant}/calls/{call}", get(show))
@@ -37,7 +39,7 @@ pub(crate) fn routes() -> Router<ConsoleState> {
 
 const FILTERS: [&str; 7] = ["q", "from", "to", "way", "state", "user", "tag"];
 
-fn filter_of(values: &Values, clock: &Clock) -> CallFilter {
+pub(super) fn filter_of(values: &Values, clock: &Clock) -> CallFilter {
     CallFilter {
         user: values.get("user").parse().ok(),
         number: None,

@@ -209,7 +209,14 @@ pub fn page(shell: &Shell, base: &str, found: &Found) -> Page {
         save_form(&here, found, &shell.csrf),
         views_section(&here, found, &shell.csrf),
     ));
-    Page::new(shell, "Calls", blocks).button(Button::Go(Link::new(format!("{base}/live"), "Live calls"), false))
+    let export = if found.query.is_empty() {
+        format!("{here}/export.csv")
+    } else {
+        format!("{here}/export.csv?{}", found.query)
+    };
+    Page::new(shell, "Calls", blocks)
+        .button(Button::Go(Link::new(export, "Export CSV"), false))
+        .button(Button::Go(Link::new(format!("{base}/live"), "Live calls"), false))
 }
 
 fn save_form(here: &str, found: &Found, csrf: &str) -> Section {

@@ -1,6 +1,7 @@
 //! Calls: the list, the live board and the call page.
 
 pub mod clock;
+mod export;
 mod handlers;
 pub mod list;
 mod live;

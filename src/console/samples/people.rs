@@ -116,7 +116,29 @@ fn people_pages() -> Vec<Sample> {
         .with("name", "Jonas Weber")
         .with("email", "jonas@harbour.example")
         .with("active", "true");
+    let signed = |from: &str, agent: &str, minutes: i64| strowger_store::Session {
+        id: strowger_model::SessionId::generate(&world()),
+        user: users[0].clone(),
+        csrf: String::new(),
+        created_at: NOW - Duration::hours(26),
+        seen_at: NOW - Duration::minutes(minutes),
+        expires_at: NOW + Duration::days(6),
+        user_agent: agent.into(),
+        source: from.into(),
+    };
+    let sessions = [
+        signed(
+            "10.0.8.12",
+            "Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0 Safari/537.36",
+            0,
+        ),
+        signed("203.0.113.9", "Mozilla/5.0 (iPhone) Version/18.0 Safari/604.1", 312),
+    ];
     let mut out = vec![
+        sample(
+            "account",
+            &crate::account::view::account(&shell, &users[0], &sessions, Some(sessions[0].id), &problems),
+        ),
         sample(
             "users",
             &people::users(&shell, BASE, &users, (&values, &problems), true),

@@ -113,6 +113,11 @@ impl Bench {
         }
     }
 
+    /// Who signs in with this address.
+    pub(super) async fn user_id(&self, email: &str) -> strowger_model::UserId {
+        self.store.accounts().by_email(email).await.unwrap().unwrap().user.id
+    }
+
     /// Somebody of that role, signed in through the sign-in page.
     pub(super) async fn signed_in(&self, tenant: Option<&Tenant>, role: Role) -> Browser {
         let user = self.person(tenant, role).await;
