@@ -3,8 +3,10 @@
 
 use crate::health::Check;
 use crate::live::Calls;
+use crate::recordings::Converter;
 use axum::extract::FromRef;
 use serde_json::Value;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use strowger_access::Access;
 use strowger_host::metrics::Metrics;
@@ -24,6 +26,7 @@ pub struct ApiState {
     pub(crate) probes: Arc<[Probe]>,
     pub(crate) ending: CancellationToken,
     pub(crate) rooms: Option<RoomsHandle>,
+    pub(crate) converter: Option<Converter>,
     pub(crate) described: Arc<OnceLock<Described>>,
 }
 
@@ -46,6 +49,7 @@ impl ApiState {
             probes: Arc::from([]),
             ending: CancellationToken::new(),
             rooms: None,
+            converter: None,
             described: Arc::default(),
         }
     }
@@ -54,6 +58,13 @@ impl ApiState {
     #[must_use]
     pub fn with_rooms(mut self, rooms: RoomsHandle) -> Self {
         self.rooms = Some(rooms);
+        self
+    }
+
+    /// Offers recordings in other formats, made by this program of the worker's.
+    #[must_use]
+    pub fn with_converter(mut self, program: PathBuf) -> Self {
+        self.converter = Some(Converter::new(program));
         self
     }
 

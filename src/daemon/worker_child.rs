@@ -20,19 +20,27 @@ pub(crate) struct WorkerChild {
     pid: Arc<AtomicU32>,
 }
 
+/// The worker's program: it lies beside this one.
+///
+/// # Errors
+/// This program's own place cannot be told.
+pub(crate) fn program() -> Result<PathBuf> {
+    let us = std::env::current_exe().context("cannot tell where this program lies")?;
+    Ok(us.with_file_name("strowger-worker"))
+}
+
 impl WorkerChild {
     /// The worker that lies beside this program, on the configuration in `file`.
     ///
     /// # Errors
     /// This program's own place cannot be told.
     pub(crate) fn beside_us(file: Option<&Path>) -> Result<Self> {
-        let us = std::env::current_exe().context("cannot tell where this program lies")?;
         let mut arguments = vec!["serve".to_owned(), "--supervised".to_owned()];
         if let Some(file) = file {
             arguments.extend(["--config".to_owned(), file.display().to_string()]);
         }
         Ok(Self {
-            program: us.with_file_name("strowger-worker"),
+            program: program()?,
             arguments,
             pid: Arc::default(),
         })

@@ -1,6 +1,7 @@
-//! What can be run: `serve`, `transcribe`, `models`, `check`.
+//! What can be run: `serve`, `transcribe`, `convert`, `models`, `check`.
 
 mod check;
+mod convert;
 mod models;
 mod serve;
 mod transcribe;
@@ -36,6 +37,8 @@ enum Command {
     Check,
     /// Turns audio files into text, with no store and no queue.
     Transcribe(transcribe::Arguments),
+    /// Turns a recording on standard input into another format on standard output.
+    Convert(convert::Arguments),
     /// Lists, fetches, imports and verifies speech models.
     Models(models::Arguments),
 }
@@ -72,6 +75,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Serve { name, supervised } => serve::run(config, name.as_deref(), *supervised),
         Command::Check => check::run(config),
         Command::Transcribe(arguments) => transcribe::run(arguments, config),
+        Command::Convert(arguments) => convert::run(arguments),
         Command::Models(arguments) => models::run(arguments, config),
     }
 }

@@ -1,20 +1,33 @@
 //! The audio of a recording, opened and sent piece by piece.
 
+use super::convert::Format;
 use super::range::{Wanted, read};
-use crate::body::Id;
+use crate::body::{Asked, Id};
 use crate::caller::Caller;
 use crate::problem::{Problem, ProblemBody};
 use crate::refusals::{Named, Refusals};
+use crate::state::ApiState;
 use axum::body::{Body, Bytes};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use serde::Deserialize;
 use strowger_model::RecordingId;
 use strowger_model::role::Permission;
 use strowger_store::{Actor, Scope};
+use utoipa::IntoParams;
 
 /// How much is opened at a time.
 const PIECE_BYTES: u64 = 256 * 1024;
+
+/// How the audio is wanted.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AudioQuery {
+    /// `wav` or `mp3`, made while it is sent and without ranges; Ogg Opus as it is kept when absent.
+    format: Option<String>,
+}
 
 /// The audio of a recording. Each request is written to the audit log.
 #[utoipa::path(
@@ -22,17 +35,32 @@ const PIECE_BYTES: u64 = 256 * 1024;
     params(
         ("id" = Uuid, Path, description = "The recording's id"),
         ("Range" = Option<String>, Header, description = "`bytes=first-last`"),
+        AudioQuery,
     ),
     responses(
         (status = 200, description = "Ogg Opus, stereo, caller left", content_type = "audio/ogg", body = Vec<u8>),
         (status = 206, description = "The part that was asked for", content_type = "audio/ogg", body = Vec<u8>),
         (status = 409, description = "The audio is not ready, failed or is erased", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "It cannot be converted here and now", body = ProblemBody, content_type = "application/problem+json"),
         (status = 416, description = "The range lies outside of the audio", body = ProblemBody, content_type = "application/problem+json"),
         Refusals, Named
     )
 )]
-pub(crate) async fn audio(caller: Caller, Id(id): Id<RecordingId>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn audio(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Id(id): Id<RecordingId>,
+    Asked(query): Asked<AudioQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let scope = caller.may(Permission::ReadAllCalls)?;
+    let format = match query.format.as_deref() {
+        None | Some("" | "ogg" | "opus") => None,
+        Some(word) => {
+            let unknown = || Problem::field("format", "one of `ogg`, `wav` and `mp3`");
+            Some(Format::of(word).ok_or_else(unknown)?)
+        }
+    };
     let recording = scope.recordings().get(id).await?;
     let recording = recording.ok_or_else(|| Problem::not_found("recording"))?;
     let Some(blob) = recording.blob.filter(|_| recording.state == "ready") else {
@@ -41,6 +69,17 @@ pub(crate) async fn audio(caller: Caller, Id(id): Id<RecordingId>, headers: Head
             Problem::conflict("not_ready", detail).hint("a `captured` recording is ready within a minute or so")
         );
     };
+    if let Some(format) = format {
+        let no_program = || Problem::conflict("no_converter", "this machine converts no recordings");
+        let converter = state.converter.as_ref().ok_or_else(no_program)?;
+        let actor = Actor::named(caller.actor());
+        let file = scope.blobs().get(&blob).await?;
+        scope
+            .audit()
+            .write(&actor, "recording.export", &id.to_string(), format.word())
+            .await?;
+        return converter.respond(file, format, &format!("recording-{id}")).await;
+    }
     let size = u64::try_from(recording.size_bytes).unwrap_or(0);
     let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
     let etag = format!("\"{}\"", recording.sha256);

@@ -1,7 +1,10 @@
 //! `/api/recordings`: what was recorded, and its audio with HTTP ranges.
 
 mod audio;
+mod convert;
 mod range;
+
+pub(crate) use convert::Converter;
 
 use crate::body::{Asked, Id};
 use crate::caller::Caller;

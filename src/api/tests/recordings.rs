@@ -73,3 +73,61 @@ async fn a_recording_has_its_size_its_sum_and_its_peaks() {
     house.ask("DELETE", &path, None).await.expect(204);
     assert_eq!(range(&house, None).await.expect(409)["code"], "not_ready");
 }
+
+/// A program that stands in for the worker's: it does what `script` says.
+fn program(folder: &std::path::Path, script: &str) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = folder.join("strowger-worker");
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+#[tokio::test]
+async fn another_format_is_made_while_it_is_sent_and_a_missing_encoder_is_named() {
+    use tower::ServiceExt as _;
+    let house = House::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let ask = async |script: &str, query: &str| {
+        let metrics = strowger_host::metrics::Metrics::detached();
+        let state = crate::ApiState::new(house.access.clone(), house.switch.clone(), metrics)
+            .with_converter(program(folder.path(), script));
+        let request = axum::http::Request::builder()
+            .uri(format!("/api/recordings/{}/audio?{query}", house.acme.recording))
+            .header(
+                "authorization",
+                format!("Bearer {}", house.acme.token(strowger_model::Role::TenantAdmin)),
+            )
+            .body(axum::body::Body::empty())
+            .unwrap();
+        let response = crate::router(state).oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        (parts, axum::body::to_bytes(body, 1 << 24).await)
+    };
+    // It says how it was called and gives back what it was given.
+    let (parts, body) = ask("echo \"$@\"; cat", "format=wav").await;
+    assert_eq!(
+        (parts.status.as_u16(), &parts.headers["content-type"]),
+        (200, &"audio/wav".parse().unwrap())
+    );
+    let body = body.unwrap();
+    let said = b"convert --to wav\n";
+    assert_eq!(&body[..said.len()], said);
+    assert_eq!(&body[said.len()..], super::house::audio());
+
+    let (parts, body) = ask(
+        "cat > /dev/null; echo 'MP3 needs the command `lame`' >&2; exit 1",
+        "format=mp3",
+    )
+    .await;
+    let body = String::from_utf8(body.unwrap().to_vec()).unwrap();
+    assert_eq!(parts.status.as_u16(), 503, "{body}");
+    assert!(body.contains("needs the command `lame`"), "{body}");
+
+    let (parts, body) = ask("cat > /dev/null; echo half; exit 3", "format=wav").await;
+    assert_eq!(parts.status.as_u16(), 200);
+    assert!(body.is_err(), "a file that was cut does not look whole");
+
+    let (parts, _) = ask("cat", "format=flac").await;
+    assert_eq!(parts.status.as_u16(), 422);
+}
