@@ -100,17 +100,45 @@ fn a_flow_is_walked_without_a_phone() {
 
 #[test]
 fn the_platforms_defaults_are_the_documented_ones() {
-    let output = strowger(&["settings", "list", "--defaults"]);
+    let output = strowger(&["settings", "list", "--platform", "--defaults"]);
     let text = String::from_utf8_lossy(&output.stdout);
-    for line in [
+    let shown: Vec<&str> = text.lines().collect();
+    let documented = [
         "auto_record_calls = true",
         "auto_transcribe_calls = false",
+        "auto_transcribe_voicemails = true",
         "max_call_duration_seconds = 3600",
+        "enable_call_recording = true",
+        "enable_voicemail = true",
+        "enable_ivr = true",
+        "enable_ai_transcription = true",
+        "transcription_provider = openai-whisper",
+        "default_voicemail_greeting = You have reached {name}. Please leave a message after the beep.",
+        "call_retention_days = 90",
+        "recording_retention_days = 90",
         "voicemail_retention_days = 30",
-    ] {
-        assert!(
-            text.lines().any(|shown| shown.starts_with(line)),
-            "no `{line}` in {text}"
-        );
-    }
+    ];
+    assert_eq!(shown, documented);
+    let all = strowger(&["settings", "list", "--defaults"]);
+    assert!(String::from_utf8_lossy(&all.stdout).lines().count() > documented.len());
+}
+
+#[test]
+fn the_master_key_is_rotated_and_the_data_opens_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("strowger.toml");
+    std::fs::write(&file, format!("data_dir = {:?}\n", folder.path().display().to_string())).unwrap();
+    let config = file.to_str().unwrap();
+    let key = || std::fs::read(folder.path().join("master.key")).unwrap();
+    let list = || strowger(&["settings", "list", "--config", config]);
+    assert!(list().status.success());
+    let before = key();
+    let output = strowger(&["keys", "rotate", "--config", config]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_ne!(key(), before);
+    assert!(list().status.success(), "the new key opens the database");
+    std::fs::write(folder.path().join("master.key"), before).unwrap();
+    let output = list();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("master key"));
 }

@@ -55,6 +55,11 @@ enum Command {
         #[command(subcommand)]
         command: command::flow::Command,
     },
+    /// The key above all keys.
+    Keys {
+        #[command(subcommand)]
+        command: command::keys::Command,
+    },
     /// Shows settings.
     Settings {
         #[command(subcommand)]
@@ -75,6 +80,7 @@ fn main() -> ExitCode {
         Command::Sandbox(options) => sandbox::run(&options),
         Command::Config { command } => command::config::run(&command),
         Command::Flow { command } => command::flow::run(&command),
+        Command::Keys { command } => command::keys::run(&command),
         Command::Settings { command } => command::settings::run(&command),
         Command::Models { arguments } => command::models::run(&arguments),
     };

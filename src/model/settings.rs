@@ -56,6 +56,9 @@ pub struct Key {
     pub label: &'static str,
 }
 
+/// How many of [`KEYS`] are the platform's own defaults, which every installation begins with.
+pub const PLATFORM_DEFAULTS: usize = 13;
+
 /// Every setting there is. The first thirteen are the seeds', with the seeds' defaults.
 pub const KEYS: &[Key] = &[
     Key {

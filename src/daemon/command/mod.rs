@@ -2,5 +2,6 @@
 
 pub(crate) mod config;
 pub(crate) mod flow;
+pub(crate) mod keys;
 pub(crate) mod models;
 pub(crate) mod settings;

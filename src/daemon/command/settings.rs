@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Subcommand;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use strowger_model::settings::{KEYS, Layer, Settings};
+use strowger_model::settings::{KEYS, Layer, PLATFORM_DEFAULTS, Settings};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -13,8 +13,8 @@ pub(crate) enum Command {
         /// The configuration that names the database.
         #[arg(long)]
         config: Option<PathBuf>,
-        /// The platform tier of the running instance.
-        #[arg(long, conflicts_with = "defaults")]
+        /// The thirteen defaults that the platform gives its tenants, and nothing else.
+        #[arg(long)]
         platform: bool,
         /// The built-in defaults, without looking at a database.
         #[arg(long)]
@@ -27,7 +27,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
     let Command::List {
         config,
         defaults,
-        platform: _,
+        platform: only_platform,
     } = command;
     let platform = if *defaults {
         Layer::new()
@@ -35,7 +35,8 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
         crate::serve::platform_settings(config.as_deref())?
     };
     let settings = Settings::resolve(platform, Layer::new(), Layer::new());
-    for key in KEYS {
+    let shown = if *only_platform { PLATFORM_DEFAULTS } else { KEYS.len() };
+    for key in KEYS.iter().take(shown) {
         println!("{} = {}", key.name, settings.effective(key.name).value);
     }
     Ok(ExitCode::SUCCESS)

@@ -124,7 +124,6 @@ fn blob_files(folder: &std::path::Path) -> usize {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the test starts a process to kill it")]
 fn a_run_that_is_killed_goes_on_where_it_was() {
     use std::io::BufRead as _;
     on_each_engine(|bench| async move {
