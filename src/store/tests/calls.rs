@@ -392,3 +392,80 @@ fn removing_a_call_destroys_its_audio_unless_held() {
         assert!(scope.calls().detail(begun.id).await.unwrap().is_none());
     });
 }
+
+/// What the cascade says, in three lines: a hard lock, then the nearest tier that says anything.
+fn cascade(platform: bool, is_locked: bool, tenant: Option<bool>, user: Option<bool>) -> bool {
+    if is_locked {
+        platform
+    } else {
+        user.or(tenant).unwrap_or(platform)
+    }
+}
+
+#[test]
+fn transcripts_are_made_as_the_cascade_and_the_call_say() {
+    use strowger_model::settings::{Entry, Lock};
+    let says = |value: bool, lock| Entry {
+        value: Some(value.to_string()),
+        lock,
+    };
+    on_each_engine(|bench| async move {
+        let mut case = 0;
+        for (platform, is_locked) in [(false, false), (true, false), (false, true), (true, true)] {
+            for tenant in [None, Some(false), Some(true)] {
+                for user in [None, Some(false), Some(true)] {
+                    for (kind, wish) in [("calls", false), ("calls", true), ("voicemails", false)] {
+                        case += 1;
+                        let name = format!("auto_transcribe_{kind}");
+                        let settings = bench.store.platform_settings();
+                        settings
+                            .set(&actor(), &name, &says(platform, Lock::Unlocked))
+                            .await
+                            .unwrap();
+                        let scope = bench.tenant(&format!("t{case}")).await;
+                        let person = bench.user(&scope, &format!("bob{case}"), "101").await;
+                        if let Some(value) = tenant {
+                            let entry = says(value, Lock::Unlocked);
+                            scope.settings().set(&actor(), &name, &entry).await.unwrap();
+                        }
+                        let own = user.map(|value| value.to_string());
+                        scope.settings().set_for(&actor(), person.id, &name, own).await.unwrap();
+                        let lock = if is_locked { Lock::Hard } else { Lock::Unlocked };
+                        settings.set(&actor(), &name, &says(platform, lock)).await.unwrap();
+
+                        let mut begun = call(&bench, &scope, "+491701");
+                        begun.user = Some(person.id);
+                        begun.transcribe = wish;
+                        let mut end = finished(&bench, &begun, CallState::Completed);
+                        let audio = recording(&bench);
+                        end.voicemail = (kind == "voicemails").then(|| NewVoicemail {
+                            id: VoicemailId::generate(bench.world.as_ref()),
+                            user: person.id,
+                            recording: audio.id,
+                            duration_ms: 0,
+                        });
+                        end.recordings.push(audio.clone());
+                        scope.calls().finish(&end).await.unwrap();
+                        let then = scope.recordings().afterwards(audio.id).await.unwrap();
+                        let is_wanted = wish || cascade(platform, is_locked, tenant, user);
+                        let what = format!("{kind} {platform} {is_locked} {tenant:?} {user:?} {wish}");
+                        assert_eq!(then == Afterwards::Transcribe, is_wanted, "{what}");
+                        let off = says(false, Lock::Unlocked);
+                        scope
+                            .settings()
+                            .set(&actor(), "enable_ai_transcription", &off)
+                            .await
+                            .unwrap();
+                        let then = scope.recordings().afterwards(audio.id).await.unwrap();
+                        assert_eq!(then, Afterwards::Nothing, "{what}, switched off");
+                        settings
+                            .set(&actor(), &name, &says(platform, Lock::Unlocked))
+                            .await
+                            .unwrap();
+                    }
+                }
+            }
+        }
+        assert_eq!(case, 108);
+    });
+}
