@@ -72,9 +72,9 @@ pub(crate) struct Capabilities {
 /// What happens to callers of a number.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct TargetJson {
-    /// `flow`, `user`, `room`, `voicemail` or `trunk`.
+    /// `flow`, `user`, `room`, `voicemail`, `conference` (the caller types the PIN of a room) or `trunk`.
     kind: String,
-    /// The flow, user or room; absent for `trunk`.
+    /// The flow, user or room; absent for `conference` and `trunk`.
     #[serde(default)]
     id: Option<Uuid>,
 }
@@ -84,7 +84,13 @@ impl From<Number> for NumberJson {
         let target = number.target.map(target_json);
         let flow = match number.target {
             Some(NumberTarget::Flow(flow)) => Some(flow.uuid()),
-            Some(NumberTarget::User(_) | NumberTarget::Room(_) | NumberTarget::Voicemail(_) | NumberTarget::Trunk)
+            Some(
+                NumberTarget::User(_)
+                | NumberTarget::Room(_)
+                | NumberTarget::Voicemail(_)
+                | NumberTarget::Conference
+                | NumberTarget::Trunk,
+            )
             | None => None,
         };
         Self {
@@ -112,6 +118,7 @@ fn target_json(target: NumberTarget) -> TargetJson {
         NumberTarget::User(user) => ("user", Some(user.uuid())),
         NumberTarget::Room(room) => ("room", Some(room.uuid())),
         NumberTarget::Voicemail(user) => ("voicemail", Some(user.uuid())),
+        NumberTarget::Conference => ("conference", None),
         NumberTarget::Trunk => ("trunk", None),
     };
     TargetJson {
@@ -397,8 +404,10 @@ async fn target_of(
         (None, Some(flow)) => ("flow", Some(flow)),
         (None, None) => return Ok(None),
     };
-    if kind == "trunk" {
-        return Ok(Some(NumberTarget::Trunk));
+    match kind {
+        "trunk" => return Ok(Some(NumberTarget::Trunk)),
+        "conference" => return Ok(Some(NumberTarget::Conference)),
+        _ => {}
     }
     let id = id.ok_or_else(|| Problem::field("target.id", "say which one"))?;
     let (found, target) = match kind {

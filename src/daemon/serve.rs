@@ -96,7 +96,6 @@ impl Daemon {
             Arc::clone(&world),
             AccessConfig {
                 secure_cookies: config.http.secure_cookies,
-                trusted_proxies: config.http.trusted_proxies.clone(),
                 ..AccessConfig::default()
             },
         );
@@ -108,6 +107,7 @@ impl Daemon {
             sip: sip_config(config),
             media,
             media_events,
+            rooms: None,
             max_calls: config.sip.max_calls,
             reserve_bytes: config.recording.reserve_bytes,
         };
@@ -184,10 +184,8 @@ fn router(
     metrics: &Metrics,
     shutdown: &Shutdown,
 ) -> Router {
-    let program = worker_child::program().unwrap_or_else(|_| "strowger-worker".into());
     let api = ApiState::new(access.clone(), Arc::new(switch.clone()), metrics.clone())
         .with_public_metrics(config.http.metrics_public)
-        .with_converter(program)
         .ending_with(shutdown.soft().clone());
     let server = config
         .sip

@@ -131,6 +131,9 @@ pub enum Action {
         id: ActionId,
         /// The room's name.
         name: String,
+        /// What the caller types first.
+        #[serde(default)]
+        pin: Option<String>,
     },
     /// End the call. Nothing follows.
     Hangup {

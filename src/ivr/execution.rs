@@ -361,9 +361,9 @@ impl Run<'_> {
         self.act(|id| Action::Voicemail { id, mailbox })
     }
 
-    pub(crate) fn room(&mut self, name: String) -> ActionId {
+    pub(crate) fn room(&mut self, name: String, pin: Option<String>) -> ActionId {
         self.state.typed.clear();
-        self.act(|id| Action::Room { id, name })
+        self.act(|id| Action::Room { id, name, pin })
     }
 
     /// Asks for [`crate::nodes::Step::handle_timeout`] after this time from now.

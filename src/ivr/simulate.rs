@@ -264,7 +264,7 @@ impl Simulation {
                     self.trace.note(Moment::LeftMessage { mailbox });
                     return Some(Event::VoicemailDone { id });
                 }
-                Action::Room { id, name } => {
+                Action::Room { id, name, .. } => {
                     self.now += TALK;
                     self.trace.note(Moment::Joined { room: name });
                     return Some(Event::RoomLeft { id });

@@ -46,6 +46,8 @@ pub enum NumberTarget {
     Room(RoomId),
     /// The caller leaves a message for a user.
     Voicemail(UserId),
+    /// The caller types the PIN of the room they mean.
+    Conference,
     /// The call goes out again through the tenant's trunks to the dialled number.
     Trunk,
 }

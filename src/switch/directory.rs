@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use strowger_ivr::{Flow, Sound};
+use strowger_model::dispatch::{self, Asking, Dispatch, DispatchRule};
 use strowger_model::record::{Device, Number, Room, Tenant, Trunk, User};
 use strowger_model::settings::{Layer, Settings};
 use strowger_model::{DeviceId, FlowId, FlowVersionId, RoomId, TenantId, TrunkId, UserId};
@@ -37,6 +38,9 @@ pub struct Parts {
     pub trunks: Vec<Trunk>,
     pub numbers: Vec<Number>,
     pub rooms: Vec<Room>,
+    /// What callers type for a room.
+    pub room_pins: Vec<(RoomId, String)>,
+    pub rules: Vec<DispatchRule>,
     pub flows: Vec<Published>,
     pub platform_settings: Layer,
     pub tenant_settings: HashMap<TenantId, Layer>,
@@ -72,6 +76,8 @@ struct Tenancy {
     active: bool,
     extensions: HashMap<String, UserId>,
     rooms: HashMap<String, RoomId>,
+    room_pins: HashMap<String, RoomId>,
+    rules: Vec<DispatchRule>,
     trunks: Vec<TrunkId>,
     people: Vec<UserId>,
 }
@@ -145,7 +151,9 @@ impl Directory {
                 made.devices.insert(device.id, device);
             }
         }
+        let (room_pins, rules) = (parts.room_pins, parts.rules);
         made.fill_places(parts.trunks, parts.numbers, parts.rooms, parts.flows);
+        made.fill_doors(room_pins, rules);
         made
     }
 
@@ -163,6 +171,18 @@ impl Directory {
             self.rooms.insert(room.id, room);
         }
         self.flows = flows.into_iter().map(|flow| (flow.flow, flow)).collect();
+    }
+
+    fn fill_doors(&mut self, room_pins: Vec<(RoomId, String)>, rules: Vec<DispatchRule>) {
+        for (room, pin) in room_pins {
+            if let Some(room) = self.rooms.get(&room) {
+                let tenancy = self.tenants.entry(room.tenant).or_default();
+                tenancy.room_pins.insert(pin, room.id);
+            }
+        }
+        for rule in rules {
+            self.tenants.entry(rule.tenant).or_default().rules.push(rule);
+        }
     }
 
     /// The version it was made from.
@@ -313,6 +333,19 @@ impl Directory {
         let by_name = self.tenants.get(&tenant)?.rooms.get(written.trim()).copied();
         let id = by_name.or_else(|| written.trim().parse().ok())?;
         self.rooms.get(&id).filter(|room| room.tenant == tenant)
+    }
+
+    /// The room of a tenant whose PIN that is.
+    #[must_use]
+    pub fn room_of_pin(&self, tenant: TenantId, pin: &str) -> Option<&Room> {
+        self.rooms.get(self.tenants.get(&tenant)?.room_pins.get(pin)?)
+    }
+
+    /// What a tenant's dispatch rules say about a call from outside; `pin` is what its caller typed.
+    #[must_use]
+    pub fn dispatch(&self, tenant: TenantId, asking: Asking<'_>, pin: Option<&str>) -> Dispatch<'_> {
+        let rules = self.tenants.get(&tenant).map_or(&[][..], |tenancy| &tenancy.rules);
+        dispatch::dispatch(rules, asking, pin)
     }
 
     /// The version of a flow that calls take.

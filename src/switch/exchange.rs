@@ -12,6 +12,7 @@ use crate::call::{Arrival, Call, Input as CallInput, Invite, InviteTarget, Media
 use crate::call::{Placement, Said, Signal, Tap};
 use crate::cause;
 use crate::directory::Directory;
+use crate::entrance::{IntoRoom, RoomOrder, RoomSaid};
 use crate::journal::Entry;
 use crate::live::{EventKind, PlaceCall, PlaceError, Steer, SwitchEvent};
 use crate::route::{self, Asker, Load, Route, RouteInput};
@@ -20,12 +21,11 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use strowger_media::{MediaEvent, MediaLegId};
 use strowger_model::capture::{CaptureMeta, StreamMeta};
 use strowger_model::trunk::TrunkKind;
 use strowger_model::{CallId, CaptureId, HangupCause, TenantId, TrunkId, World, number};
-use strowger_rooms::Rooms;
 use strowger_sip::{Command, DialogKey, EndReason, Incoming, Origin, SipEvent, Target, TrunkTarget};
 
 /// How long a refused caller is asked to wait when we are at a limit.
@@ -38,6 +38,8 @@ pub enum Input {
     Sip(SipEvent),
     /// The media side said something.
     Media(MediaEvent),
+    /// A room said something to a call.
+    Room(CallId, RoomSaid),
     /// A capture could not be opened.
     CaptureFailed(CallId, CaptureId),
     /// What is known has changed.
@@ -55,6 +57,8 @@ pub enum Output {
     Sip(Command),
     /// Tell the media side.
     Media(MediaOrder),
+    /// Ask something of a room for a call.
+    Room(TenantId, CallId, RoomOrder),
     /// Open a capture.
     Capture(Box<CaptureMeta>, Vec<StreamMeta>),
     /// Lead audio into a capture.
@@ -88,7 +92,8 @@ pub struct Exchange {
     called_off: HashSet<DialogKey>,
     wakes: BTreeSet<(Instant, CallId)>,
     load: Load,
-    rooms: Rooms,
+    /// The calls that are in a room or on their way in.
+    stays: HashSet<CallId>,
     sequence: u64,
     outputs: VecDeque<Output>,
 }
@@ -114,7 +119,7 @@ impl Exchange {
             called_off: HashSet::new(),
             wakes: BTreeSet::new(),
             load: Load::default(),
-            rooms: Rooms::default(),
+            stays: HashSet::new(),
             sequence: 0,
             outputs: VecDeque::new(),
         }
@@ -125,6 +130,7 @@ impl Exchange {
         match input {
             Input::Sip(event) => self.sip(event, now),
             Input::Media(event) => self.heard(event, now),
+            Input::Room(call, said) => self.step(call, CallInput::Room(said), now),
             Input::CaptureFailed(call, capture) => self.step(call, CallInput::CaptureFailed(capture), now),
             Input::Directory(directory) => {
                 self.load.keep(|trunk| directory.trunk(trunk).is_some());
@@ -146,15 +152,50 @@ impl Exchange {
     /// # Errors
     /// As [`PlaceError`] says.
     pub fn place(&mut self, order: PlaceCall, now: Instant) -> Result<CallId, PlaceError> {
+        self.place_with(order, None, now)
+    }
+
+    fn place_with(&mut self, order: PlaceCall, into: Option<IntoRoom>, now: Instant) -> Result<CallId, PlaceError> {
         if self.draining {
             return Err(PlaceError::ShuttingDown);
         }
         if self.calls.len() >= self.most_calls {
             return Err(PlaceError::Busy);
         }
-        let placement = self.placement(&order)?;
-        let call = self.with_scene(now, |scene| Call::place(order, placement, scene));
+        let placement = self.placement(&order, into.as_ref().and_then(|into| into.trunk))?;
+        let mut call = self.with_scene(now, |scene| Call::place(order, placement, scene));
+        if let Some(into) = into {
+            call.lead_into(into);
+        }
         Ok(self.enter(call, now))
+    }
+
+    /// Calls somebody and leads them into a room once they have answered.
+    ///
+    /// # Errors
+    /// As [`PlaceError`] says.
+    pub fn dial_into(&mut self, order: PlaceCall, into: IntoRoom, now: Instant) -> Result<CallId, PlaceError> {
+        self.place_with(order, Some(into), now)
+    }
+
+    /// Takes the phone of a running call out of its room and rings somebody for it; whether it is the
+    /// tenant's, in a room, and somebody can be rung.
+    pub fn transfer(
+        &mut self,
+        tenant: TenantId,
+        call: CallId,
+        to: &str,
+        ring_timeout: Option<Duration>,
+        now: Instant,
+    ) -> bool {
+        let mut is_done = false;
+        let entered = self.calls.get(&call);
+        if entered.is_some_and(|entered| entered.call.tenant() == tenant) {
+            self.guarded(call, now, |call, scene| {
+                is_done = call.transfer_out(to, ring_timeout, scene)
+            });
+        }
+        is_done
     }
 
     /// Does something to a running call; whether it runs and is the tenant's.
@@ -214,7 +255,7 @@ impl Exchange {
         self.load.on(trunk)
     }
 
-    /// How much is remembered beside the calls: dialogs, audio, dialogs called off, wakes, meetings.
+    /// How much is remembered beside the calls: dialogs, audio, dialogs called off, wakes, stays in rooms.
     /// All zero when no call is left and all far ends have said their last word.
     #[must_use]
     pub fn leftovers(&self) -> [usize; 5] {
@@ -223,7 +264,7 @@ impl Exchange {
             self.media.len(),
             self.called_off.len(),
             self.wakes.len(),
-            self.rooms.count(),
+            self.stays.len(),
         ]
     }
 
@@ -299,11 +340,12 @@ impl Exchange {
             Origin::Trunk(trunk) => Asker::Trunk(*trunk),
         };
         let mut dialled = incoming.request_user.clone();
-        let mut decision = self.decide(asker, &dialled);
+        let caller = incoming.asserted.as_deref().unwrap_or(&incoming.from_user);
+        let mut decision = self.decide(asker, &dialled, caller);
         // Some providers send every call to the account's name and the number in To alone.
         let unknown = decision.route == Route::Refused(HangupCause::NotFound) && !decision.foreign;
         if unknown && matches!(asker, Asker::Trunk(_)) && incoming.to_user != dialled {
-            let by_to = self.decide(asker, &incoming.to_user);
+            let by_to = self.decide(asker, &incoming.to_user, caller);
             if !matches!(by_to.route, Route::Refused(_)) {
                 decision = by_to;
                 dialled.clone_from(&incoming.to_user);
@@ -361,18 +403,19 @@ impl Exchange {
         }
     }
 
-    fn decide(&self, asker: Asker, dialled: &str) -> route::Decision {
+    fn decide(&self, asker: Asker, dialled: &str, caller: &str) -> route::Decision {
         let is_bound = |device| !self.supply.bindings(device).is_empty();
         route::decide(&RouteInput {
             directory: &self.directory,
             asker,
             dialled,
+            caller,
             is_bound: &is_bound,
             load: &self.load,
         })
     }
 
-    fn placement(&self, order: &PlaceCall) -> Result<Placement, PlaceError> {
+    fn placement(&self, order: &PlaceCall, through: Option<TrunkId>) -> Result<Placement, PlaceError> {
         let directory = &self.directory;
         if order
             .flow
@@ -400,13 +443,28 @@ impl Exchange {
                 from.to_owned()
             }
         };
-        let route = self.decide(Asker::Tenant(order.tenant), &order.to).route;
+        if let Some(trunk) = through {
+            return self.through(trunk, order, from_number);
+        }
+        let route = self.decide(Asker::Tenant(order.tenant), &order.to, &from_number).route;
         match route {
             Route::User { .. } | Route::Trunk { .. } => Ok(Placement { route, from_number }),
             Route::Voicemail(_) | Route::Refused(HangupCause::Unreachable) => Err(PlaceError::Unreachable),
             Route::Refused(HangupCause::Congestion) => Err(PlaceError::Busy),
             Route::Flow(_) | Route::Room(_) | Route::Refused(_) => Err(PlaceError::NoRoute),
         }
+    }
+
+    /// The placement through one trunk, whatever its prefix says.
+    fn through(&self, trunk: TrunkId, order: &PlaceCall, from_number: String) -> Result<Placement, PlaceError> {
+        let known = self.directory.trunk(trunk);
+        if known.is_none_or(|known| known.tenant != order.tenant) {
+            return Err(PlaceError::NoRoute);
+        }
+        let number = number::normalise(&order.to).unwrap_or_else(|| order.to.clone());
+        let trunks = vec![trunk];
+        let route = Route::Trunk { trunks, number };
+        Ok(Placement { route, from_number })
     }
 
     fn with_scene<T>(&mut self, now: Instant, work: impl FnOnce(&mut Scene<'_>) -> T) -> T {
@@ -416,7 +474,6 @@ impl Exchange {
             supply: self.supply.as_ref(),
             world: self.world.as_ref(),
             load: &mut self.load,
-            rooms: &mut self.rooms,
         })
     }
 
@@ -450,7 +507,6 @@ impl Exchange {
             supply: self.supply.as_ref(),
             world: self.world.as_ref(),
             load: &mut self.load,
-            rooms: &mut self.rooms,
         };
         let call = &mut entered.call;
         // A call is whole again after `abort`, which only walks its legs; nothing else saw the middle of the step.
@@ -510,6 +566,14 @@ impl Exchange {
                 None => return,
             },
             CallOutput::Media(order) => Output::Media(order),
+            CallOutput::Room(order) => {
+                match &order {
+                    RoomOrder::Join(_) => self.stays.insert(call.id()),
+                    RoomOrder::Leave => self.stays.remove(&call.id()),
+                    RoomOrder::Digit(_) | RoomOrder::Attributes(_) => false,
+                };
+                Output::Room(call.tenant(), call.id(), order)
+            }
             CallOutput::Capture(meta, streams) => Output::Capture(meta, streams),
             CallOutput::Tap(capture, tap) => Output::Tap(capture, tap),
             CallOutput::CaptureEnd(capture) => Output::CaptureEnd(capture),

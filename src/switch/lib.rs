@@ -11,6 +11,7 @@
 pub mod call;
 pub mod cause;
 pub mod directory;
+pub mod entrance;
 pub mod exchange;
 pub mod io;
 pub mod journal;

@@ -35,6 +35,8 @@ pub struct LiveCall {
     pub answered_at: Option<OffsetDateTime>,
     /// What is going on, in a word: `ringing`, `talking`, `flow`, `voicemail`, `room`, `held`, `ending`.
     pub doing: &'static str,
+    /// The room its caller, or called party, is in.
+    pub room: Option<LiveRoom>,
     /// The flow's node it stands at, while a flow runs.
     pub node: Option<String>,
     /// The flow version that runs or ran.
@@ -45,6 +47,17 @@ pub struct LiveCall {
     pub recording_paused: bool,
     /// Its legs that are not over, caller first.
     pub legs: Vec<LiveLeg>,
+}
+
+/// Where in which room the near party of a call is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LiveRoom {
+    /// The room's name.
+    pub name: String,
+    /// Who it is within the room.
+    pub identity: String,
+    /// Its participant sid, once it is in.
+    pub participant: Option<String>,
 }
 
 /// A leg as it stands at this moment.

@@ -24,6 +24,8 @@ pub struct Policy {
     pub transcribe_voicemail: bool,
     /// Whether flows run.
     pub flows: bool,
+    /// The language callers are spoken to in.
+    pub language: String,
     /// The number shown on outbound calls; empty shows the caller's own.
     pub caller_number: String,
 }
@@ -44,6 +46,7 @@ impl Policy {
             voicemail_max: seconds("voicemail_max_seconds"),
             transcribe_voicemail: transcription && settings.switch("auto_transcribe_voicemails"),
             flows: settings.switch("enable_ivr"),
+            language: settings.text("prompt_language"),
             caller_number: settings.text("default_caller_number"),
         }
     }

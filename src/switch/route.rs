@@ -1,10 +1,12 @@
 //! Where a call goes. One pure question, asked once for every dialled number.
 
 use crate::directory::Directory;
+use crate::entrance::{Entrance, WayIn};
 use std::collections::{HashMap, HashSet};
-use strowger_model::record::{Number, Trunk};
+use strowger_model::dispatch::{Asking, Dispatch};
+use strowger_model::record::{Number, Room, Trunk};
 use strowger_model::trunk::NumberTarget;
-use strowger_model::{DeviceId, FlowId, HangupCause, RoomId, TenantId, TrunkId, UserId, number};
+use strowger_model::{DeviceId, FlowId, HangupCause, TenantId, TrunkId, UserId, number};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +80,8 @@ pub struct RouteInput<'a> {
     pub asker: Asker,
     /// What was dialled, as written.
     pub dialled: &'a str,
+    /// The caller's number, as far as it is known.
+    pub caller: &'a str,
     /// Whether a phone can be reached now.
     pub is_bound: &'a dyn Fn(DeviceId) -> bool,
     /// The calls that are running.
@@ -101,7 +105,7 @@ pub enum Route {
     /// A message is taken for a user.
     Voicemail(UserId),
     /// The caller joins a room.
-    Room(RoomId),
+    Room(Entrance),
     /// It goes out through a trunk.
     Trunk {
         /// Which: the first that can takes it, the others stand by; at least one.
@@ -175,7 +179,22 @@ impl Question<'_> {
         let number = self.input.directory.number(&self.written());
         match number.filter(|number| number.tenant == self.tenant && number.active) {
             Some(number) => (self.of_number(number, Some(trunk)), Some(number.clone())),
-            None => (Route::Refused(HangupCause::NotFound), None),
+            None => (self.by_rule(trunk), None),
+        }
+    }
+
+    /// What the tenant's dispatch rules say of a call whose number leads nowhere by itself.
+    fn by_rule(&self, trunk: TrunkId) -> Route {
+        let dialled = self.written();
+        let asking = Asking {
+            trunk: Some(trunk),
+            caller: self.input.caller,
+            called: &dialled,
+        };
+        match self.input.directory.dispatch(self.tenant, asking, None) {
+            Dispatch::By(_) => Route::Room(Entrance::ByRule),
+            Dispatch::AskPin => Route::Room(Entrance::ByPin),
+            Dispatch::Nowhere => Route::Refused(HangupCause::NotFound),
         }
     }
 
@@ -189,7 +208,7 @@ impl Question<'_> {
             return (self.user(person.user.id), None);
         }
         if let Some(room) = directory.find_room(self.tenant, &written) {
-            return (Route::Room(room.id), None);
+            return (Route::Room(way_to(room)), None);
         }
         if let Some(own) = directory.number(&written).filter(|number| number.active) {
             return (self.of_number(own, None), Some(own.clone()));
@@ -204,7 +223,7 @@ impl Question<'_> {
             person.is_some_and(|person| person.user.tenant == Some(self.tenant))
         };
         match number.target {
-            None => Route::Refused(HangupCause::NotFound),
+            None => came_through.map_or(Route::Refused(HangupCause::NotFound), |trunk| self.by_rule(trunk)),
             Some(NumberTarget::Flow(flow)) => {
                 let published = directory.flow(flow).filter(|flow| flow.tenant == self.tenant);
                 let allowed = directory.policy(self.tenant, None).flows;
@@ -223,9 +242,10 @@ impl Question<'_> {
             }
             Some(NumberTarget::User(_) | NumberTarget::Voicemail(_)) => Route::Refused(HangupCause::Unreachable),
             Some(NumberTarget::Room(room)) => match directory.room(room) {
-                Some(room) if room.tenant == self.tenant => Route::Room(room.id),
+                Some(room) if room.tenant == self.tenant => Route::Room(way_to(room)),
                 Some(_) | None => Route::Refused(HangupCause::NotFound),
             },
+            Some(NumberTarget::Conference) => Route::Room(Entrance::ByPin),
             Some(NumberTarget::Trunk) => self.outbound(came_through),
         }
     }
@@ -277,6 +297,10 @@ impl Question<'_> {
         let trunks = equals.iter().map(|trunk| trunk.id).collect();
         Route::Trunk { trunks, number }
     }
+}
+
+fn way_to(room: &Room) -> Entrance {
+    Entrance::Room(Box::new(WayIn::to(room.name.clone())))
 }
 
 fn fits(prefix: &str, number: &str) -> bool {

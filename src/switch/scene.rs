@@ -8,7 +8,6 @@ use std::time::Instant;
 use strowger_media::OpenLeg;
 use strowger_model::record::Binding;
 use strowger_model::{CallId, DeviceId, TrunkId, World};
-use strowger_rooms::Rooms;
 use strowger_sip::DialogKey;
 
 /// What a call draws from its surroundings at once: names, ports, and where phones are. The daemon
@@ -36,6 +35,4 @@ pub struct Scene<'a> {
     pub world: &'a dyn World,
     /// The calls that run.
     pub load: &'a mut Load,
-    /// The meetings that run.
-    pub rooms: &'a mut Rooms,
 }

@@ -50,6 +50,7 @@ impl StandIn {
                 started_at: now,
                 answered_at: None,
                 doing: "ringing",
+                room: None,
                 node: None,
                 flow_version: None,
                 recording: false,

@@ -19,6 +19,7 @@ fn target(values: &Values) -> Result<Option<NumberTarget>, Problems> {
         "user" => id.parse().ok().map(NumberTarget::User),
         "room" => id.parse().ok().map(NumberTarget::Room),
         "voicemail" => id.parse().ok().map(NumberTarget::Voicemail),
+        "conference" => Some(NumberTarget::Conference),
         "trunk" => Some(NumberTarget::Trunk),
         _ => None,
     };

@@ -38,6 +38,7 @@ async fn targets(desk: &Desk) -> Page<Targets> {
     for room in desk.scope.rooms().list().await? {
         out.push((format!("room:{}", room.id), format!("Room {}", room.name)));
     }
+    out.push(("conference:".to_owned(), "The meeting whose PIN they type".to_owned()));
     out.push(("trunk:".to_owned(), "Out again through the trunks".to_owned()));
     Ok(Targets(out))
 }

@@ -36,6 +36,7 @@ pub fn target_code(target: &NumberTarget) -> String {
         NumberTarget::User(id) => format!("user:{id}"),
         NumberTarget::Room(id) => format!("room:{id}"),
         NumberTarget::Voicemail(id) => format!("voicemail:{id}"),
+        NumberTarget::Conference => "conference:".to_owned(),
         NumberTarget::Trunk => "trunk:".to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! `room`: leads the caller into a room.
 //!
-//! Parameters: `room` (also `name`). Exit: `next`, taken when the caller leaves the room by a key or
+//! Parameters: `room` (also `name`); `pin`, which the caller types first, if it is set. Exit: `next`, taken when the caller leaves the room by a key or
 //! the room closes; without it the call ends.
 
 use super::{NEXT, Next, Site, Step, Wait, Waits};
@@ -14,12 +14,14 @@ use strowger_model::HangupCause;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Room {
     name: Option<String>,
+    pin: Option<String>,
 }
 
 impl Room {
     pub(crate) fn read(fields: &mut Fields<'_>) -> Self {
         Self {
             name: fields.text(&["room", "name", "roomName", "room_name"]),
+            pin: fields.text(&["pin", "roomPin", "room_pin"]),
         }
     }
 }
@@ -59,7 +61,7 @@ impl Step for Room {
 
     fn enter(&self, run: &mut Run<'_>) -> Next {
         match &self.name {
-            Some(name) => Next::Wait(Wait::Action(run.room(name.clone()))),
+            Some(name) => Next::Wait(Wait::Action(run.room(name.clone(), self.pin.clone()))),
             None => Next::Leave(vec![NEXT], HangupCause::FlowEnded),
         }
     }
@@ -102,7 +104,8 @@ mod tests {
                 Action::Answer,
                 Action::Room {
                     id: ActionId(0),
-                    name: "weekly".into()
+                    name: "weekly".into(),
+                    pin: None
                 }
             ]
         );

@@ -155,6 +155,8 @@ impl Call {
             then: None,
             order: None,
             pending: None,
+            into: None,
+            back_to: None,
             recorder: Recorder::default(),
             events: Vec::new(),
             last_play: 0,
@@ -217,7 +219,7 @@ impl Call {
                 self.ring(vec![vec![Callee::Trunk { trunks, number }]], timeout, None, None, scene);
             }
             Route::Voicemail(user) => self.answer_then(Then::Mailbox(user), scene),
-            Route::Room(room) => self.answer_then(Then::Meeting(room), scene),
+            Route::Room(entrance) => self.enter(entrance, scene),
             Route::Flow(flow) => match scene.directory.flow(flow).cloned() {
                 None => self.end(HangupCause::Unreachable, scene),
                 Some(published) => {
@@ -233,6 +235,9 @@ impl Call {
         let Some(order) = self.order.take() else {
             return;
         };
+        if self.follow_into(scene) {
+            return;
+        }
         if let Some(published) = order.flow.and_then(|flow| scene.directory.flow(flow)).cloned() {
             self.row.flow_version = Some(published.version);
             self.start_flow(Run::start(&published, &self.row, scene), scene);

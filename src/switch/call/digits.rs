@@ -20,12 +20,17 @@ impl Call {
                     self.mailbox_digit(digit, scene);
                 }
             }
+            Act::Meeting { .. } => {
+                if is_near {
+                    self.meeting_digit(digit, scene);
+                }
+            }
             Act::Waiting | Act::Ringing(_) => {
                 if is_near {
                     self.flow_digit(digit, scene);
                 }
             }
-            Act::Meeting { .. } | Act::Staying | Act::Ending { .. } | Act::Over => {}
+            Act::Staying | Act::Ending { .. } | Act::Over => {}
         }
     }
 }

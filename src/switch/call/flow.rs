@@ -4,6 +4,7 @@ use super::leg::{Leg, Stage};
 use super::ringing::Callee;
 use super::{Act, Call, MediaOrder, Then};
 use crate::directory::{Published, Samples};
+use crate::entrance::{Entrance, WayIn};
 use crate::live::EventKind;
 use crate::route::{self, Asker, Route, RouteInput};
 use crate::scene::Scene;
@@ -22,6 +23,7 @@ pub(super) struct Run {
     awaits_answer: bool,
     dialling: Option<ActionId>,
     taking: Option<ActionId>,
+    meeting: Option<ActionId>,
     pub(super) node: Option<String>,
 }
 
@@ -34,6 +36,7 @@ impl Run {
             awaits_answer: false,
             dialling: None,
             taking: None,
+            meeting: None,
             node: None,
         }
     }
@@ -93,7 +96,7 @@ impl Call {
                 self.ring(turns, timeout, None, caller_id, scene);
             }
             Action::Voicemail { id, mailbox } => self.flow_takes_message(id, &mailbox, scene),
-            Action::Room { id, name } => self.flow_meets(id, &name, scene),
+            Action::Room { id, name, pin } => self.flow_meets(id, &name, pin, scene),
             Action::Hangup { cause } => self.end(cause, scene),
         }
     }
@@ -164,6 +167,7 @@ impl Call {
     /// A sound was played to its end.
     pub(super) fn played(&mut self, play: PlayId, scene: &mut Scene<'_>) {
         self.mailbox_played(play, scene);
+        self.meeting_played(play, scene);
         let ended = self
             .run
             .as_mut()
@@ -221,14 +225,24 @@ impl Call {
         asked.is_some()
     }
 
-    fn flow_meets(&mut self, id: ActionId, name: &str, scene: &mut Scene<'_>) {
-        match scene.directory.find_room(self.row.tenant, name).map(|room| room.id) {
-            Some(room) => self.answer_then(Then::Meeting(room), scene),
-            None => {
-                self.note("room", None, "there is no such room", scene);
-                self.tell_flow(Event::RoomLeft { id }, scene);
-            }
+    fn flow_meets(&mut self, id: ActionId, name: &str, pin: Option<String>, scene: &mut Scene<'_>) {
+        // A room that is known by its id or name goes by its name; any other is made when it is entered.
+        let known = scene.directory.find_room(self.row.tenant, name);
+        let mut way = WayIn::to(known.map_or(name, |room| room.name.as_str()));
+        way.pin = pin;
+        if let Some(run) = &mut self.run {
+            run.meeting = Some(id);
         }
+        self.enter(Entrance::Room(Box::new(way)), scene);
+    }
+
+    /// The room was left and the near party is still there, if the flow had led into it: whether it had.
+    pub(super) fn flow_room_left(&mut self, scene: &mut Scene<'_>) -> bool {
+        let asked = self.run.as_mut().and_then(|run| run.meeting.take());
+        if let Some(id) = asked {
+            self.tell_flow(Event::RoomLeft { id }, scene);
+        }
+        asked.is_some()
     }
 
     fn callees(&self, targets: &[Target], strategy: Strategy, scene: &Scene<'_>) -> Vec<Vec<Callee>> {
@@ -239,7 +253,7 @@ impl Call {
         }
     }
 
-    fn callees_of(&self, target: &Target, scene: &Scene<'_>) -> Vec<Callee> {
+    pub(super) fn callees_of(&self, target: &Target, scene: &Scene<'_>) -> Vec<Callee> {
         let tenant = self.row.tenant;
         let phones_of = |person: &crate::directory::Person| Callee::phones(person.user.id, &person.devices, scene);
         match target {
@@ -253,6 +267,7 @@ impl Call {
                     directory: scene.directory,
                     asker: Asker::Tenant(tenant),
                     dialled: number,
+                    caller: &self.row.from_number,
                     is_bound: &is_bound,
                     load: scene.load,
                 };

@@ -12,6 +12,7 @@ mod digits;
 mod flow;
 mod leg;
 mod mailbox;
+mod meeting;
 mod output;
 mod recorder;
 mod ringing;
@@ -22,6 +23,7 @@ use begin::Pending;
 pub use begin::{Arrival, Placement};
 pub use output::{Input, Invite, InviteTarget, MediaOrder, Output, Said, Signal, Tap, Tapped};
 
+use crate::entrance::{IntoRoom, WayIn};
 use crate::journal::{Entry, Finished};
 use crate::live::{EventKind, PlaceCall, Steer};
 use crate::policy::Policy;
@@ -29,6 +31,7 @@ use crate::scene::Scene;
 use flow::Run;
 use leg::{Leg, Stage};
 use mailbox::Mailbox;
+use meeting::Stay;
 use recorder::Recorder;
 use ringing::Ringing;
 use std::collections::VecDeque;
@@ -36,7 +39,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strowger_media::{MediaEvent, PlayId};
 use strowger_model::record::{self, CallEvent};
-use strowger_model::{CallId, CallState, HangupCause, RoomId, TenantId, UserId};
+use strowger_model::{CallId, CallState, HangupCause, TenantId, UserId};
 use strowger_sip::DialogKey;
 
 /// How long an ending call waits for its audio to be closed and measured before it is written without.
@@ -61,6 +64,10 @@ pub struct Call {
     order: Option<Box<PlaceCall>>,
     /// What it does first.
     pending: Option<Pending>,
+    /// The room that the called party of a placed call goes into.
+    into: Option<Box<IntoRoom>>,
+    /// The room that the near party was led out of to be rung through to somebody.
+    back_to: Option<Box<WayIn>>,
     recorder: Recorder,
     events: Vec<CallEvent>,
     last_play: u64,
@@ -79,8 +86,8 @@ enum Act {
     Talking { far: usize },
     /// The near party leaves a message.
     Mailbox(Mailbox),
-    /// The near party is in a meeting.
-    Meeting { room: RoomId },
+    /// The near party is led into a room, or is there.
+    Meeting { stay: Stay },
     /// The near party is there and nobody talks with it.
     Staying,
     /// All legs were told to end; their audio is being closed.
@@ -90,10 +97,11 @@ enum Act {
 }
 
 /// What follows an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Then {
     Mailbox(UserId),
-    Meeting(RoomId),
+    Meet(Box<WayIn>),
+    AskPin(Option<Box<WayIn>>),
 }
 
 impl Call {
@@ -115,6 +123,7 @@ impl Call {
             Input::Said(dialog, said) => self.said(dialog, said, scene),
             Input::Media(event) => self.media(&event, scene),
             Input::Steer(steer) => self.steer(steer, scene),
+            Input::Room(said) => self.room_said(said, scene),
             Input::CaptureFailed(capture) => self.recorder.forget(capture),
             Input::Shutdown => self.end(HangupCause::Shutdown, scene),
         }
@@ -137,6 +146,7 @@ impl Call {
             self.drive_ring(None, scene);
         }
         self.mailbox_timeout(scene);
+        self.meeting_timeout(scene);
         self.flow_timeout(scene);
     }
 
@@ -153,7 +163,8 @@ impl Call {
             Act::Mailbox(mailbox) => mailbox.poll_timeout(),
             Act::Ending { until } => return Some((*until, "close audio")),
             Act::Over => return None,
-            Act::Waiting | Act::Talking { .. } | Act::Meeting { .. } | Act::Staying => None,
+            Act::Meeting { stay } => stay.poll_timeout(),
+            Act::Waiting | Act::Talking { .. } | Act::Staying => None,
         };
         let limit = self.limit.map(|limit| (limit, "longest call"));
         [of_act, limit, self.flow_deadline()].into_iter().flatten().min()
@@ -303,6 +314,7 @@ impl Call {
         }
         self.leave_act(scene);
         self.run = None;
+        self.back_to = None;
         self.limit = None;
         let ended_at = scene.world.now();
         self.row.ended_at = Some(ended_at);
@@ -334,11 +346,7 @@ impl Call {
     fn leave_act(&mut self, scene: &mut Scene<'_>) {
         match std::mem::replace(&mut self.act, Act::Waiting) {
             Act::Mailbox(mailbox) => self.message_ends(&mailbox, scene),
-            Act::Meeting { room } => {
-                if let Some(leg) = self.near_leg() {
-                    scene.rooms.leave(room, leg.id);
-                }
-            }
+            Act::Meeting { stay } => self.stay_ends(&stay),
             Act::Waiting | Act::Ringing(_) | Act::Talking { .. } | Act::Staying | Act::Ending { .. } | Act::Over => {}
         }
         self.recorder_ends();

@@ -1,11 +1,12 @@
 //! What a call is told and what it asks for.
 
+use crate::entrance::{RoomOrder, RoomSaid};
 use crate::journal::Entry;
 use crate::live::{EventKind, LiveCall, Steer};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
-use strowger_media::{MediaEvent, MediaLegId, Negotiated, PlayId, RoomKey};
+use strowger_media::{MediaEvent, MediaLegId, Negotiated, PlayId};
 use strowger_model::capture::{CaptureMeta, StreamMeta};
 use strowger_model::record::Binding;
 use strowger_model::{CaptureId, HangupCause, TenantId, TrunkId};
@@ -20,6 +21,8 @@ pub enum Input {
     Media(MediaEvent),
     /// Somebody outside wants something done.
     Steer(Steer),
+    /// A room said something.
+    Room(RoomSaid),
     /// A capture could not be opened, or broke before anything was written.
     CaptureFailed(CaptureId),
     /// The daemon ends now.
@@ -87,6 +90,8 @@ pub enum Output {
     OwnMedia(MediaLegId),
     /// Do something with audio.
     Media(MediaOrder),
+    /// Ask something of a room.
+    Room(RoomOrder),
     /// Open a capture; its streams follow as [`Output::Tap`].
     Capture(Box<CaptureMeta>, Vec<StreamMeta>),
     /// Lead audio into a capture.
@@ -180,7 +185,6 @@ pub enum MediaOrder {
     Hold(MediaLegId, bool),
     CapturePause(MediaLegId, bool),
     CaptureStop(MediaLegId),
-    Meet(RoomKey, MediaLegId),
     Close(MediaLegId),
 }
 

@@ -480,7 +480,7 @@ impl Call {
     }
 
     fn lost(&mut self, why: HangupCause, mailbox: Option<UserId>, scene: &mut Scene<'_>) {
-        if self.flow_dial_ended(cause::outcome(why), scene) {
+        if self.goes_back(scene) || self.flow_dial_ended(cause::outcome(why), scene) {
             return;
         }
         let takes_message = matches!(

@@ -93,25 +93,9 @@ impl Call {
     fn follow_answer(&mut self, then: Then, scene: &mut Scene<'_>) {
         match then {
             Then::Mailbox(user) => self.open_mailbox(user, scene),
-            Then::Meeting(room) => self.meet(room, scene),
+            Then::Meet(way) => self.meet(way, scene),
+            Then::AskPin(way) => self.ask_pin(way, 0, scene),
         }
-    }
-
-    fn meet(&mut self, room: strowger_model::RoomId, scene: &mut Scene<'_>) {
-        let Some((leg, media)) = self.near_leg().and_then(|near| Some((near.id, near.media()?))) else {
-            return;
-        };
-        let key = scene.rooms.join(room, leg);
-        self.order_media(MediaOrder::Stop(media));
-        self.order_media(MediaOrder::Meet(key, media));
-        self.act = Act::Meeting { room };
-        let name = scene
-            .directory
-            .room(room)
-            .map_or("", |room| room.name.as_str())
-            .to_owned();
-        self.note("room", self.near, &name, scene);
-        self.tell(EventKind::Changed);
     }
 
     /// The near party has acknowledged our answer.
@@ -250,6 +234,7 @@ impl Call {
             let other = if self.near == Some(leg) { Some(far) } else { self.near };
             self.music(other.filter(|other| *other != leg), held);
         }
+        self.meeting_held(held);
         self.tell(EventKind::Changed);
     }
 

@@ -22,6 +22,7 @@ impl Call {
             started_at: row.started_at,
             answered_at: row.answered_at,
             doing: self.doing(),
+            room: self.live_room(),
             node: self.run.as_ref().and_then(|run| run.node.clone()),
             flow_version: row.flow_version,
             recording: self.recorder.is_running(),

@@ -132,6 +132,8 @@ async fn read(store: &Store, kept: &mut Kept) -> strowger_store::Result<Held> {
         trunks: snapshot.trunks.into_iter().map(|known| known.trunk).collect(),
         numbers: snapshot.numbers,
         rooms: snapshot.rooms,
+        room_pins: snapshot.room_pins,
+        rules: snapshot.rules,
         flows,
         platform_settings: snapshot.platform,
         tenant_settings: snapshot.tenant_layers,

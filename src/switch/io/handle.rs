@@ -2,11 +2,12 @@
 
 use super::board::Board;
 use super::directory::DirectoryCache;
-use crate::live::{DeviceOnline, LiveCall, PlaceCall, PlaceError, Steer, SwitchEvent, TrunkView};
+use crate::entrance::{DialIntoRoom, Dialled, IntoRoom};
+use crate::live::{DeviceOnline, EventKind, LiveCall, PlaceCall, PlaceError, Steer, SwitchEvent, TrunkView};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use strowger_model::{CallId, TenantId};
+use strowger_model::{CallId, HangupCause, TenantId};
 use strowger_sip::SipHandle;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -18,6 +19,43 @@ const LIVES: Duration = Duration::from_secs(15);
 pub(super) enum Order {
     Place(Box<PlaceCall>, oneshot::Sender<Result<CallId, PlaceError>>),
     Steer(TenantId, CallId, Steer, oneshot::Sender<bool>),
+    DialInto(
+        Box<PlaceCall>,
+        Box<IntoRoom>,
+        oneshot::Sender<Result<CallId, PlaceError>>,
+    ),
+    Transfer(Box<Transfer>, oneshot::Sender<bool>),
+}
+
+/// A phone of a room that is to talk with somebody else.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    pub(super) tenant: TenantId,
+    pub(super) call: CallId,
+    pub(super) to: String,
+    pub(super) ring_timeout: Option<Duration>,
+}
+
+/// Why somebody was not brought into a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DialError {
+    /// The call was not placed.
+    #[error("the call was not placed")]
+    Place(#[source] PlaceError),
+    /// The called party did not answer.
+    #[error("the called party did not answer: {}", .0.code())]
+    Unanswered(HangupCause),
+}
+
+/// The number in what a transfer names: `tel:+49…`, `sip:+49…@host`, or the number itself.
+fn transfer_number(to: &str) -> &str {
+    let bare = to.trim().trim_start_matches('<').trim_end_matches('>');
+    let schemes = ["tel:", "sips:", "sip:"];
+    let bare = schemes
+        .iter()
+        .find_map(|scheme| bare.strip_prefix(scheme))
+        .unwrap_or(bare);
+    bare.split(['@', ';']).next().unwrap_or(bare)
 }
 
 /// The way in to the switch. Cheap to clone.
@@ -103,6 +141,77 @@ impl SwitchHandle {
             return Err(PlaceError::Busy);
         }
         answer.await.unwrap_or(Err(PlaceError::ShuttingDown))
+    }
+
+    /// Calls somebody and leads them into a room once they have answered. Comes back as soon as the called
+    /// party is being invited or, where that is wanted, once they have answered.
+    ///
+    /// # Errors
+    /// As [`SwitchHandle::place_call`], and when the called party does not answer though that was waited for.
+    pub async fn dial_into_room(&self, dial: DialIntoRoom) -> Result<Dialled, DialError> {
+        let mut events = self.board.subscribe();
+        let (waits, identity) = (dial.wait_until_answered, dial.identity());
+        let (order, into) = dial.split(&identity);
+        let (reply, answer) = oneshot::channel();
+        let order = Order::DialInto(Box::new(order), Box::new(into), reply);
+        if self.orders.try_send(order).is_err() {
+            return Err(DialError::Place(PlaceError::Busy));
+        }
+        let call = answer.await.unwrap_or(Err(PlaceError::ShuttingDown));
+        let call = call.map_err(DialError::Place)?;
+        let mut dialled = Dialled {
+            call,
+            identity,
+            participant: None,
+        };
+        while waits {
+            match events.recv().await {
+                Ok(event) if event.call.id == call => match (event.kind, event.cause, event.call.room) {
+                    (EventKind::Ended | EventKind::Missed | EventKind::Rejected, cause, _) => {
+                        return Err(DialError::Unanswered(cause.unwrap_or(HangupCause::NoAnswer)));
+                    }
+                    (_, _, Some(room)) if room.participant.is_some() => {
+                        dialled.participant = room.participant;
+                        break;
+                    }
+                    (_, _, _) => {}
+                },
+                // What was missed shows in the call as it stands.
+                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return Err(DialError::Place(PlaceError::ShuttingDown)),
+            }
+        }
+        Ok(dialled)
+    }
+
+    /// Takes a phone out of its room and lets it talk with somebody else; it comes back when nobody answers.
+    /// `false` when there is no such phone, or nobody who could be rung.
+    pub async fn transfer_room_phone(
+        &self,
+        tenant: TenantId,
+        room: &str,
+        identity: &str,
+        to: &str,
+        ring_timeout: Option<Duration>,
+    ) -> bool {
+        let is_it = |call: &LiveCall| {
+            let place = call.room.as_ref();
+            place.is_some_and(|place| place.name == room && place.identity == identity)
+        };
+        let found = self.live_calls(Some(tenant)).into_iter().find(is_it);
+        let Some(call) = found.map(|call| call.id) else {
+            return false;
+        };
+        let to = transfer_number(to).to_owned();
+        let (reply, answer) = oneshot::channel();
+        let transfer = Transfer {
+            tenant,
+            call,
+            to,
+            ring_timeout,
+        };
+        let sent = self.orders.send(Order::Transfer(Box::new(transfer), reply)).await;
+        sent.is_ok() && answer.await.unwrap_or(false)
     }
 
     /// Does something to a running call; `false` when it is not running or not the tenant's.

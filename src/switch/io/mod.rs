@@ -19,19 +19,21 @@ mod handle;
 mod journal;
 mod known;
 mod recover;
+mod rooms;
 mod spill;
 mod supply;
 mod task;
 mod trunks;
 
 pub use directory::DirectoryCache;
-pub use handle::SwitchHandle;
+pub use handle::{DialError, SwitchHandle};
 
 use board::Board;
 use std::sync::Arc;
 use strowger_host::Shutdown;
 use strowger_media::{MediaEvent, MediaHandle};
 use strowger_model::World;
+use strowger_rooms::RoomsHandle;
 use strowger_sip::SipConfig;
 use strowger_store::Store;
 use strowger_store::capture::{CaptureSpool, SpoolConfig};
@@ -48,6 +50,8 @@ pub struct Parts {
     pub sip: SipConfig,
     pub media: MediaHandle,
     pub media_events: mpsc::Receiver<MediaEvent>,
+    /// Where callers of rooms go; without it they are turned away.
+    pub rooms: Option<RoomsHandle>,
     /// The most calls at once; further ones are refused with 503.
     pub max_calls: usize,
     /// Free bytes on the disk below which nothing is recorded.
@@ -107,6 +111,7 @@ pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<SwitchHandle, Er
         sip_events,
         media: parts.media,
         media_events: parts.media_events,
+        rooms: parts.rooms,
         world: parts.world,
         most_calls: parts.max_calls,
         board,

@@ -4,8 +4,9 @@ use super::bindings::{self, Change};
 use super::board::Board;
 use super::captures::Captures;
 use super::directory::DirectoryCache;
-use super::handle::Order;
+use super::handle::{Order, Transfer};
 use super::journal::Journal;
+use super::rooms::{self, Stays};
 use super::supply::LiveSupply;
 use super::trunks::{self, Trunks};
 use crate::call::MediaOrder;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 use strowger_host::Shutdown;
 use strowger_media::{MediaEvent, MediaHandle};
 use strowger_model::{TenantId, World};
+use strowger_rooms::RoomsHandle;
 use strowger_sip::{Command, SipEvent, SipHandle};
 use strowger_store::capture::CaptureSpool;
 use strowger_store::{Actor, Store};
@@ -46,6 +48,7 @@ struct Driver {
     media_events: mpsc::Receiver<MediaEvent>,
     orders: mpsc::Receiver<Order>,
     failures: mpsc::Receiver<Input>,
+    room_words: mpsc::Receiver<Input>,
     directory: watch::Receiver<Arc<Directory>>,
     soft: CancellationToken,
     hard: CancellationToken,
@@ -56,6 +59,7 @@ struct Shell {
     sip: SipHandle,
     media: MediaHandle,
     captures: Captures,
+    rooms: Stays,
     journal: Journal,
     board: Arc<Board>,
     bindings: mpsc::Sender<Change>,
@@ -75,6 +79,7 @@ pub(super) struct Line {
     pub(super) sip_events: mpsc::Receiver<SipEvent>,
     pub(super) media: MediaHandle,
     pub(super) media_events: mpsc::Receiver<MediaEvent>,
+    pub(super) rooms: Option<RoomsHandle>,
     pub(super) world: Arc<dyn World>,
     pub(super) most_calls: usize,
     pub(super) board: Arc<Board>,
@@ -93,6 +98,8 @@ pub(super) fn start(line: Line, shutdown: &Shutdown) {
     };
     trunks.start(&line.directory, shutdown);
     let (failed, failures) = mpsc::channel(FAILURES);
+    let (said, room_words) = mpsc::channel(rooms::SAID);
+    let tasks = shutdown.tasks().clone();
     let exchange = Exchange::new(
         Arc::clone(&line.world),
         supply,
@@ -103,6 +110,7 @@ pub(super) fn start(line: Line, shutdown: &Shutdown) {
         exchange,
         shell: Shell {
             captures: Captures::new(line.spool, line.media.clone(), failed),
+            rooms: Stays::new(line.rooms, line.media.clone(), said, tasks.clone()),
             bindings: bindings::start(&line.store, shutdown),
             sip: line.sip,
             media: line.media,
@@ -110,13 +118,14 @@ pub(super) fn start(line: Line, shutdown: &Shutdown) {
             board: line.board,
             store: line.store,
             world: line.world,
-            tasks: shutdown.tasks().clone(),
+            tasks,
             unsent: VecDeque::new(),
         },
         sip_events: line.sip_events,
         media_events: line.media_events,
         orders: line.orders,
         failures,
+        room_words,
         directory,
         soft: shutdown.soft().clone(),
         hard: shutdown.hard().clone(),
@@ -151,6 +160,7 @@ impl Driver {
                 Some(event) = self.media_events.recv() => self.exchange.handle(Input::Media(event), Instant::now()),
                 Some(event) = self.sip_events.recv() => self.sip(event),
                 Some(order) = self.orders.recv() => self.order(order),
+                Some(said) = self.room_words.recv() => self.exchange.handle(said, Instant::now()),
                 Some(failure) = self.failures.recv() => self.exchange.handle(failure, Instant::now()),
                 Ok(()) = self.directory.changed() => {
                     let directory = Arc::clone(&self.directory.borrow_and_update());
@@ -205,6 +215,18 @@ impl Driver {
             Order::Place(order, reply) => {
                 let _ = reply.send(self.exchange.place(*order, now));
             }
+            Order::DialInto(order, into, reply) => {
+                let _ = reply.send(self.exchange.dial_into(*order, *into, now));
+            }
+            Order::Transfer(transfer, reply) => {
+                let Transfer {
+                    tenant,
+                    call,
+                    to,
+                    ring_timeout,
+                } = *transfer;
+                let _ = reply.send(self.exchange.transfer(tenant, call, &to, ring_timeout, now));
+            }
             Order::Steer(tenant, call, steer, reply) => {
                 let _ = reply.send(self.exchange.steer(tenant, call, steer, now));
             }
@@ -227,6 +249,7 @@ impl Shell {
                 self.push_commands();
             }
             Output::Media(order) => self.media(order),
+            Output::Room(tenant, call, order) => self.rooms.perform(tenant, call, order),
             Output::Capture(meta, streams) => self.captures.open(meta, streams),
             Output::Tap(capture, tap) => self.captures.tap(capture, tap),
             Output::CaptureEnd(capture) => self.captures.end(capture),
@@ -264,7 +287,6 @@ impl Shell {
             MediaOrder::Hold(leg, held) => media.hold(leg, held),
             MediaOrder::CapturePause(leg, paused) => media.capture_pause(leg, paused),
             MediaOrder::CaptureStop(leg) => media.capture_stop(leg),
-            MediaOrder::Meet(room, leg) => media.mix_join(room, leg),
             MediaOrder::Close(leg) => media.close(leg),
         }
     }

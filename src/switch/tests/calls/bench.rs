@@ -19,6 +19,7 @@ use strowger_model::{
 use strowger_sip::{Command, DialogKey, EndReason, Incoming, Origin, SipEvent, Target};
 use strowger_switch::call::MediaOrder;
 use strowger_switch::directory::{Audio, Directory, Parts, Published};
+use strowger_switch::entrance::RoomOrder;
 use strowger_switch::exchange::{Exchange, Input, Output};
 use strowger_switch::journal::{Entry, Finished};
 use strowger_switch::live::SwitchEvent;
@@ -89,7 +90,7 @@ fn trunk(world: &SeededWorld, tenant: TenantId, host: &str, prefix: &str) -> Tru
     }
 }
 
-fn number(world: &SeededWorld, tenant: TenantId, dialled: &str, target: NumberTarget) -> Number {
+pub(crate) fn number(world: &SeededWorld, tenant: TenantId, dialled: &str, target: NumberTarget) -> Number {
     Number {
         id: NumberId::generate(world),
         tenant,
@@ -279,6 +280,7 @@ pub(crate) struct Bench {
     pub far: BTreeMap<DialogKey, (Far, Session)>,
     pub commands: Vec<Command>,
     pub orders: Vec<MediaOrder>,
+    pub to_rooms: Vec<(CallId, RoomOrder)>,
     pub begun: BTreeSet<CallId>,
     pub finished: Vec<Finished>,
     pub told: Vec<SwitchEvent>,
@@ -310,6 +312,7 @@ impl Bench {
             far: BTreeMap::new(),
             commands: Vec::new(),
             orders: Vec::new(),
+            to_rooms: Vec::new(),
             begun: BTreeSet::new(),
             finished: Vec::new(),
             told: Vec::new(),
@@ -555,6 +558,7 @@ impl Bench {
         match output {
             Output::Sip(command) => self.command(command),
             Output::Media(order) => self.order(order),
+            Output::Room(_, call, order) => self.to_rooms.push((call, order)),
             Output::Capture(meta, _) => assert!(self.captures.insert(meta.capture, true).is_none()),
             Output::Tap(capture, _) => assert!(self.captures[&capture], "a tap into a capture that has ended"),
             Output::CaptureEnd(capture) => {
@@ -623,8 +627,7 @@ impl Bench {
             | MediaOrder::SendDigit(..)
             | MediaOrder::Hold(..)
             | MediaOrder::CapturePause(..)
-            | MediaOrder::CaptureStop(_)
-            | MediaOrder::Meet(..) => {}
+            | MediaOrder::CaptureStop(_) => {}
         }
         self.orders.push(order);
     }

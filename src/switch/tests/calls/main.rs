@@ -10,4 +10,5 @@
 mod bench;
 mod properties;
 mod providers;
+mod rooms;
 mod stories;

@@ -333,25 +333,6 @@ fn what_belongs_to_another_tenant_is_not_found_and_noted() {
     all_quiet(&mut bench);
 }
 
-#[test]
-fn three_callers_meet_in_a_room() {
-    let mut bench = Bench::new();
-    let callers: Vec<_> = (0..3).map(|_| bench.outsider_dials(ROOM_NUMBER)).collect();
-    for caller in &callers {
-        bench.acknowledges(*caller);
-    }
-    let rooms = bench.orders.iter().filter_map(|order| match order {
-        MediaOrder::Meet(room, _) => Some(*room),
-        _ => None,
-    });
-    let rooms: Vec<_> = rooms.collect();
-    assert!(rooms.len() == 3 && rooms.windows(2).all(|pair| pair[0] == pair[1]));
-    for caller in callers {
-        bench.hangs_up(caller);
-    }
-    all_quiet(&mut bench);
-}
-
 fn order(bench: &Bench, from: Option<&str>, to: &str) -> PlaceCall {
     PlaceCall {
         tenant: bench.house.tenant,
@@ -382,7 +363,7 @@ fn a_program_calls_somebody_and_brings_its_own_phone_in() {
     bench.hangs_up(outside);
     let finished = &bench.finished[0];
     assert_eq!(finished.call.id, call);
-    assert_eq!(finished.call.metadata, serde_json::json!({"order": 7}));
+    assert_eq!(finished.call.metadata, serde_json::json!({"order": 7}).into());
     assert_eq!(
         (finished.call.state, finished.call.duration_ms),
         (CallState::Completed, 5_000)

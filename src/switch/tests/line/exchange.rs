@@ -8,6 +8,7 @@ use strowger_media::{MediaConfig, MediaHandle};
 use strowger_model::record::Call;
 use strowger_model::trunk::{DigestAlgorithm, NumberTarget, Transport, TrunkKind};
 use strowger_model::{CallId, Role, TenantId, TrunkId, UserId, World};
+use strowger_rooms::{Limits, RoomsConfig, RoomsHandle};
 use strowger_sip::SipConfig;
 use strowger_store::capture::CaptureReader;
 use strowger_store::{Actor, NewDevice, NewNumber, NewTenant, NewTrunk, NewUser, Store, StoreConfig, SystemWorld};
@@ -119,7 +120,19 @@ impl House {
         let world: Arc<dyn World> = Arc::new(SystemWorld);
         let shutdown = Shutdown::new();
         let (media, media_events) = MediaHandle::start(media(), world.as_ref()).unwrap();
+        let config = RoomsConfig {
+            udp: any(),
+            tcp: None,
+            advertised: Vec::new(),
+            turn: None,
+            limits: Limits::default(),
+        };
+        let ending = shutdown.hard().clone();
+        let rooms = RoomsHandle::start(config, Arc::clone(&world), shutdown.tasks(), ending)
+            .await
+            .unwrap();
         let parts = Parts {
+            rooms: Some(rooms),
             store: store.clone(),
             world,
             sip: SipConfig {

@@ -16,6 +16,7 @@ use strowger_sip::endpoint::{Input as SipInput, Output as SipOutput};
 use strowger_sip::transaction::Path;
 use strowger_sip::{Command, Endpoint, SipConfig, SipEvent};
 use strowger_switch::call::MediaOrder;
+use strowger_switch::entrance::{Refusal, RoomOrder, RoomSaid};
 use strowger_switch::exchange::{Exchange, Input, Output};
 use strowger_switch::journal::{Entry, Finished};
 use strowger_switch::live::{PlaceCall, Steer, SwitchEvent};
@@ -34,6 +35,8 @@ enum Coming {
     Media(MediaEvent),
     /// A program wants a call.
     Place(PlaceCall),
+    /// A room says something to a call.
+    Room(CallId, RoomSaid),
     /// Somebody in the console ends a call, whichever runs.
     Steer(usize, Steer),
 }
@@ -286,6 +289,7 @@ impl Deployment {
                 }
                 self.tell_exchange(Input::Media(event));
             }
+            Coming::Room(call, said) => self.exchange.handle(Input::Room(call, said), self.now),
             Coming::Place(order) => {
                 let _ = self.exchange.place(order, self.now);
                 self.ours();
@@ -423,6 +427,7 @@ impl Deployment {
         match output {
             Output::Sip(command) => self.command(command),
             Output::Media(order) => self.order(order),
+            Output::Room(_, call, order) => self.room(call, &order),
             Output::Capture(meta, _) => {
                 assert!(self.captures.insert(meta.capture, (true, 0)).is_none());
             }
@@ -438,6 +443,28 @@ impl Deployment {
             Output::Journal(_, entry) => self.store.waiting.push_back(entry),
             Output::Tell(event) => self.told.push(*event),
             Output::CrossedTenant { .. } => {}
+        }
+    }
+
+    /// Rooms let phones in after a while, and now and then show one out.
+    fn room(&mut self, call: CallId, order: &RoomOrder) {
+        match order {
+            RoomOrder::Join(_) => {
+                let sid = "PA_1".to_owned();
+                let after = MS * self.chance.between(0, 80) as u32;
+                self.later(after, Coming::Room(call, RoomSaid::Joined { sid }));
+                let next = match self.chance.next() % 6 {
+                    0 => Some(RoomSaid::Removed),
+                    1 => Some(RoomSaid::Ended),
+                    2 => Some(RoomSaid::Refused(Refusal::Locked)),
+                    _ => None,
+                };
+                if let Some(said) = next {
+                    let after = MS * self.chance.between(80, 20_000) as u32;
+                    self.later(after, Coming::Room(call, said));
+                }
+            }
+            RoomOrder::Digit(_) | RoomOrder::Attributes(_) | RoomOrder::Leave => {}
         }
     }
 
@@ -488,8 +515,7 @@ impl Deployment {
             | MediaOrder::SendDigit(..)
             | MediaOrder::Hold(..)
             | MediaOrder::CapturePause(..)
-            | MediaOrder::CaptureStop(_)
-            | MediaOrder::Meet(..) => {}
+            | MediaOrder::CaptureStop(_) => {}
         }
     }
 }
