@@ -1,6 +1,6 @@
 //! The daemon: how the parts are wired, started in order and ended in order.
 
-use crate::worker_child::WorkerChild;
+use crate::worker_child::{self, WorkerChild};
 use anyhow::{Context, Result};
 use axum::Router;
 use std::net::SocketAddr;
@@ -96,6 +96,7 @@ impl Daemon {
             Arc::clone(&world),
             AccessConfig {
                 secure_cookies: config.http.secure_cookies,
+                trusted_proxies: config.http.trusted_proxies.clone(),
                 ..AccessConfig::default()
             },
         );
@@ -184,8 +185,10 @@ fn router(
     metrics: &Metrics,
     shutdown: &Shutdown,
 ) -> Router {
+    let program = worker_child::program().unwrap_or_else(|_| "strowger-worker".into());
     let api = ApiState::new(access.clone(), Arc::new(switch.clone()), metrics.clone())
         .with_public_metrics(config.http.metrics_public)
+        .with_converter(program)
         .ending_with(shutdown.soft().clone());
     let server = config
         .sip
