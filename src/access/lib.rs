@@ -6,6 +6,7 @@
 //! stands behind them, and at [`throttle`] for the limits.
 
 pub mod csrf;
+pub mod meeting;
 pub mod password;
 pub mod principal;
 pub mod room_claims;

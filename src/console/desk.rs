@@ -106,6 +106,15 @@ impl Desk {
         self.who.source().address.to_string()
     }
 
+    /// This machine as the browser's address bar names it, `https://pbx.example`, for links that are
+    /// passed on; empty when the request does not say.
+    #[must_use]
+    pub fn origin(&self, headers: &axum::http::HeaderMap) -> String {
+        let scheme = if self.who.source().https { "https" } else { "http" };
+        let host = headers.get(axum::http::header::HOST).and_then(|host| host.to_str().ok());
+        host.map(|host| format!("{scheme}://{host}")).unwrap_or_default()
+    }
+
     /// The user whose calls they may see: `None` sees all of the tenant.
     #[must_use]
     pub fn sees_only(&self) -> Option<UserId> {

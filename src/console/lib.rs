@@ -1,7 +1,7 @@
 //! Everything a person does in a browser: pages, forms, live parts.
 //!
 //! Pages are drawn on the server and work without script; two small modules add the live board and the
-//! call page's clock. Everything of a tenant lies below `/t/{tenant}`, so an address says whose data it
+//! call page's clock. The meeting page is the exception: what it is about lives in the browser. Everything of a tenant lies below `/t/{tenant}`, so an address says whose data it
 //! shows. It does not know the REST interface; the daemon puts both routers onto one listener.
 //!
 //! Start reading at [`router`], then [`desk`] for who is asking, then [`calls`], the heart of it.
@@ -19,12 +19,14 @@ pub mod flows;
 pub mod govern;
 mod headers;
 pub mod lines;
+pub mod meet;
 mod menu;
 pub mod people;
 pub mod prompts;
 pub mod query;
 pub mod recordings;
 #[cfg(any(test, feature = "samples"))]
+pub mod rooms;
 pub mod samples;
 pub mod show;
 mod state;
@@ -36,7 +38,7 @@ pub mod voicemail;
 
 pub use fault::not_found;
 pub use headers::headers;
-pub use state::{ConsoleConfig, ConsoleState, Exchange, NoExchange};
+pub use state::{ConsoleConfig, ConsoleState, Exchange, NoExchange, NoRoomDesk, RoomDesk, Soon};
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
@@ -65,10 +67,12 @@ pub fn router(state: ConsoleState) -> Router {
         .merge(govern::routes())
         .merge(lines::routes())
         .merge(people::routes())
+        .merge(meet::routes())
         .merge(prompts::routes())
         .merge(recordings::routes())
         .merge(system::routes())
         .merge(voicemail::routes())
+        .merge(rooms::routes())
         .route("/calls/{call}", get(call_anywhere))
         .route("/t/{tenant}", get(with_slash))
         .route("/t/{tenant}/{*rest}", get(nowhere))

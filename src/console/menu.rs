@@ -24,6 +24,7 @@ const GROUPS: [(&str, &[Entry]); 5] = [
             ("/calls", "Calls", EVERYBODY),
             ("/recordings", "Recordings", EVERYBODY),
             ("/voicemail", "Voicemail", EVERYBODY),
+            ("/rooms", "Rooms", EVERYBODY),
         ],
     ),
     (
@@ -73,6 +74,10 @@ fn notice(done: &str) -> &'static str {
         "rolled-back" => "The older version is live again.",
         "retried" => "It waits for a worker again.",
         "ended" => "The call is being ended.",
+        "room-ended" => "The meeting is over; everybody was shown out.",
+        "room-idle" => "Nobody is in that room.",
+        "revoked" => "The link lets nobody in any more.",
+        "invited" => "The list of the invited is kept.",
         "gone" => "That call is over already.",
         "asked" => "Asked for. It appears here when the worker is done.",
         "held" => "A legal hold keeps it.",

@@ -6,7 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use strowger_access::Access;
 use strowger_model::{CallId, TenantId, World};
-use strowger_store::Store;
+use strowger_rooms::{RoomName, RoomsHandle};
+use strowger_rooms::io::turn::TurnHandle;
+use strowger_store::{Actor, Store};
 use strowger_switch::io::SwitchHandle;
 use strowger_switch::live::{DeviceOnline, LiveCall, SwitchEvent, TrunkView};
 use time::OffsetDateTime;
@@ -93,6 +95,31 @@ impl Exchange for NoExchange {
     fn reload(&self) {}
 }
 
+/// Something that is awaited.
+pub type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a meeting's host asks of other parts of the machine.
+pub trait RoomDesk: Send + Sync {
+    /// Starts or ends the recording of a running room; `false` when that cannot be.
+    fn record(&self, room: RoomName, on: bool) -> Soon<'_, bool>;
+    /// Calls a number and puts whoever answers into the room; `false` when it cannot be called.
+    fn dial(&self, room: RoomName, number: String, actor: Actor) -> Soon<'_, bool>;
+}
+
+/// A machine whose rooms are neither recorded nor called out of.
+#[derive(Debug, Clone, Copy)]
+pub struct NoRoomDesk;
+
+impl RoomDesk for NoRoomDesk {
+    fn record(&self, _: RoomName, _: bool) -> Soon<'_, bool> {
+        Box::pin(async { false })
+    }
+
+    fn dial(&self, _: RoomName, _: String, _: Actor) -> Soon<'_, bool> {
+        Box::pin(async { false })
+    }
+}
+
 /// What the console needs.
 #[derive(Clone)]
 pub struct ConsoleConfig {
@@ -102,6 +129,12 @@ pub struct ConsoleConfig {
     pub access: Access,
     /// The running calls.
     pub exchange: Arc<dyn Exchange>,
+    /// The running rooms; `None` where meetings are switched off.
+    pub rooms: Option<RoomsHandle>,
+    /// What hosts ask besides.
+    pub room_desk: Arc<dyn RoomDesk>,
+    /// The built-in relay; `None` where it is switched off.
+    pub relay: Option<TurnHandle>,
     /// Time and chance.
     pub world: Arc<dyn World>,
     /// The zone times are shown in (IANA), `UTC` if in doubt.
@@ -149,6 +182,14 @@ impl ConsoleState {
 
     pub(crate) fn exchange(&self) -> &dyn Exchange {
         self.inner.config.exchange.as_ref()
+    }
+
+    pub(crate) fn rooms(&self) -> Option<&RoomsHandle> {
+        self.inner.config.rooms.as_ref()
+    }
+
+    pub(crate) fn desk(&self) -> &dyn RoomDesk {
+        self.inner.config.room_desk.as_ref()
     }
 
     pub(crate) fn now(&self) -> OffsetDateTime {

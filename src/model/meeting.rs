@@ -3,6 +3,7 @@
 
 use crate::call::coded;
 use crate::record::Room;
+use crate::role::{Permission, Role};
 use crate::{GuestLinkId, RoomId, TenantId, UserId};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -62,6 +63,19 @@ impl RoomRole {
             Self::Host => true,
             Self::Moderator => !matches!(act, RoomAct::Record | RoomAct::End),
             Self::Participant => matches!(act, RoomAct::Publish | RoomAct::Share | RoomAct::Chat),
+        }
+    }
+
+    /// What somebody is in a room where they were `given` a role: whoever runs the tenant runs its rooms,
+    /// whoever steers its calls keeps order in them.
+    #[must_use]
+    pub const fn by_office(office: Role, given: Self) -> Self {
+        if office.may(Permission::ManageTenant) {
+            Self::Host
+        } else if office.may(Permission::ManageCalls) && matches!(given, Self::Participant) {
+            Self::Moderator
+        } else {
+            given
         }
     }
 }
@@ -361,6 +375,20 @@ mod tests {
             for (role, may) in RoomRole::ALL.iter().zip(allowed) {
                 assert_eq!(role.may(act), may, "{role} {act}");
             }
+        }
+    }
+
+    #[test]
+    fn whoever_runs_the_tenant_runs_its_rooms() {
+        for (office, given, role) in [
+            (Role::PlatformAdmin, RoomRole::Participant, RoomRole::Host),
+            (Role::TenantAdmin, RoomRole::Participant, RoomRole::Host),
+            (Role::Manager, RoomRole::Participant, RoomRole::Moderator),
+            (Role::Manager, RoomRole::Host, RoomRole::Host),
+            (Role::User, RoomRole::Participant, RoomRole::Participant),
+            (Role::User, RoomRole::Moderator, RoomRole::Moderator),
+        ] {
+            assert_eq!(RoomRole::by_office(office, given), role, "{office} {given}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod call;
 mod people;
+mod rooms;
 
 use crate::show::page::Group;
 use crate::show::{Clock, Link, Shell};
@@ -79,6 +80,7 @@ fn sample<T: Template>(name: &'static str, page: &T) -> Sample {
 pub fn all() -> Vec<Sample> {
     let mut out = call::samples();
     out.extend(people::samples());
+    out.extend(rooms::samples());
     out
 }
 
