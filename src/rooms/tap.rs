@@ -40,6 +40,8 @@ pub struct TrackTag {
     pub source: wire::TrackSource,
     /// Its codec, such as `audio/opus`.
     pub mime: String,
+    /// Whether members alone can open it (end-to-end encryption).
+    pub is_encrypted: bool,
 }
 
 /// Which tracks a tap takes.

@@ -38,8 +38,20 @@ impl Scope {
         self.store.db().read(self.tenant).await
     }
 
-    pub(crate) fn now(&self) -> OffsetDateTime {
+    /// The time as rows have it.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
         self.store.now()
+    }
+
+    /// A name that nothing else has: 22 letters, for ids of other people's dialects.
+    #[must_use]
+    pub fn fresh_name(&self) -> String {
+        const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefgh";
+        let mut random = [0_u8; 22];
+        self.world().fill(&mut random);
+        let letter = |byte: &u8| LETTERS.get(usize::from(byte % 32)).copied().map_or('A', char::from);
+        random.iter().map(letter).collect()
     }
 
     pub(crate) fn world(&self) -> &dyn World {

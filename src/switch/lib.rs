@@ -16,6 +16,7 @@ pub mod exchange;
 pub mod io;
 pub mod journal;
 pub mod live;
+pub mod minutes;
 pub mod policy;
 pub mod ring;
 pub mod route;

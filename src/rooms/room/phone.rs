@@ -111,6 +111,7 @@ impl Room {
             kind: wire::TrackType::Audio,
             source: wire::TrackSource::Microphone,
             mime: info.mime_type.clone(),
+            is_encrypted: false,
         };
         self.tracks
             .insert(key, Track::new(key, owner, info, String::new(), tag));

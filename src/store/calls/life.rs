@@ -6,7 +6,9 @@ use crate::sql::{Tx, args};
 use crate::{Result, Scope, Store, notices, queue};
 use strowger_model::job::{Job, NoticeKind};
 use strowger_model::record::{Call, CallEvent, Leg};
-use strowger_model::{CallId, CallState, CaptureId, Direction, RecordingId, UserId, VoicemailId};
+use strowger_model::{
+    CallId, CallState, CallType, CaptureId, Direction, HangupCause, RecordingId, UserId, VoicemailId,
+};
 use time::OffsetDateTime;
 
 /// A recording whose capture is complete.
@@ -235,6 +237,12 @@ impl Calls {
             return Ok(());
         }
         search::refresh(&mut tx, self.scope.tenant(), call.id).await?;
+        if call.call_type == CallType::Meeting {
+            // What a daemon before this one left open.
+            let ended_at = call.ended_at.unwrap_or_else(|| self.scope.now());
+            let reason = call.cause.map_or("", HangupCause::code);
+            crate::minutes::close(&mut tx, self.scope.tenant(), call.id, ended_at, reason).await?;
+        }
         if let Some(version) = call.flow_version {
             tx.run(
                 "update flows set total_calls = total_calls + 1, last_used_at = $3 where tenant_id = $1 \

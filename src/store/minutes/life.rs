@@ -3,7 +3,7 @@
 
 use super::MinutesArea;
 use crate::sql::{Tx, args};
-use crate::{NewRecording, Result, Store, queue};
+use crate::{NewRecording, Result, queue};
 use strowger_model::job::Job;
 use strowger_model::minutes::{ChatLine, Member, Minutes};
 use strowger_model::{CallId, CallState, CallType, Direction, HangupCause, RecordingId, TenantId};
@@ -53,22 +53,16 @@ impl MinutesArea {
         tx.commit().await
     }
 
-    /// Writes what may change of a running meeting: its title, host and peak.
+    /// Writes what may change of a running meeting: its host and peak.
     ///
     /// # Errors
     /// The database did not answer.
     pub async fn progress(&self, meeting: &Minutes) -> Result<()> {
         let mut tx = self.scope.write().await?;
         tx.run(
-            "update meetings set title = $3, host = coalesce($4, host), \
-             peak = case when peak < $5 then $5 else peak end where tenant_id = $1 and call_id = $2",
-            args![
-                self.scope.tenant(),
-                meeting.call,
-                meeting.title,
-                meeting.host,
-                meeting.peak
-            ],
+            "update meetings set host = coalesce($3, host), peak = case when peak < $4 then $4 else peak end \
+             where tenant_id = $1 and call_id = $2",
+            args![self.scope.tenant(), meeting.call, meeting.host, meeting.peak],
         )
         .await?;
         tx.run(
@@ -237,8 +231,14 @@ impl MinutesArea {
     }
 }
 
-/// Ends a meeting's own rows.
-async fn close(tx: &mut Tx, tenant: TenantId, call: CallId, ended_at: OffsetDateTime, reason: &str) -> Result<()> {
+/// Ends a meeting's own rows: everybody who is still there leaves for `reason`.
+pub(crate) async fn close(
+    tx: &mut Tx,
+    tenant: TenantId,
+    call: CallId,
+    ended_at: OffsetDateTime,
+    reason: &str,
+) -> Result<()> {
     tx.run(
         "update meetings set ended_at = $3 where tenant_id = $1 and call_id = $2 and ended_at is null",
         args![tenant, call, ended_at],
@@ -251,31 +251,4 @@ async fn close(tx: &mut Tx, tenant: TenantId, call: CallId, ended_at: OffsetDate
     )
     .await?;
     Ok(())
-}
-
-impl Store {
-    /// Ends the meetings that a daemon before this one left open: when their calls ended, or now. Ask
-    /// after the calls were closed. Returns how many there were.
-    ///
-    /// # Errors
-    /// The database did not answer.
-    pub async fn close_meetings(&self) -> Result<usize> {
-        let open = self
-            .read_all()
-            .await?
-            .all(
-                "select m.tenant_id, m.call_id, c.ended_at from meetings m join calls c on c.id = m.call_id \
-                 where m.ended_at is null order by m.call_id",
-                args![],
-            )
-            .await?;
-        for row in &open {
-            let tenant: TenantId = row.parse("tenant_id")?;
-            let ended_at = row.opt_time("ended_at")?.unwrap_or_else(|| self.now());
-            let mut tx = self.tenant(tenant).write().await?;
-            close(&mut tx, tenant, row.parse("call_id")?, ended_at, "daemon_restart").await?;
-            tx.commit().await?;
-        }
-        Ok(open.len())
-    }
 }

@@ -8,6 +8,7 @@ mod egress;
 mod life;
 mod page;
 
+pub(crate) use life::close;
 pub use page::{MinutesDetail, MinutesFilter};
 
 use crate::Result;

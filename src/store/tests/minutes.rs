@@ -1,8 +1,8 @@
 use super::harness::{Bench, actor, on_each_engine};
 use crate::queue::JobFilter;
-use crate::{Afterwards, MinutesFilter, NewRecording, Page, RecordingResult, Scope, TrackResult};
+use crate::{Afterwards, FinishedCall, MinutesFilter, NewRecording, Page, RecordingResult, Scope, TrackResult};
 use strowger_model::minutes::{ChatLine, Egress, Member, Minutes};
-use strowger_model::{CallId, CallState, CallType, CaptureId, LegId, RecordingId, World as _};
+use strowger_model::{CallId, CallState, CallType, CaptureId, HangupCause, LegId, RecordingId, World as _};
 
 fn meeting(bench: &Bench, scope: &Scope, room: &str) -> Minutes {
     let call = CallId::generate(bench.world.as_ref());
@@ -260,8 +260,21 @@ fn a_crash_leaves_no_meeting_open() {
         scope.minutes().begin(&begun).await.unwrap();
         scope.minutes().member(&member(&bench, &begun, "ada")).await.unwrap();
         bench.world.advance(5000);
-        assert_eq!(bench.store.close_meetings().await.unwrap(), 1);
-        assert_eq!(bench.store.close_meetings().await.unwrap(), 0);
+        let mut left = bench.store.unfinished_calls().await.unwrap();
+        assert_eq!(left.len(), 1);
+        let call = strowger_model::record::Call {
+            state: CallState::Failed,
+            ended_at: Some(bench.world.now()),
+            cause: Some(HangupCause::DaemonRestart),
+            ..left.remove(0)
+        };
+        let finished = FinishedCall {
+            call,
+            legs: Vec::new(),
+            recordings: Vec::new(),
+            voicemail: None,
+        };
+        scope.calls().finish(&finished).await.unwrap();
         let detail = scope.minutes().detail(begun.call).await.unwrap().unwrap();
         assert_eq!(detail.meeting.ended_at, Some(bench.world.now()));
         assert_eq!(detail.members[0].reason.as_deref(), Some("daemon_restart"));

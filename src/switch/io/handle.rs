@@ -2,6 +2,7 @@
 
 use super::board::Board;
 use super::directory::DirectoryCache;
+use super::minutes::RoomRecorder;
 use crate::entrance::{DialIntoRoom, Dialled, IntoRoom};
 use crate::live::{DeviceOnline, EventKind, LiveCall, PlaceCall, PlaceError, Steer, SwitchEvent, TrunkView};
 use std::net::SocketAddr;
@@ -65,6 +66,7 @@ pub struct SwitchHandle {
     orders: mpsc::Sender<Order>,
     directory: Arc<DirectoryCache>,
     sip: SipHandle,
+    recorder: Option<RoomRecorder>,
 }
 
 impl SwitchHandle {
@@ -79,7 +81,19 @@ impl SwitchHandle {
             orders,
             directory,
             sip,
+            recorder: None,
         }
+    }
+
+    pub(super) fn with_recorder(mut self, recorder: Option<RoomRecorder>) -> Self {
+        self.recorder = recorder;
+        self
+    }
+
+    /// What records rooms; without rooms there is none.
+    #[must_use]
+    pub const fn recorder(&self) -> Option<&RoomRecorder> {
+        self.recorder.as_ref()
     }
 
     /// The calls of a tenant that are not over, oldest first; of all tenants with `None`.

@@ -18,6 +18,7 @@ mod directory;
 mod handle;
 mod journal;
 mod known;
+mod minutes;
 mod recover;
 mod rooms;
 mod spill;
@@ -27,6 +28,7 @@ mod trunks;
 
 pub use directory::DirectoryCache;
 pub use handle::{DialError, SwitchHandle};
+pub use minutes::{Asked, RecordError, RoomRecorder, Started};
 
 use board::Board;
 use std::sync::Arc;
@@ -103,6 +105,11 @@ pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<SwitchHandle, Er
     let board = Arc::new(Board::new());
     let (orders, ordered) = mpsc::channel(ORDERS);
     let handle = SwitchHandle::new(Arc::clone(&board), orders, Arc::clone(&directory), sip.clone());
+    let recorder = parts
+        .rooms
+        .as_ref()
+        .map(|rooms| minutes::start(rooms.clone(), &parts.store, &spool, &parts.world, shutdown));
+    let handle = handle.with_recorder(recorder);
     let line = task::Line {
         store: parts.store,
         spool,
