@@ -56,6 +56,10 @@ coded! {
         VoicemailReady = "voicemail_ready",
         /// An inbound call was missed.
         CallMissed = "call_missed",
+        /// A trunk does not answer or refuses us.
+        TrunkDown = "trunk_down",
+        /// A trunk that was down can be used again.
+        TrunkUp = "trunk_up",
     }
 }
 

@@ -50,7 +50,7 @@ pub struct DeviceAuth {
 }
 
 /// What answers a provider's challenge.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TrunkAuth {
     /// The user name.
     pub username: String,

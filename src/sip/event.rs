@@ -112,17 +112,6 @@ pub enum TrunkState {
     Unreachable,
 }
 
-impl TrunkState {
-    /// Whether calls may go through it, as far as is known.
-    #[must_use]
-    pub const fn is_usable(&self) -> bool {
-        match self {
-            Self::Registered { .. } | Self::Unregistered | Self::Up { .. } => true,
-            Self::Failed { .. } | Self::Unreachable => false,
-        }
-    }
-}
-
 /// What happened. Exactly one of `Failed`, `Cancelled` and `Ended` comes last for each dialog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SipEvent {

@@ -294,7 +294,7 @@ impl Exchange {
             } => (dialog, Said::Info { content_type, body }),
             SipEvent::Cancelled { dialog } => (dialog, Said::Cancelled),
             SipEvent::Ended { dialog, cause } => (dialog, Said::Ended(cause_of_end(cause))),
-            SipEvent::TrunkState { trunk, state } => return self.load.judge(trunk, state.is_usable()),
+            SipEvent::TrunkState { trunk, state } => return self.load.judge(trunk, &state),
             SipEvent::Bound { .. } | SipEvent::Unbound { .. } => return,
         };
         let is_last = matches!(said, Said::Failed { .. } | Said::Cancelled | Said::Ended(_));

@@ -7,6 +7,7 @@ use strowger_model::dispatch::{Asking, Dispatch};
 use strowger_model::record::{Number, Room, Trunk};
 use strowger_model::trunk::NumberTarget;
 use strowger_model::{DeviceId, FlowId, HangupCause, TenantId, TrunkId, UserId, number};
+use strowger_sip::TrunkState;
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,9 @@ pub enum Asker {
 #[derive(Debug, Clone, Default)]
 pub struct Load {
     by_trunk: HashMap<TrunkId, usize>,
-    down: HashSet<TrunkId>,
+    /// Those that do not answer, and those that do not take our registration.
+    silent: HashSet<TrunkId>,
+    refusing: HashSet<TrunkId>,
 }
 
 impl Load {
@@ -36,24 +39,27 @@ impl Load {
         self.by_trunk.get(&trunk).copied().unwrap_or(0)
     }
 
-    /// Notes whether a trunk answers and takes our registration.
-    pub fn judge(&mut self, trunk: TrunkId, is_usable: bool) {
-        if is_usable {
-            self.down.remove(&trunk);
-        } else {
-            self.down.insert(trunk);
-        }
+    /// Notes what was learned of a trunk.
+    pub fn judge(&mut self, trunk: TrunkId, state: &TrunkState) {
+        match state {
+            TrunkState::Registered { .. } | TrunkState::Unregistered => self.refusing.remove(&trunk),
+            TrunkState::Failed { .. } => self.refusing.insert(trunk),
+            TrunkState::Up { .. } => self.silent.remove(&trunk),
+            TrunkState::Unreachable => self.silent.insert(trunk),
+        };
     }
 
     /// Whether a trunk is known not to work now.
     #[must_use]
     pub fn is_down(&self, trunk: TrunkId) -> bool {
-        self.down.contains(&trunk)
+        self.silent.contains(&trunk) || self.refusing.contains(&trunk)
     }
 
     /// Forgets what was noted of trunks that are no more.
     pub fn keep(&mut self, is_kept: impl Fn(TrunkId) -> bool) {
-        self.down.retain(|trunk| is_kept(*trunk));
+        for noted in [&mut self.silent, &mut self.refusing] {
+            noted.retain(|trunk| is_kept(*trunk));
+        }
     }
 
     /// Counts a leg that begins.

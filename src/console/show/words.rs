@@ -331,6 +331,8 @@ pub const fn notice(kind: NoticeKind) -> &'static str {
         NoticeKind::TranscriptFailed => "Transcript could not be made",
         NoticeKind::VoicemailReady => "New message",
         NoticeKind::CallMissed => "Missed call",
+        NoticeKind::TrunkDown => "Trunk is down",
+        NoticeKind::TrunkUp => "Trunk is up again",
     }
 }
 

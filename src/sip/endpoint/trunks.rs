@@ -302,6 +302,7 @@ impl Endpoint {
         }
         let late = ping.late.take();
         let latency = now.saturating_duration_since(ping.sent);
+        let was_down = ping.health == Health::Down;
         let is_up = ping.hit();
         self.core.forget(late);
         if is_up {
@@ -310,11 +311,25 @@ impl Endpoint {
                 state: TrunkState::Up { latency },
             });
         }
+        if is_up && was_down {
+            self.register_again(trunk);
+        }
+    }
+
+    /// A provider that was away may have forgotten us: it is asked at once, not when the pause is over.
+    fn register_again(&mut self, trunk: TrunkId) {
+        let timer = self.registrations.get_mut(&trunk).and_then(|held| held.timer.take());
+        // Without a timer an attempt is under way, or the provider has refused us for good.
+        if timer.is_some() {
+            self.core.forget(timer);
+            self.register_due(trunk);
+        }
     }
 
     pub(super) fn ping_unanswered(&mut self, trunk: TrunkId) {
+        let registered = self.registrations.contains_key(&trunk);
         let Some(ping) = self.pings.get_mut(&trunk) else { return };
-        if ping.miss() {
+        if ping.miss(registered) {
             warn!(%trunk, "trunk does not answer");
             self.core.tell(SipEvent::TrunkState {
                 trunk,

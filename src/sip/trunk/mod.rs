@@ -79,11 +79,17 @@ impl Ping {
         true
     }
 
-    /// None came; whether the trunk has just gone down.
-    pub(crate) fn miss(&mut self) -> bool {
+    /// None came; whether the trunk has just gone down. Some providers take registrations and never answer OPTIONS:
+    /// where we are `registered`, only one that has answered before can fall silent.
+    pub(crate) fn miss(&mut self, registered: bool) -> bool {
         self.hits = 0;
         self.misses = self.misses.saturating_add(1);
-        let goes_down = self.misses >= 2 && self.health != Health::Down;
+        let may_go_down = match self.health {
+            Health::Unknown => !registered,
+            Health::Up => true,
+            Health::Down => false,
+        };
+        let goes_down = self.misses >= 2 && may_go_down;
         if goes_down {
             self.health = Health::Down;
         }

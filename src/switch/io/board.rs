@@ -1,7 +1,7 @@
 //! The board: what runs now and what happened lately, for those who watch. Written by the exchange's
 //! task alone; readers take a short lock and copy.
 
-use crate::live::{LiveCall, SwitchEvent, TrunkView};
+use crate::live::{LiveCall, SwitchEvent, TrunkCondition, TrunkView};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -21,10 +21,18 @@ pub(super) struct Board {
     events: broadcast::Sender<SwitchEvent>,
 }
 
+/// What was learned of a trunk: how its registration stands, where it has one, and whether it answers.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    pub(super) registration: Option<TrunkCondition>,
+    pub(super) answers: Option<bool>,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) calls: HashMap<CallId, LiveCall>,
     pub(super) trunks: HashMap<TrunkId, TrunkView>,
+    pub(super) standings: HashMap<TrunkId, Standing>,
     pub(super) recent: VecDeque<SwitchEvent>,
     /// When the exchange's task last went round.
     pub(super) beat: Option<Instant>,

@@ -8,7 +8,7 @@ use super::handle::{Order, Transfer};
 use super::journal::Journal;
 use super::rooms::{self, Stays};
 use super::supply::LiveSupply;
-use super::trunks::{self, Trunks};
+use super::trunks::{self, Trunks, Turn};
 use crate::call::MediaOrder;
 use crate::directory::Directory;
 use crate::exchange::{Exchange, Input, Output};
@@ -95,8 +95,9 @@ pub(super) fn start(line: Line, shutdown: &Shutdown) {
         supply: Arc::clone(&supply),
         board: Arc::clone(&line.board),
         world: Arc::clone(&line.world),
+        cache: Arc::clone(&line.directory),
     };
-    trunks.start(&line.directory, shutdown);
+    trunks.start(shutdown);
     let (failed, failures) = mpsc::channel(FAILURES);
     let (said, room_words) = mpsc::channel(rooms::SAID);
     let tasks = shutdown.tasks().clone();
@@ -190,7 +191,10 @@ impl Driver {
             SipEvent::Bound { binding } => self.shell.binding(Change::Bound(binding)),
             SipEvent::Unbound { device, contact } => self.shell.binding(Change::Unbound(device, contact)),
             SipEvent::TrunkState { trunk, state } => {
-                trunks::learned(&self.shell.board, self.shell.world.as_ref(), trunk, state.clone());
+                let turn = trunks::learned(&self.shell.board, self.shell.world.as_ref(), trunk, state.clone());
+                if let Some(turn) = turn {
+                    self.shell.turned(turn);
+                }
                 let event = SipEvent::TrunkState { trunk, state };
                 self.exchange.handle(Input::Sip(event), Instant::now());
             }
@@ -324,6 +328,20 @@ impl Shell {
         if self.bindings.try_send(change).is_err() {
             warn!("too many registrations at once; one is kept at its next refresh");
         }
+    }
+
+    /// A trunk went down or came back: the tenant finds it among its notices.
+    fn turned(&self, turn: Turn) {
+        let store = self.store.clone();
+        self.tasks.spawn(async move {
+            let notices = store.tenant(turn.tenant).notices();
+            if let Err(problem) = notices.write(None, turn.kind, &turn.detail).await {
+                warn!(
+                    problem = &problem as &dyn std::error::Error,
+                    "a notice could not be written"
+                );
+            }
+        });
     }
 
     fn crossed(&self, tenant: TenantId, dialled: String) {

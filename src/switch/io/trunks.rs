@@ -1,6 +1,6 @@
 //! Providers: registered or pinged as the directory says, their hosts found, their state shown.
 
-use super::board::Board;
+use super::board::{Board, Standing};
 use super::directory::DirectoryCache;
 use super::supply::LiveSupply;
 use crate::directory::Directory;
@@ -10,10 +10,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use strowger_host::Shutdown;
+use strowger_model::job::NoticeKind;
 use strowger_model::record::Trunk;
 use strowger_model::trunk::TrunkKind;
-use strowger_model::{TrunkId, World};
-use strowger_sip::{Command, PingTrunk, RegisterTrunk, SipHandle, TrunkState};
+use strowger_model::{TenantId, TrunkId, World};
+use strowger_sip::{Command, Directory as _, PingTrunk, RegisterTrunk, SipHandle, TrunkAuth, TrunkState};
+use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -28,17 +30,19 @@ pub(super) struct Trunks {
     pub(super) supply: Arc<LiveSupply>,
     pub(super) board: Arc<Board>,
     pub(super) world: Arc<dyn World>,
+    pub(super) cache: Arc<DirectoryCache>,
 }
 
 struct Held {
     trunk: Trunk,
     address: SocketAddr,
+    auth: Option<TrunkAuth>,
 }
 
 impl Trunks {
     /// Keeps the SIP side told of what the directory says, until the shutdown's soft stage.
-    pub(super) fn start(self, cache: &DirectoryCache, shutdown: &Shutdown) {
-        let changes = cache.changes();
+    pub(super) fn start(self, shutdown: &Shutdown) {
+        let changes = self.cache.changes();
         shutdown.tasks().spawn(self.run(changes, shutdown.soft().clone()));
     }
 
@@ -67,7 +71,9 @@ impl Trunks {
             if let Some(gone) = held.remove(&id) {
                 self.give_up(&gone.trunk).await;
                 self.supply.forget_trunk(id);
-                self.board.state().trunks.remove(&id);
+                let mut state = self.board.state();
+                state.trunks.remove(&id);
+                state.standings.remove(&id);
             }
         }
         for trunk in directory.trunks() {
@@ -80,7 +86,9 @@ impl Trunks {
                 }
                 continue;
             };
-            if known.is_some_and(|known| known.trunk == *trunk && known.address == address) {
+            // A provider that has refused us for good is asked again once its account was changed.
+            let auth = self.cache.trunk_auth(trunk.id);
+            if known.is_some_and(|known| known.trunk == *trunk && known.address == address && known.auth == auth) {
                 continue;
             }
             if let Some(before) = held.remove(&trunk.id) {
@@ -90,37 +98,38 @@ impl Trunks {
             self.show(trunk, TrunkCondition::Unknown);
             self.take_up(trunk, address).await;
             let trunk = trunk.clone();
-            held.insert(trunk.id, Held { trunk, address });
+            held.insert(trunk.id, Held { trunk, address, auth });
         }
     }
 
+    /// Every provider is pinged, so that one that falls silent is known before its registration runs out.
     async fn take_up(&self, trunk: &Trunk, addr: SocketAddr) {
-        let command = match trunk.kind {
-            TrunkKind::Registration => Command::RegisterTrunk(Box::new(RegisterTrunk {
-                trunk: trunk.id,
-                addr,
-                host: trunk.host.clone(),
-                port: trunk.port,
-                transport: trunk.transport,
-                expires: EXPIRES,
-            })),
-            TrunkKind::Address => Command::PingTrunk(Box::new(PingTrunk {
-                trunk: trunk.id,
-                addr,
-                host: trunk.host.clone(),
-                transport: trunk.transport,
-            })),
-        };
-        // The SIP side ends after us.
-        let _ = self.sip.send(command).await;
+        let register = Command::RegisterTrunk(Box::new(RegisterTrunk {
+            trunk: trunk.id,
+            addr,
+            host: trunk.host.clone(),
+            port: trunk.port,
+            transport: trunk.transport,
+            expires: EXPIRES,
+        }));
+        let ping = Command::PingTrunk(Box::new(PingTrunk {
+            trunk: trunk.id,
+            addr,
+            host: trunk.host.clone(),
+            transport: trunk.transport,
+        }));
+        if trunk.kind == TrunkKind::Registration {
+            // The SIP side ends after us.
+            let _ = self.sip.send(register).await;
+        }
+        let _ = self.sip.send(ping).await;
     }
 
     async fn give_up(&self, trunk: &Trunk) {
-        let command = match trunk.kind {
-            TrunkKind::Registration => Command::UnregisterTrunk { trunk: trunk.id },
-            TrunkKind::Address => Command::StopPing { trunk: trunk.id },
-        };
-        let _ = self.sip.send(command).await;
+        let _ = self.sip.send(Command::StopPing { trunk: trunk.id }).await;
+        if trunk.kind == TrunkKind::Registration {
+            let _ = self.sip.send(Command::UnregisterTrunk { trunk: trunk.id }).await;
+        }
     }
 
     fn show(&self, trunk: &Trunk, condition: TrunkCondition) {
@@ -132,37 +141,131 @@ impl Trunks {
             since: self.world.now(),
             calls: 0,
         };
-        self.board.state().trunks.insert(trunk.id, view);
+        let mut state = self.board.state();
+        state.standings.remove(&trunk.id);
+        state.trunks.insert(trunk.id, view);
     }
 }
 
-/// Shows what the SIP side learned about a provider.
-pub(super) fn learned(board: &Board, world: &dyn World, trunk: TrunkId, state: TrunkState) {
+/// A change that is worth telling the tenant.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    pub(super) tenant: TenantId,
+    pub(super) kind: NoticeKind,
+    pub(super) detail: String,
+}
+
+/// Shows what the SIP side learned about a provider. What comes back is to be noted: it went down, or came back.
+pub(super) fn learned(board: &Board, world: &dyn World, trunk: TrunkId, learned: TrunkState) -> Option<Turn> {
     let now = world.now();
-    let condition = match state {
-        TrunkState::Registered { expires } => TrunkCondition::Registered { until: now + expires },
-        TrunkState::Failed { status, reason, retry } => {
-            let retry = retry.map_or_else(
-                || "not tried again".to_owned(),
-                |retry| format!("again in {} s", retry.as_secs()),
-            );
-            TrunkCondition::Down {
-                reason: format!("{status} {reason}, {retry}"),
-            }
-        }
-        TrunkState::Unregistered => TrunkCondition::Unknown,
-        TrunkState::Up { .. } => TrunkCondition::Up,
-        TrunkState::Unreachable => TrunkCondition::Down {
-            reason: "it does not answer".to_owned(),
-        },
-    };
     let mut state = board.state();
-    let Some(view) = state.trunks.get_mut(&trunk) else {
-        return;
-    };
+    let state = &mut *state;
+    let view = state.trunks.get_mut(&trunk)?;
+    let standing = state.standings.entry(trunk).or_default();
+    standing.learn(learned, now);
+    let condition = standing.condition();
+    let (was_usable, was_unknown) = (view.is_usable(), view.condition == TrunkCondition::Unknown);
     if std::mem::discriminant(&view.condition) != std::mem::discriminant(&condition) {
         view.since = now;
         info!(%trunk, state = ?condition, "the provider's state changed");
     }
     view.condition = condition;
+    let turn = |kind, detail| {
+        Some(Turn {
+            tenant: view.tenant,
+            kind,
+            detail,
+        })
+    };
+    match (&view.condition, was_usable) {
+        (TrunkCondition::Down { reason }, true) => turn(NoticeKind::TrunkDown, format!("{}: {reason}", view.name)),
+        (TrunkCondition::Up | TrunkCondition::Registered { .. }, false) if !was_unknown => {
+            turn(NoticeKind::TrunkUp, view.name.clone())
+        }
+        (
+            TrunkCondition::Down { .. }
+            | TrunkCondition::Unknown
+            | TrunkCondition::Up
+            | TrunkCondition::Registered { .. },
+            _,
+        ) => None,
+    }
+}
+
+impl Standing {
+    fn learn(&mut self, state: TrunkState, now: OffsetDateTime) {
+        match state {
+            TrunkState::Registered { expires } => {
+                self.registration = Some(TrunkCondition::Registered { until: now + expires });
+            }
+            TrunkState::Failed { status, reason, retry } => {
+                let retry = retry.map_or_else(
+                    || "not tried again until its account is changed".to_owned(),
+                    |retry| format!("again in {} s", retry.as_secs()),
+                );
+                let reason = format!("{status} {reason}, {retry}");
+                self.registration = Some(TrunkCondition::Down { reason });
+            }
+            TrunkState::Unregistered => self.registration = None,
+            TrunkState::Up { .. } => self.answers = Some(true),
+            TrunkState::Unreachable => self.answers = Some(false),
+        }
+    }
+
+    /// Who does not answer is down whatever was registered; who answers is as its registration stands.
+    fn condition(&self) -> TrunkCondition {
+        match (self.answers, &self.registration) {
+            (Some(false), _) => TrunkCondition::Down {
+                reason: "it does not answer".to_owned(),
+            },
+            (_, Some(registration)) => registration.clone(),
+            (Some(true), None) => TrunkCondition::Up,
+            (None, None) => TrunkCondition::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(states: &[TrunkState]) -> TrunkCondition {
+        let mut standing = Standing::default();
+        for state in states {
+            standing.learn(state.clone(), OffsetDateTime::UNIX_EPOCH);
+        }
+        standing.condition()
+    }
+
+    #[test]
+    fn a_registered_trunk_that_falls_silent_is_down_and_comes_back_as_it_was() {
+        let registered = TrunkState::Registered {
+            expires: Duration::from_secs(60),
+        };
+        let up = TrunkState::Up {
+            latency: Duration::from_millis(1),
+        };
+        let refused = TrunkState::Failed {
+            status: 403,
+            reason: "Forbidden".to_owned(),
+            retry: None,
+        };
+        let is_down = |condition: &TrunkCondition| matches!(condition, TrunkCondition::Down { .. });
+        assert_eq!(after(&[]), TrunkCondition::Unknown);
+        assert_eq!(after(std::slice::from_ref(&up)), TrunkCondition::Up);
+        assert!(matches!(
+            after(&[registered.clone(), up.clone()]),
+            TrunkCondition::Registered { .. }
+        ));
+        assert!(is_down(&after(&[
+            registered.clone(),
+            up.clone(),
+            TrunkState::Unreachable
+        ])));
+        assert!(matches!(
+            after(&[registered, TrunkState::Unreachable, up.clone()]),
+            TrunkCondition::Registered { .. }
+        ));
+        assert!(is_down(&after(&[refused, up])), "who answers and refuses is no use");
+    }
 }

@@ -375,3 +375,45 @@ fn a_provider_that_says_it_tries_may_take_its_time() {
             .any(|(_, text)| text.contains("\r\nCall-ID: a-call-with-patience\r\n"))
     );
 }
+
+fn ping(sim: &mut Sim) {
+    let wanted = PingTrunk {
+        trunk: trunk_id(),
+        addr: node_address(1),
+        host: "provider.example".to_owned(),
+        transport: Transport::Udp,
+    };
+    sim.command(0, Command::PingTrunk(Box::new(wanted)));
+}
+
+#[test]
+fn a_registered_trunk_that_falls_silent_is_down_within_half_a_minute_and_registers_as_soon_as_it_is_back() {
+    let mut sim = provider("secret");
+    register(&mut sim, 3600);
+    ping(&mut sim);
+    sim.run_for(Duration::from_secs(25));
+    sim.cut = Some(Box::new(|node, _| node == 1));
+    let fell = sim.now;
+    sim.expect(0, |event| (state(event)? == TrunkState::Unreachable).then_some(()));
+    assert!(sim.now - fell <= Duration::from_secs(30), "{:?}", sim.now - fell);
+    let registers = sim.count_sent(0, "REGISTER");
+    sim.cut = None;
+    let back = sim.now;
+    sim.expect(0, |event| matches!(state(event)?, TrunkState::Up { .. }).then_some(()));
+    sim.expect(0, |event| {
+        matches!(state(event)?, TrunkState::Registered { .. }).then_some(())
+    });
+    assert!(sim.now - back <= Duration::from_secs(25), "{:?}", sim.now - back);
+    assert!(sim.count_sent(0, "REGISTER") > registers);
+}
+
+#[test]
+fn a_provider_that_takes_registrations_and_never_answers_options_is_not_down() {
+    let mut sim = provider("secret");
+    sim.cut = Some(Box::new(|_, text| text.starts_with("OPTIONS")));
+    register(&mut sim, 300);
+    ping(&mut sim);
+    sim.run_for(Duration::from_secs(600));
+    let states: Vec<TrunkState> = sim.nodes[0].events.iter().filter_map(state).collect();
+    assert!(states.iter().all(|state| *state == registered(300)), "{states:?}");
+}

@@ -11,3 +11,4 @@
 mod exchange;
 mod partner;
 mod stories;
+mod trunks;
