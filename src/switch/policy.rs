@@ -75,6 +75,7 @@ impl Default for Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use strowger_model::settings::{Entry, Layer, Lock};
 
     #[test]
     fn a_no_wins_over_every_yes_and_the_ban_over_all() {
@@ -100,5 +101,36 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// One tier says whether to record, with each kind of lock, and the tier below says the opposite.
+    #[test]
+    fn calls_are_recorded_as_tier_lock_and_flag_say() {
+        let layer = |value: bool, lock| {
+            let value = Some(value.to_string());
+            Layer::from([("auto_record_calls".to_owned(), Entry { value, lock })])
+        };
+        let mut cases = 0;
+        for tier in 0..3 {
+            for lock in [Lock::Unlocked, Lock::Soft, Lock::Hard] {
+                for value in [true, false] {
+                    let mut tiers = [Layer::default(), Layer::default(), Layer::default()];
+                    tiers[tier] = layer(value, lock);
+                    let has_below = tier + 1 < tiers.len();
+                    if has_below {
+                        tiers[tier + 1] = layer(!value, Lock::Unlocked);
+                    }
+                    let [platform, tenant, user] = tiers;
+                    let policy = Policy::of(&Settings::resolve(platform, tenant, user));
+                    let by_settings = value == (!has_below || lock == Lock::Hard);
+                    for (flag, recorded) in [(None, by_settings), (Some(true), true), (Some(false), false)] {
+                        let by = policy.recorded_by(flag, None);
+                        assert_eq!(by.is_some(), recorded, "tier {tier} {lock:?} {value} {flag:?}");
+                        cases += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(cases, 54);
     }
 }

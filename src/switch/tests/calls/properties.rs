@@ -268,6 +268,12 @@ proptest! {
             });
             prop_assert!(heard);
         }
+        let mut states = std::collections::BTreeMap::new();
+        for event in &bench.told {
+            let now = event.call.state;
+            let before = states.insert(event.call.id, now);
+            prop_assert!(before.is_none_or(|before| before == now || before.may_become(now)), "{before:?} to {now:?}");
+        }
         for call in &bench.begun {
             prop_assert_eq!(bench.finished.iter().filter(|finished| finished.call.id == *call).count(), 1);
         }

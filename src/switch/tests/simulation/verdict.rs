@@ -1,6 +1,7 @@
 //! What must hold once the day is over.
 
 use crate::deployment::Deployment;
+use std::collections::BTreeMap;
 use strowger_model::CallState;
 use strowger_switch::live::EventKind;
 
@@ -31,7 +32,20 @@ pub(crate) fn judge(run: &Deployment) -> String {
         run.captures.values().all(|(open, _)| !open),
         "a capture was never ended"
     );
+    states(run);
     records(run)
+}
+
+/// No call ever went from a state to one that may not follow it.
+fn states(run: &Deployment) {
+    let mut states = BTreeMap::new();
+    for event in &run.told {
+        let now = event.call.state;
+        if let Some(before) = states.insert(event.call.id, now) {
+            let is_legal: bool = before == now || before.may_become(now);
+            assert!(is_legal, "call {}: {before:?} to {now:?}", event.call.id);
+        }
+    }
 }
 
 fn records(run: &Deployment) -> String {
