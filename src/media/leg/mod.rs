@@ -3,6 +3,8 @@
 //! [`crate::io`] moves them; two legs meet there by [`Leg::receive`] of one and [`Leg::relay`] of the other.
 
 mod early;
+#[cfg(test)]
+mod keys;
 mod latch;
 mod outgoing;
 mod player;

@@ -4,15 +4,15 @@ use super::*;
 use crate::FRAME_SAMPLES;
 use std::sync::Arc;
 
-struct Bench {
+pub(super) struct Bench {
     epoch: Instant,
-    ms: u64,
-    events: Events,
+    pub(super) ms: u64,
+    pub(super) events: Events,
 }
 
 impl Bench {
     #[expect(clippy::disallowed_methods, reason = "an epoch for virtual time")]
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             epoch: Instant::now(),
             ms: 0,
@@ -20,11 +20,11 @@ impl Bench {
         }
     }
 
-    fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Instant {
         self.epoch + Duration::from_millis(self.ms)
     }
 
-    fn leg(&self, seed: u64, remote: &str) -> Leg {
+    pub(super) fn leg(&self, seed: u64, remote: &str) -> Leg {
         let mut leg = Leg::new(LegSetup {
             leg: MediaLegId(seed),
             seed: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15),
@@ -36,7 +36,7 @@ impl Bench {
         leg
     }
 
-    fn receive(&mut self, leg: &mut Leg, packet: &[u8], from: &str) -> Option<Accepted> {
+    pub(super) fn receive(&mut self, leg: &mut Leg, packet: &[u8], from: &str) -> Option<Accepted> {
         let now = self.now();
         leg.receive(packet, address(from), now, &mut self.events)
     }
@@ -75,7 +75,7 @@ fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-fn negotiated(remote: &str) -> Negotiated {
+pub(super) fn negotiated(remote: &str) -> Negotiated {
     let remote = address(remote);
     Negotiated {
         remote,
@@ -89,7 +89,7 @@ fn negotiated(remote: &str) -> Negotiated {
     }
 }
 
-fn packet(payload_type: u8, sequence: u16, timestamp: u32, ssrc: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn packet(payload_type: u8, sequence: u16, timestamp: u32, ssrc: u32, payload: &[u8]) -> Vec<u8> {
     let mut packet = vec![0; 12];
     packet.extend_from_slice(payload);
     let header = Header {

@@ -331,3 +331,33 @@ proptest! {
         prop_assert!(out[0].len() < 8_000 * 180);
     }
 }
+
+#[test]
+fn a_minute_through_a_bad_network_keeps_its_length_and_is_silent_only_where_packets_are_missing() {
+    const FRAMES: u32 = 3_000;
+    for lost_percent in [1, 5, 10] {
+        let (phone, mut seed) = (Phone::new(0), lost_percent);
+        let (mut packets, mut is_lost) = (Vec::new(), Vec::new());
+        for n in 0..FRAMES {
+            let at_an_end = n == 0 || n == FRAMES - 1;
+            is_lost.push(!at_an_end && chance(&mut seed) % 100 < lost_percent);
+            let delay_us = 20_000 + u64::from(chance(&mut seed) % 30_000);
+            let mut packet = phone.frame(n, delay_us);
+            packet.payload = vec![g711::encode(sdp::Codec::Pcmu, 8_000); FRAME as usize];
+            packets.extend((!is_lost[n as usize]).then_some(packet));
+        }
+        let (out, _) = render(1, &by_arrival(packets));
+        let begins = out[0].iter().position(|sample| *sample > 4_000).unwrap();
+        let length_ms = (out[0].len() - begins) as f64 / 8.0;
+        assert!((length_ms - 60_000.0).abs() <= 20.0, "{lost_percent} %: {length_ms} ms");
+        let lost = is_lost.iter().filter(|lost| **lost).count();
+        assert!(lost >= lost_percent as usize * 20, "{lost} of {FRAMES} were lost");
+        for (n, is_lost) in is_lost.iter().enumerate() {
+            // The middle of the frame: where it stands to the sample is another test's.
+            let middle = begins + n * FRAME as usize + 60;
+            let part = &out[0][middle..middle + 40];
+            let is_silent = part.iter().all(|sample| sample.unsigned_abs() < 100);
+            assert_eq!(is_silent, *is_lost, "{lost_percent} %: frame {n}");
+        }
+    }
+}
