@@ -15,6 +15,7 @@ mod recognisers;
 mod render_flow;
 mod render_greeting;
 mod retain;
+mod sides;
 mod spoken;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! Recording → who said what and when.
 
+use super::sides::{self, Stretch};
 use super::{Desk, Fault, apart};
 use crate::audio::decode::Layout;
 use crate::audio::{self, Pcm};
@@ -66,13 +67,16 @@ pub(super) async fn run(
         let (mut duration_ms, mut channels) = (0, 0_u8);
         for voice in voices {
             let pcm = decoded(&voice.file)?;
-            let heard = session.transcribe(&pcm.channels, &voice.speakers, &Options::default(), &flag)?;
+            let stretches = sides::within(voice.stretches, pcm.channels.len());
+            let alone = sides::apart(&pcm.channels, &stretches, SAMPLE_RATE_HZ);
+            let heard = session.transcribe(&alone, &sides::speakers(&stretches), &Options::default(), &flag)?;
             all.language = all.language.or(heard.language);
-            all.segments.extend(heard.segments.into_iter().map(|segment| Segment {
+            let segments = sides::joined(heard.segments, &stretches);
+            all.segments.extend(segments.into_iter().map(|segment| Segment {
                 channel: segment.channel.saturating_add(channels),
                 ..segment
             }));
-            channels = channels.saturating_add(u8::try_from(voice.speakers.len()).unwrap_or(u8::MAX));
+            channels = channels.saturating_add(u8::try_from(pcm.channels.len()).unwrap_or(u8::MAX));
             duration_ms = pcm.duration_ms().max(duration_ms);
         }
         all.segments.sort_by_key(|segment| (segment.start_ms, segment.channel));
@@ -133,10 +137,10 @@ fn result(heard: &Heard, model: &str, cpu_seconds: f64, audio_ms: i64) -> Transc
     }
 }
 
-/// A file and who is on each of its channels.
+/// A file and who speaks on its channels when.
 struct Voices {
     file: Vec<u8>,
-    speakers: Vec<String>,
+    stretches: Vec<Stretch>,
 }
 
 /// What is to be heard: a call's two channels, or each speaker of a meeting alone.
@@ -145,35 +149,15 @@ async fn voices(scope: &Scope, row: &Recording, blob: &str) -> Result<Vec<Voices
     if tracks.is_empty() {
         return Ok(vec![Voices {
             file: scope.blobs().get(blob).await?,
-            speakers: speakers(scope, row).await?,
+            stretches: sides::of_call(scope.calls().detail(row.call).await?.as_ref(), row.created_at),
         }]);
     }
     let mut voices = Vec::with_capacity(tracks.len());
     for track in tracks {
         voices.push(Voices {
             file: scope.blobs().get(&track.blob).await?,
-            speakers: vec![track.name],
+            stretches: vec![Stretch::whole(0, &track.name)],
         });
     }
     Ok(voices)
-}
-
-/// Who is on each channel, as people know them.
-async fn speakers(scope: &Scope, recording: &Recording) -> Result<Vec<String>, Fault> {
-    let Some(detail) = scope.calls().detail(recording.call).await? else {
-        return Ok(vec!["caller".to_owned(), "callee".to_owned()]);
-    };
-    let call = &detail.call;
-    let caller = call.from_name.clone().filter(|name| !name.is_empty());
-    let caller = caller.unwrap_or_else(|| call.from_number.clone());
-    let callee = detail
-        .legs
-        .iter()
-        .rfind(|leg| leg.side == "callee" && leg.answered_at.is_some())
-        .map(|leg| leg.party.clone());
-    let named = |name: String, otherwise: &str| if name.is_empty() { otherwise.to_owned() } else { name };
-    Ok(vec![
-        named(caller, "caller"),
-        named(callee.unwrap_or_default(), "callee"),
-    ])
 }
