@@ -5,6 +5,7 @@
 
 pub mod baresip;
 pub mod patience;
+pub mod pings;
 pub mod process;
 pub mod sandbox;
 pub mod scene;

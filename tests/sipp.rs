@@ -1,7 +1,9 @@
 //! SIPp as phone or provider: one scenario file per behaviour, in `tests/sipp/`.
 
+use crate::pings::Pings;
 use crate::process;
 use anyhow::{Context, Result, bail};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,6 +15,7 @@ pub struct Scenario {
     name: String,
     child: Child,
     folder: tempfile::TempDir,
+    pings: Option<Pings>,
     /// The port it speaks SIP on.
     pub port: u16,
 }
@@ -57,8 +60,21 @@ pub fn start(name: &str, server: &str, port: Option<u16>, arguments: &[&str]) ->
         name: name.to_owned(),
         child,
         folder,
+        pings: None,
         port,
     })
+}
+
+/// Starts a scenario in which we call a provider at `port`; our pings are answered before they reach it.
+///
+/// # Errors
+/// There is no such scenario, SIPp is not installed, or the port is taken.
+pub async fn provider(name: &str, port: u16, arguments: &[&str]) -> Result<Scenario> {
+    let here = SocketAddr::from(([127, 0, 0, 1], port));
+    let mut scenario = start(name, &here.to_string(), None, arguments)?;
+    let there = SocketAddr::from(([127, 0, 0, 1], scenario.port));
+    scenario.pings = Some(Pings::start(here, there).await?);
+    Ok(scenario)
 }
 
 impl Scenario {
