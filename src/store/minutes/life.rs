@@ -2,6 +2,7 @@
 //! second time, so that a follower that lost its place can write all it knows again.
 
 use super::MinutesArea;
+use crate::calls::search;
 use crate::sql::{Tx, args};
 use crate::{NewRecording, Result, queue};
 use strowger_model::job::Job;
@@ -50,6 +51,7 @@ impl MinutesArea {
             ],
         )
         .await?;
+        search::refresh(&mut tx, self.scope.tenant(), meeting.call).await?;
         tx.commit().await
     }
 
@@ -70,6 +72,7 @@ impl MinutesArea {
             args![self.scope.tenant(), meeting.call, meeting.host],
         )
         .await?;
+        search::refresh(&mut tx, self.scope.tenant(), meeting.call).await?;
         tx.commit().await
     }
 
