@@ -1,7 +1,7 @@
 //! From a token that was proved to what its bearer may do.
 
 use serde_json::Value;
-use strowger_access::{RoomClaims, RoomToken};
+use strowger_access::{RoomClaims, RoomToken, VideoGrant};
 use strowger_rooms::claims::{Grants, Role};
 use strowger_rooms::protocol as wire;
 use strowger_rooms::protocol::TrackSource;
@@ -48,6 +48,52 @@ pub(crate) fn of_claims(claims: &RoomClaims) -> Grants {
         room_config: claims.room_config.as_ref().and_then(room_config),
         room_preset: String::new(),
         role: Role::of(&claims.role).unwrap_or_default(),
+    }
+}
+
+/// The claims of a token that lets the bearer of these grants into `room`.
+#[must_use]
+pub(crate) fn to_claims(grants: &Grants, room: &str) -> RoomClaims {
+    RoomClaims {
+        identity: grants.identity.clone(),
+        name: grants.name.clone(),
+        kind: if grants.kind == Kind::Agent { "agent" } else { "standard" }.to_owned(),
+        metadata: grants.metadata.clone(),
+        attributes: grants.attributes.clone(),
+        video: VideoGrant {
+            room: room.to_owned(),
+            room_join: true,
+            room_admin: grants.room_admin && grants.room == room,
+            room_create: grants.room_create,
+            room_list: grants.room_list,
+            room_record: grants.room_record,
+            can_publish: Some(grants.can_publish),
+            can_subscribe: Some(grants.can_subscribe),
+            can_publish_data: Some(grants.can_publish_data),
+            can_publish_sources: grants
+                .can_publish_sources
+                .iter()
+                .map(|source| word(*source).to_owned())
+                .collect(),
+            can_update_own_metadata: Some(grants.can_update_own_metadata),
+            hidden: grants.hidden,
+            recorder: grants.recorder,
+            agent: grants.agent,
+            ..VideoGrant::default()
+        },
+        role: grants.role.word().to_owned(),
+        ..RoomClaims::default()
+    }
+}
+
+/// A source as tokens write it.
+const fn word(source: TrackSource) -> &'static str {
+    match source {
+        TrackSource::Camera => "camera",
+        TrackSource::Microphone => "microphone",
+        TrackSource::ScreenShare => "screen_share",
+        TrackSource::ScreenShareAudio => "screen_share_audio",
+        TrackSource::Unknown => "unknown",
     }
 }
 
@@ -111,6 +157,17 @@ mod tests {
             grants(&json!({"video": {"canPublishSources": ["hologram"]}})).can_publish_sources,
             [TrackSource::Unknown]
         );
+    }
+
+    #[test]
+    fn a_fresh_token_grants_what_the_bearer_may_do_by_now() {
+        let mut before = grants(&json!({
+            "sub": "ada", "strowgerRole": "host", "attributes": {"a": "b"},
+            "video": {"room": "x", "roomJoin": true, "roomAdmin": true, "canPublishSources": ["microphone"]},
+        }));
+        before.can_publish_data = false;
+        assert_eq!(of_claims(&to_claims(&before, "x")), before);
+        assert!(!of_claims(&to_claims(&before, "y")).room_admin);
     }
 
     #[test]

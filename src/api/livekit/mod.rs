@@ -6,6 +6,7 @@
 //! room's name never reaches another tenant's room.
 
 pub(crate) mod grants;
+pub(crate) mod signal;
 mod twirp;
 
 use crate::state::ApiState;
@@ -14,5 +15,5 @@ use axum::Router;
 /// The routes at the root of the listener. They are the protocol's, not ours, and so not described with
 /// those of the REST interface.
 pub(crate) fn routes() -> Router<ApiState> {
-    Router::new().merge(twirp::routes())
+    Router::new().merge(signal::routes()).merge(twirp::routes())
 }

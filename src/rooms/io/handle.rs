@@ -10,7 +10,7 @@ use crate::claims::{Grants, Role};
 use crate::config::{RoomOptions, RoomsConfig};
 use crate::error::{JoinRefused, RoomError};
 use crate::event::RoomEvent;
-use crate::peer::Identity;
+use crate::peer::{Door, Identity};
 use crate::protocol as wire;
 use crate::room::{Arrival, Ground, PhoneArrival, SessionKey};
 use crate::signal::Generation;
@@ -189,6 +189,16 @@ impl RoomsHandle {
     #[must_use]
     pub fn udp_address(&self) -> Option<SocketAddr> {
         self.shared.udp.local_addr().ok()
+    }
+
+    /// The UDP addresses browsers are told.
+    #[must_use]
+    pub fn media_addresses(&self) -> Vec<SocketAddr> {
+        let local = self.shared.ground.local.iter();
+        local
+            .filter(|known| known.door == Door::Udp)
+            .map(|known| known.address)
+            .collect()
     }
 
     /// Does something with a room that runs.
@@ -566,6 +576,15 @@ impl RoomsHandle {
         let identity = identity.to_owned();
         self.with(room, move |keeper, _| keeper.room.turn_away(&identity))
             .await?
+    }
+
+    /// What a participant may do by now.
+    ///
+    /// # Errors
+    /// No such room or participant.
+    pub async fn grants(&self, room: &RoomName, identity: &str) -> Result<Grants, RoomError> {
+        let identity = identity.to_owned();
+        self.with(room, move |keeper, _| keeper.room.grants_of(&identity)).await?
     }
 
     /// The part a participant plays.

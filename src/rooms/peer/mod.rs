@@ -8,6 +8,8 @@
 mod codecs;
 mod negotiate;
 mod stun;
+#[cfg(test)]
+pub(crate) mod testing;
 mod wiring;
 
 pub(crate) use negotiate::{Add, Changes, Offered};

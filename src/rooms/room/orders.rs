@@ -2,7 +2,7 @@
 
 use super::member::MemberKey;
 use super::{Response, Room};
-use crate::claims::Role;
+use crate::claims::{Grants, Role};
 use crate::error::RoomError;
 use crate::event::RoomEventKind;
 use crate::peer::Channel;
@@ -177,6 +177,18 @@ impl Room {
         let attributes = [("role".to_owned(), role.word().to_owned())].into();
         self.change_participant(key, String::new(), String::new(), attributes);
         Ok(())
+    }
+
+    /// What a participant may do and is called by now.
+    pub(crate) fn grants_of(&self, identity: &str) -> Result<Grants, RoomError> {
+        let key = self.find(identity)?;
+        let member = self.members.get(&key).ok_or(RoomError::NoParticipant)?;
+        Ok(Grants {
+            name: member.info.name.clone(),
+            metadata: member.info.metadata.clone(),
+            attributes: member.info.attributes.clone().into_iter().collect(),
+            ..member.grants.clone()
+        })
     }
 
     /// Sends a participant to another room: they come in anew with that token.

@@ -81,6 +81,18 @@ impl Context {
         self.state.rooms.as_ref().ok_or_else(off)
     }
 
+    /// Signs a token that lets a participant of a room into another.
+    pub(crate) async fn token_for(
+        &self,
+        room: &RoomName,
+        identity: &str,
+        destination: &str,
+    ) -> Result<String, TwirpError> {
+        let rooms = self.rooms()?;
+        let token = crate::livekit::signal::token_for(&self.state, rooms, room, identity, destination).await;
+        token.ok_or_else(|| TwirpError::new(Code::NotFound, "participant does not exist"))
+    }
+
     /// A room of the tenant. Its name is checked.
     pub(crate) fn room(&self, name: &str) -> Result<RoomName, TwirpError> {
         if name.is_empty() {

@@ -155,8 +155,9 @@ async fn move_participant(
     }
     let destination = on.room(&request.destination_room)?;
     let rooms = on.rooms()?;
+    let token = on.token_for(&room, &request.identity, &destination.name).await?;
     rooms
-        .move_participant(&room, &request.identity, &destination.name)
+        .move_participant(&room, &request.identity, &destination.name, token)
         .await?;
     Ok(wire::MoveParticipantResponse {})
 }
