@@ -32,5 +32,7 @@ mod wire;
 
 pub use health::{Check, Mood};
 pub use live::Calls;
+pub use livekit::agents::{AgentNews, Agents};
+pub use livekit::webhook::{Reach, Webhooks};
 pub use router::router;
 pub use state::{ApiState, Probe};

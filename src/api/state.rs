@@ -3,6 +3,8 @@
 
 use crate::health::Check;
 use crate::live::Calls;
+use crate::livekit::agents::Agents;
+use crate::livekit::webhook::Webhooks;
 use crate::recordings::Converter;
 use axum::extract::FromRef;
 use serde_json::Value;
@@ -26,6 +28,8 @@ pub struct ApiState {
     pub(crate) probes: Arc<[Probe]>,
     pub(crate) ending: CancellationToken,
     pub(crate) rooms: Option<RoomsHandle>,
+    pub(crate) agents: Option<Agents>,
+    pub(crate) webhooks: Option<Webhooks>,
     pub(crate) converter: Option<Converter>,
     pub(crate) described: Arc<OnceLock<Described>>,
 }
@@ -49,6 +53,8 @@ impl ApiState {
             probes: Arc::from([]),
             ending: CancellationToken::new(),
             rooms: None,
+            agents: None,
+            webhooks: None,
             converter: None,
             described: Arc::default(),
         }
@@ -65,6 +71,20 @@ impl ApiState {
     #[must_use]
     pub fn with_converter(mut self, program: PathBuf) -> Self {
         self.converter = Some(Converter::new(program));
+        self
+    }
+
+    /// Tells webhooks what happens beside the rooms: recordings for programs.
+    #[must_use]
+    pub fn with_webhooks(mut self, webhooks: Webhooks) -> Self {
+        self.webhooks = Some(webhooks);
+        self
+    }
+
+    /// Takes agents' workers and sends for them.
+    #[must_use]
+    pub fn with_agents(mut self, agents: Agents) -> Self {
+        self.agents = Some(agents);
         self
     }
 

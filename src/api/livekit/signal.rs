@@ -114,6 +114,9 @@ async fn open(
         return not_allowed();
     };
     let room = RoomName::new(bearer.token.tenant(), room);
+    if let (Some(agents), Some(config)) = (&state.agents, &grants.room_config) {
+        agents.wish(room.clone(), config.agents.clone()).await;
+    }
     let join = JoinBrowser {
         room: room.clone(),
         grants,

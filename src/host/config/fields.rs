@@ -110,6 +110,11 @@ pub const FIELDS: &[Field] = &[
         "20",
         "how long a participant stays whose connection was cut, in seconds",
     ),
+    field(
+        "rooms.webhooks_anywhere",
+        "false",
+        "let webhooks reach private networks and this machine; otherwise public addresses only",
+    ),
     field("turn.enabled", "true", "whether the built-in TURN and STUN server runs"),
     field("turn.udp", "[\"0.0.0.0:3478\"]", "where TURN listens on UDP"),
     field("turn.tcp", "[\"0.0.0.0:3478\"]", "where TURN listens on TCP"),

@@ -21,6 +21,8 @@ pub struct Rooms {
     pub max_participants: usize,
     /// How long a participant stays whose connection was cut.
     pub resume: Duration,
+    /// Whether webhooks may reach private networks and this machine.
+    pub webhooks_anywhere: bool,
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Rooms {
@@ -34,6 +36,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Rooms {
         max_rooms: whole(reader.number("rooms.max_rooms", 1, 1_000_000)),
         max_participants: whole(reader.number("rooms.max_participants", 1, 10_000)),
         resume: Duration::from_secs(reader.number("rooms.resume_s", 1, 600)),
+        webhooks_anywhere: reader.switch("rooms.webhooks_anywhere"),
     }
 }
 

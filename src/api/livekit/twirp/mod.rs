@@ -1,6 +1,7 @@
 //! The calls of server SDKs: Twirp (`POST /twirp/livekit.<Service>/<Method>`), protobuf or JSON in and the
 //! same out, refusals as Twirp's JSON. A service is one file with a `call` that knows its methods.
 
+mod agent_dispatch;
 mod call;
 mod error;
 mod room_service;
@@ -34,6 +35,7 @@ async fn answer(
         let call = Call::read(state, bearer?.token, &headers, body)?;
         match service.strip_prefix("livekit.").unwrap_or_default() {
             "RoomService" => room_service::call(call, &method).await,
+            "AgentDispatchService" => agent_dispatch::call(call, &method).await,
             "SIP" => sip::call(call, &method).await,
             "Ingress" => Err(TwirpError::unimplemented("there is no ingress here: publish with a client SDK")),
             _ => Err(TwirpError::bad_route(&service, &method)),

@@ -57,7 +57,11 @@ async fn create_room(on: Context, request: wire::CreateRoomRequest) -> Result<wi
         tags: request.tags.into_iter().collect(),
         ..RoomOptions::default()
     };
-    Ok(on.rooms()?.create(&room, options).await?)
+    let rooms = on.rooms()?;
+    if let Some(agents) = &on.state().agents {
+        agents.wish(room.clone(), request.agents).await;
+    }
+    Ok(rooms.create(&room, options).await?)
 }
 
 async fn list_rooms(on: Context, request: wire::ListRoomsRequest) -> Result<wire::ListRoomsResponse, TwirpError> {
