@@ -80,9 +80,8 @@ const POLICY: RetentionPolicy = RetentionPolicy {
     voicemail_days: 30,
 };
 
-/// Not a test by itself: what the test below starts and kills.
+/// Does nothing unless the test below starts it, to kill it.
 #[test]
-#[ignore = "the child process of another test"]
 #[expect(
     clippy::disallowed_methods,
     reason = "a child learns from its environment what to do"
@@ -169,7 +168,6 @@ fn a_run_that_is_killed_goes_on_where_it_was() {
                 .args([
                     "--exact",
                     "tests::retention::child_that_removes_what_is_due",
-                    "--ignored",
                     "--nocapture",
                 ])
                 .env(CHILD_FOLDER, bench.folder.path())

@@ -32,9 +32,8 @@ async fn is_all_done(store: &Store) -> bool {
         .all(|row| matches!(row.state, JobState::Done | JobState::Dead))
 }
 
-/// Not a test by itself: a worker as `strowger-worker serve` runs it, until nothing is left to do.
+/// Does nothing unless the test below starts it: a worker as `strowger-worker serve` runs it, until nothing is left to do.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the child process of another test"]
 #[expect(
     clippy::disallowed_methods,
     reason = "a child learns from its environment what to do"
@@ -78,7 +77,7 @@ async fn child_that_works() {
 
 fn child(folder: &std::path::Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "jobs::tests::killed::child_that_works", "--ignored"])
+        .args(["--exact", "jobs::tests::killed::child_that_works"])
         .env(CHILD_FOLDER, folder)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
