@@ -21,6 +21,7 @@ pub mod problem;
 mod recordings;
 mod refusals;
 mod room_keys;
+mod rooms;
 mod router;
 mod settings;
 mod state;

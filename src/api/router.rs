@@ -4,7 +4,7 @@ use crate::body::BODY_LIMIT_BYTES;
 use crate::problem::{Problem, finish};
 use crate::state::{ApiState, Described};
 use crate::{
-    calls, dev, devices, events, flows, health, livekit, metrics, numbers, recordings, room_keys, settings, transcription, voicemail,
+    calls, dev, devices, events, flows, health, livekit, metrics, numbers, recordings, room_keys, rooms, settings, transcription, voicemail,
 };
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
@@ -39,7 +39,7 @@ use utoipa_axum::routes;
         (name = "devices", description = "Phones of users"),
         (name = "flows", description = "IVR graphs"),
         (name = "settings", description = "The cascade of platform, tenant and user"),
-        (name = "rooms", description = "Keys to rooms, and who is told what happens in them"),
+        (name = "rooms", description = "Meetings: rooms, guests' links, tokens to join, keys, and who is told what happens in them"),
         (name = "events", description = "What happens now"),
         (name = "system", description = "Health, counters and this description"),
     )
@@ -66,6 +66,7 @@ fn described_routes() -> OpenApiRouter<ApiState> {
         .merge(numbers::routes())
         .merge(devices::routes())
         .merge(flows::routes())
+        .merge(rooms::routes())
         .merge(settings::routes())
         .merge(room_keys::routes())
         .routes(routes!(events::events))

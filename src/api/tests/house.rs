@@ -19,7 +19,7 @@ use strowger_model::{
 };
 use strowger_store::Afterwards;
 use strowger_store::{
-    Actor, FinishedCall, NewDevice, NewFlow, NewGreeting, NewNumber, NewRecording, NewTenant, NewUser, NewVoicemail,
+    Actor, FinishedCall, MeetingChange, NewDevice, NewGuestLink, NewFlow, NewGreeting, NewNumber, NewRecording, NewTenant, NewUser, NewVoicemail,
     RecordingResult, Scope, Store, StoreConfig,
 };
 use tempfile::TempDir;
@@ -323,6 +323,16 @@ async fn tenancy(store: &Store, access: &Access, name: &str, number: &str) -> Te
         tokens.insert(role.code(), access.create_token(&actor, tenant, new).await.unwrap().1);
     }
     let (room_key, _) = access.create_room_key(&actor, tenant, "programs").await.unwrap();
+    let room = MeetingChange::named(&format!("{name} daily"));
+    let room = scope.meetings().create(&actor, Some(user.id), room).await.unwrap();
+    let link = NewGuestLink {
+        room: room.id(),
+        label: format!("{name} guest"),
+        once: false,
+        expires_at: None,
+        secret_hash: format!("hash {name}"),
+    };
+    let link = scope.guest_links().create(&actor, link).await.unwrap();
     let url = format!("https://{name}.example/rooms");
     let webhook = scope.room_webhooks().create(&actor, &url, &room_key.id).await.unwrap();
     let ids = BTreeMap::from([
@@ -331,6 +341,8 @@ async fn tenancy(store: &Store, access: &Access, name: &str, number: &str) -> Te
         ("tenant", tenant.to_string()),
         ("user", user.id.to_string()),
         ("device", device.id.to_string()),
+        ("room", room.id().to_string()),
+        ("guest link", link.id.to_string()),
         ("number", number_row.id.to_string()),
         ("number as dialled", number.to_owned()),
         ("flow", flow.id.to_string()),

@@ -19,6 +19,10 @@ fn body(method: &str, path: &str, user: &str) -> Option<Value> {
         ("PATCH", "/api/voicemail/messages/{id}/read") => json!({"is_read": true}),
         ("POST", "/api/voicemail/greetings") => json!({"user_id": user, "name": "n", "text_to_speech": "hello"}),
         ("POST", "/api/transcription/request") => json!({"call_id": user}),
+        ("POST", "/api/rooms") => json!({"name": "new"}),
+        ("PATCH", "/api/rooms/{id}") => json!({"title": "changed"}),
+        ("POST", "/api/rooms/{id}/act") => json!({"act": "lock"}),
+        ("POST", "/api/internal-call/token" | "/api/livekit/token") => json!({"roomName": "r", "participantName": "p"}),
         ("POST", "/api/room-keys") => json!({"name": "n"}),
         ("POST", "/api/room-webhooks") => json!({"url": "https://a.example/", "api_key": "APIx"}),
         ("PUT", "/api/settings") => json!({"values": {"enable_ivr": true}}),
@@ -75,6 +79,7 @@ async fn every_endpoint_answers_404_to_every_id_of_another_tenant() {
             "flow" => format!("/api/flows/{id}"),
             "number" => format!("/api/numbers/{id}"),
             _ => continue,
+            "room" => format!("/api/rooms/{id}"),
         };
         house.ask_as(own, "GET", &path, None).await.expect(200);
     }

@@ -7,5 +7,6 @@ mod isolation;
 mod others;
 mod recordings;
 mod roles;
+mod rooms;
 mod stand_in;
 mod tokens;

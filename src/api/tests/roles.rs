@@ -14,7 +14,10 @@ fn wanted(method: &str, path: &str) -> &'static [Permission] {
         ("PUT", "/api/settings") => &[ManageTenant],
         ("POST", "/api/calls/outbound") => &[UsePhone],
         (_, path) if path.starts_with("/api/room-") => &[ManageTenant],
+        ("GET", "/api/internal-call/active") => &[UsePhone, ReadAllCalls],
+        (_, path) if path.starts_with("/api/internal-call") || path.starts_with("/api/livekit") => &[UsePhone],
         ("GET", _) => &[ReadAllCalls],
+        (_, path) if path.starts_with("/api/rooms") || path.starts_with("/api/guest-links") => &[ManageCalls],
         (_, path) if path.starts_with("/api/flows") => &[ManageFlows],
         (_, path) if path.starts_with("/api/numbers") || path.starts_with("/api/devices") => &[ManageTenant],
         (_, path) if path.starts_with("/api/voicemail/greetings") => &[ManageTenant],
@@ -36,6 +39,11 @@ fn body(method: &str, path: &str, house: &House) -> Option<serde_json::Value> {
     Some(match (method, path) {
         ("POST", "/api/calls/outbound") => serde_json::json!({"to": "+4942112345"}),
         ("POST", "/api/calls/{id}/tags") => serde_json::json!({"tag": "seen"}),
+        ("POST", "/api/rooms") => serde_json::json!({"name": "n"}),
+        ("POST", "/api/rooms/{id}/act") => serde_json::json!({"act": "lock"}),
+        ("POST", "/api/internal-call/token" | "/api/livekit/token") => {
+            serde_json::json!({"roomName": "n", "participantName": "p"})
+        }
         ("POST", "/api/numbers/purchase") => serde_json::json!({"phone_number": "+4942199"}),
         ("POST", "/api/devices/register") => {
             serde_json::json!({"user_id": user, "device_name": "d", "username": "fresh"})

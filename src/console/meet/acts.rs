@@ -114,11 +114,19 @@ async fn carry_out(
                 .meetings()
                 .set_locked(actor, seat.meeting.id(), locked)
                 .await?;
-            let said = if locked { "The room is locked." } else { "The room is open." };
+            let said = if locked {
+                "The room is locked."
+            } else {
+                "The room is open."
+            };
             told(rooms.set_lock(name, locked).await, said)
         }
         Order::Record(on) => {
-            let said = if on { "The recording begins." } else { "The recording ends." };
+            let said = if on {
+                "The recording begins."
+            } else {
+                "The recording ends."
+            };
             if state.desk().record(name.clone(), on).await {
                 Ok(said)
             } else {

@@ -78,7 +78,10 @@ pub(super) async fn ask(state: &ConsoleState, meeting: &Meeting, caller: &Caller
     };
     let name = running(meeting);
     let present = match rooms.participants(&name).await {
-        Ok(people) => people.iter().filter(|person| person.identity != caller.identity).count(),
+        Ok(people) => people
+            .iter()
+            .filter(|person| person.identity != caller.identity)
+            .count(),
         Err(_) => 0,
     };
     let inside = i64::try_from(present).unwrap_or(i64::MAX);
@@ -109,12 +112,7 @@ pub(super) async fn ask(state: &ConsoleState, meeting: &Meeting, caller: &Caller
 }
 
 /// Knocks at the running room. Whom the meeting's own door lets in without waiting is admitted at once.
-async fn knock(
-    rooms: &RoomsHandle,
-    name: &RoomName,
-    meeting: &Meeting,
-    caller: &Caller,
-) -> Result<(), JoinRefused> {
+async fn knock(rooms: &RoomsHandle, name: &RoomName, meeting: &Meeting, caller: &Caller) -> Result<(), JoinRefused> {
     let answer = rooms.knock(name, &grants(caller, meeting)).await;
     let waits = caller.visitor == Visitor::Guest && meeting.waiting_room;
     if answer == Err(JoinRefused::Waiting) && !waits && rooms.admit(name, &caller.identity).await.is_ok() {

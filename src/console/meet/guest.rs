@@ -39,7 +39,11 @@ struct Link {
 
 impl Link {
     async fn of(state: &ConsoleState, written: &str) -> Page<Self> {
-        let found = state.store().accounts().guest_link(&secret::digest_hex(written)).await?;
+        let found = state
+            .store()
+            .accounts()
+            .guest_link(&secret::digest_hex(written))
+            .await?;
         let link = found.ok_or(Fault::NotFound)?;
         let scope = state.store().tenant(link.tenant);
         let meeting = scope.meetings().get(link.room).await?.ok_or(Fault::NotFound)?;
@@ -189,10 +193,7 @@ async fn unwait(
 ) -> Page {
     let link = Link::of(&state, &written).await?;
     let pass = field(&opened.form, "pass");
-    if let (Some(caller), Some(rooms)) = (
-        link.bearer(&state, opened.source.address, pass).await,
-        state.rooms(),
-    ) {
+    if let (Some(caller), Some(rooms)) = (link.bearer(&state, opened.source.address, pass).await, state.rooms()) {
         // Not on the list is as good.
         let _ = rooms.turn_away(&entry::running(&link.meeting), &caller.identity).await;
     }

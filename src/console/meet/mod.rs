@@ -20,9 +20,9 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use entry::Caller;
 use strowger_access::{Posted, Signed};
+use strowger_model::RoomId;
 use strowger_model::meeting::{Meeting, RoomRole, Visitor};
 use strowger_model::role::Permission;
-use strowger_model::RoomId;
 use strowger_store::Scope;
 use view::Stage;
 
@@ -78,12 +78,7 @@ async fn find(state: &ConsoleState, who: &Signed, room: RoomId) -> Page<(Scope, 
     Err(Fault::NotFound)
 }
 
-async fn page(
-    State(state): State<ConsoleState>,
-    Path(room): Path<RoomId>,
-    who: Signed,
-    headers: HeaderMap,
-) -> Page {
+async fn page(State(state): State<ConsoleState>, Path(room): Path<RoomId>, who: Signed, headers: HeaderMap) -> Page {
     let seat = Seat::take(&state, &who, room).await?;
     let home = format!("/t/{}/rooms", seat.meeting.room.tenant);
     let stage = Stage::member(&seat.meeting, &state.clock(), &seat.caller.name, &who.csrf(), &home);
@@ -104,7 +99,10 @@ async fn enter(
 /// very host, which older browsers do not count as `'self'`.
 fn on_stage(stage: Stage, headers: &HeaderMap) -> Response {
     let mut response = stage.into_response();
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
     let plain = |character: char| character.is_ascii_alphanumeric() || ".-:[]".contains(character);
     let sockets = if !host.is_empty() && host.chars().all(plain) {
         format!(" ws://{host} wss://{host}")

@@ -113,11 +113,7 @@ pub const TROUBLES: &[Trouble] = &[
         "This meeting has not begun.",
         "It opens a quarter of an hour before its time. Come back then, or ask the host.",
     ),
-    trouble(
-        "room_over",
-        "This meeting is over.",
-        "Ask the host for a new one.",
-    ),
+    trouble("room_over", "This meeting is over.", "Ask the host for a new one."),
     trouble(
         "room_off",
         "Meetings are not set up on this machine.",
@@ -163,11 +159,7 @@ pub const TROUBLES: &[Trouble] = &[
         "Your role in this meeting does not allow that.",
         "Ask the host.",
     ),
-    trouble(
-        "gone",
-        "They are no longer in the meeting.",
-        "Nothing is left to do.",
-    ),
+    trouble("gone", "They are no longer in the meeting.", "Nothing is left to do."),
     trouble(
         "no_dial",
         "The number cannot be called.",
@@ -193,7 +185,11 @@ mod tests {
     fn every_trouble_names_a_cause_and_a_mend_and_its_code_once() {
         for (at, one) in TROUBLES.iter().enumerate() {
             assert!(one.what.ends_with('.') && one.mend.ends_with('.'), "{}", one.code);
-            assert!(TROUBLES.iter().skip(at + 1).all(|other| other.code != one.code), "{}", one.code);
+            assert!(
+                TROUBLES.iter().skip(at + 1).all(|other| other.code != one.code),
+                "{}",
+                one.code
+            );
         }
     }
 

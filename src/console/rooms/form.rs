@@ -170,7 +170,10 @@ mod tests {
     #[test]
     fn the_invited_are_written_one_a_line() {
         let people = invited("Ada Lovelace <Ada@Example.org>\n\nbob@example.org\n").unwrap();
-        assert_eq!((people[0].name.as_str(), people[0].email.as_str()), ("Ada Lovelace", "ada@example.org"));
+        assert_eq!(
+            (people[0].name.as_str(), people[0].email.as_str()),
+            ("Ada Lovelace", "ada@example.org")
+        );
         assert_eq!(people[1].email, "bob@example.org");
         assert!(invited("nobody").is_err());
     }

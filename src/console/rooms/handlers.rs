@@ -123,9 +123,7 @@ pub(super) async fn meet(sent: Sent) -> Page {
             match meetings.create(&desk.actor(), host, MeetingChange::named(name)).await {
                 Ok(meeting) => meeting.id(),
                 // Somebody was faster with the same name.
-                Err(strowger_store::Error::Taken { .. }) => {
-                    meetings.named(name).await?.ok_or(Fault::NotFound)?.id()
-                }
+                Err(strowger_store::Error::Taken { .. }) => meetings.named(name).await?.ok_or(Fault::NotFound)?.id(),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -328,7 +326,11 @@ pub(super) async fn calendar(Path((_, room)): Path<(String, RoomId)>, headers: H
         meeting: &meeting,
         schedule,
         url: &format!("{}/meet/{room}", desk.origin(&headers)),
-        organizer: if meeting.created_by.contains('@') { &meeting.created_by } else { "" },
+        organizer: if meeting.created_by.contains('@') {
+            &meeting.created_by
+        } else {
+            ""
+        },
         invited: &invited,
         now: desk.state.now(),
     };

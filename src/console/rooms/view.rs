@@ -136,9 +136,13 @@ const fn policy(policy: RecordingPolicy) -> &'static str {
 }
 
 fn fields() -> Vec<Field> {
-    let recording = RecordingPolicy::ALL.iter().map(|code| Choice::new(code.code(), policy(*code)));
+    let recording = RecordingPolicy::ALL
+        .iter()
+        .map(|code| Choice::new(code.code(), policy(*code)));
     vec![
-        Field::line("name", "Name").hint("People join by it; unique here.").required(),
+        Field::line("name", "Name")
+            .hint("People join by it; unique here.")
+            .required(),
         Field::line("title", "Title").hint("What people read; the name when empty."),
         Field::input("starts", "Begins", "datetime-local", "off").hint("Empty: it always stands open."),
         Field::input("ends", "Ends", "datetime-local", "off"),
@@ -170,7 +174,14 @@ pub fn index(
         if let Some(problem) = typed.1.of("meet") {
             problem.clone_into(&mut name.error);
         }
-        let meet = Form::post(format!("{base}/rooms/meet"), "Meet now", &shell.csrf, vec![name], "Join").stacked();
+        let meet = Form::post(
+            format!("{base}/rooms/meet"),
+            "Meet now",
+            &shell.csrf,
+            vec![name],
+            "Join",
+        )
+        .stacked();
         let intro = "Browser calls are free: colleagues who write the same name meet in the same room.";
         blocks.push(Block::One(Section::new(
             "me",
@@ -179,7 +190,9 @@ pub fn index(
         )));
     }
     let live = Body::Live(format!("{base}/rooms/events"), vec![board(running, base, clock)]);
-    blocks.push(Block::One(Section::new("li", "Running now", vec![live]).link(format!("{base}/calls"), "Past meetings")));
+    blocks.push(Block::One(
+        Section::new("li", "Running now", vec![live]).link(format!("{base}/calls"), "Past meetings"),
+    ));
     let mut to_come: Vec<&Meeting> = meetings.iter().filter(|meeting| is_to_come(meeting, clock)).collect();
     to_come.sort_by_key(|meeting| meeting.schedule.as_ref().map(|schedule| schedule.starts_at));
     let rest: Vec<&Meeting> = meetings.iter().filter(|meeting| !is_to_come(meeting, clock)).collect();
@@ -271,7 +284,11 @@ pub fn one(shell: &Shell, base: &str, seen: &Seen<'_>) -> Page {
         ));
     }
     if seen.runs {
-        let (word, value) = if meeting.locked { ("Unlock", "false") } else { ("Lock", "true") };
+        let (word, value) = if meeting.locked {
+            ("Unlock", "false")
+        } else {
+            ("Lock", "true")
+        };
         let lock = Act::new(format!("{here}/lock"), word, "the room", &shell.csrf).with("locked", value);
         page = page.button(Button::Post(lock));
         if seen.running > 0 {
@@ -289,11 +306,22 @@ fn facts(shell: &Shell, seen: &Seen<'_>) -> Section {
             "Now",
             match seen.running {
                 0 => "Nobody is in".to_owned(),
-                people => words::count(i64::try_from(people).unwrap_or(i64::MAX), "person is in", "people are in"),
+                people => words::count(
+                    i64::try_from(people).unwrap_or(i64::MAX),
+                    "person is in",
+                    "people are in",
+                ),
             },
         ),
         Fact::new("Door", if meeting.locked { "Locked" } else { "Open" }),
-        Fact::new("Guests", if meeting.waiting_room { "Wait to be let in" } else { "Come in at once" }),
+        Fact::new(
+            "Guests",
+            if meeting.waiting_room {
+                "Wait to be let in"
+            } else {
+                "Come in at once"
+            },
+        ),
         Fact::new("Recorded", policy(meeting.recording)),
         Fact::new("Made by", meeting.created_by.clone()),
     ];
@@ -337,10 +365,20 @@ fn links(shell: &Shell, here: &str, seen: &Seen<'_>) -> Section {
     let clock = &shell.clock;
     let rows = seen.links.iter().map(|link| {
         let state = link.state(clock.now);
-        let label = if link.label.is_empty() { "A guest" } else { link.label.as_str() };
+        let label = if link.label.is_empty() {
+            "A guest"
+        } else {
+            link.label.as_str()
+        };
         let acts = match state {
             LinkState::Alive | LinkState::Used => vec![
-                Act::new(format!("{here}/links/{}/revoke", link.id), "Take back", label, &shell.csrf).danger(),
+                Act::new(
+                    format!("{here}/links/{}/revoke", link.id),
+                    "Take back",
+                    label,
+                    &shell.csrf,
+                )
+                .danger(),
             ],
             LinkState::Expired | LinkState::Revoked => Vec::new(),
         };
@@ -352,8 +390,15 @@ fn links(shell: &Shell, here: &str, seen: &Seen<'_>) -> Section {
                 LinkState::Expired => State::idle("Expired"),
                 LinkState::Revoked => State::idle("Taken back"),
             }),
-            Cell::text(if link.once { "One person, once" } else { "Everybody who has it" }),
-            Cell::text(link.expires_at.map_or_else(|| "Taken back".to_owned(), |at| clock.stamp(at))),
+            Cell::text(if link.once {
+                "One person, once"
+            } else {
+                "Everybody who has it"
+            }),
+            Cell::text(
+                link.expires_at
+                    .map_or_else(|| "Taken back".to_owned(), |at| clock.stamp(at)),
+            ),
             Cell::text(clock.stamp(link.created_at)),
             if acts.is_empty() { Cell::Blank } else { Cell::Acts(acts) },
         ])
@@ -371,7 +416,13 @@ fn links(shell: &Shell, here: &str, seen: &Seen<'_>) -> Section {
         Field::select("hours", "How long it lasts", hours),
         Field::tick("once", "For one person, once"),
     ];
-    let form = Form::post(format!("{here}/links"), "Make a link", &shell.csrf, fields, "Make a link");
+    let form = Form::post(
+        format!("{here}/links"),
+        "Make a link",
+        &shell.csrf,
+        fields,
+        "Make a link",
+    );
     let empty = ("No link yet.", "With a link somebody without an account joins.");
     Section::table("gl", "Guest links", table, empty).and(Body::Form(form))
 }
@@ -395,12 +446,18 @@ fn people(shell: &Shell, here: &str, seen: &Seen<'_>) -> Section {
         .iter()
         .map(|(id, given)| Row::of(vec![Cell::text(name(*id)), Cell::text(role(*given))]));
     let table = Table::new("Roles", columns, rows.collect());
-    let empty = ("Nobody runs it yet.", "Administrators run every room; managers keep order in all.");
+    let empty = (
+        "Nobody runs it yet.",
+        "Administrators run every room; managers keep order in all.",
+    );
     let section = Section::table("rl", "Who runs it", table, empty);
     if !seen.runs || seen.users.is_empty() {
         return section;
     }
-    let users = seen.users.iter().map(|user| Choice::new(user.id.to_string(), user.name.clone()));
+    let users = seen
+        .users
+        .iter()
+        .map(|user| Choice::new(user.id.to_string(), user.name.clone()));
     let roles = RoomRole::ALL.iter().map(|one| Choice::new(one.code(), role(*one)));
     let fields = vec![
         Field::select("user", "Person", users.collect()),
@@ -438,6 +495,13 @@ fn invited(shell: &Shell, here: &str, seen: &Seen<'_>) -> Section {
     if let Some(problem) = seen.problems.of("invited") {
         problem.clone_into(&mut field.error);
     }
-    let form = Form::post(format!("{here}/invited"), "Invited", &shell.csrf, vec![field], "Keep the list").stacked();
+    let form = Form::post(
+        format!("{here}/invited"),
+        "Invited",
+        &shell.csrf,
+        vec![field],
+        "Keep the list",
+    )
+    .stacked();
     Section::new("iv", "Invited", vec![Body::Form(form)])
 }

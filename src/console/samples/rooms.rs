@@ -134,7 +134,13 @@ pub(super) fn samples() -> Vec<Sample> {
         sample("room_refused", &rooms::one(&shell, BASE, &seen(true))),
         sample(
             "meet",
-            &Stage::member(&review, &shell.clock, "Ines Duarte", "sample-token", &format!("{BASE}/rooms")),
+            &Stage::member(
+                &review,
+                &shell.clock,
+                "Ines Duarte",
+                "sample-token",
+                &format!("{BASE}/rooms"),
+            ),
         ),
         sample("meet_guest", &Stage::guest(&review, &shell.clock, "0f3a")),
     ]

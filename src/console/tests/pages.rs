@@ -37,6 +37,8 @@ const FORMS: [(&str, [bool; 5]); 14] = [
     ("/tokens", [true, true, false, false, false]),
     ("/room-keys", [true, true, false, false, false]),
     ("/room-webhooks", [true, true, false, false, false]),
+    ("/rooms", [true, true, true, true, false]),
+    ("/rooms/meet", [true, true, true, true, false]),
     ("/settings", [true, true, false, false, false]),
     ("/retention/run", [true, true, false, false, false]),
     ("/flows", [true, true, true, false, false]),
@@ -101,6 +103,7 @@ async fn every_link_and_form_of_every_page_leads_somewhere() {
     bench
         .post(&format!("{base}/numbers"), &admin, "number=%2B4420794600&target=")
         .await;
+    bench.post(&format!("{base}/rooms/meet"), &admin, "name=Daily").await;
     let mut seen = BTreeSet::new();
     let mut waiting = VecDeque::from(["/".to_owned(), format!("{base}/")]);
     while let Some(path) = waiting.pop_front() {
