@@ -164,32 +164,26 @@ pub(super) fn learned(board: &Board, world: &dyn World, trunk: TrunkId, learned:
     let standing = state.standings.entry(trunk).or_default();
     standing.learn(learned, now);
     let condition = standing.condition();
-    let (was_usable, was_unknown) = (view.is_usable(), view.condition == TrunkCondition::Unknown);
+    let was_usable = view.is_usable();
     if std::mem::discriminant(&view.condition) != std::mem::discriminant(&condition) {
         view.since = now;
         info!(%trunk, state = ?condition, "the provider's state changed");
     }
     view.condition = condition;
-    let turn = |kind, detail| {
-        Some(Turn {
-            tenant: view.tenant,
-            kind,
-            detail,
-        })
+    let kind = match (was_usable, view.is_usable()) {
+        (true, false) => NoticeKind::TrunkDown,
+        (false, true) => NoticeKind::TrunkUp,
+        (true, true) | (false, false) => return None,
     };
-    match (&view.condition, was_usable) {
-        (TrunkCondition::Down { reason }, true) => turn(NoticeKind::TrunkDown, format!("{}: {reason}", view.name)),
-        (TrunkCondition::Up | TrunkCondition::Registered { .. }, false) if !was_unknown => {
-            turn(NoticeKind::TrunkUp, view.name.clone())
-        }
-        (
-            TrunkCondition::Down { .. }
-            | TrunkCondition::Unknown
-            | TrunkCondition::Up
-            | TrunkCondition::Registered { .. },
-            _,
-        ) => None,
-    }
+    let detail = match &view.condition {
+        TrunkCondition::Down { reason } => format!("{}: {reason}", view.name),
+        TrunkCondition::Unknown | TrunkCondition::Up | TrunkCondition::Registered { .. } => view.name.clone(),
+    };
+    Some(Turn {
+        tenant: view.tenant,
+        kind,
+        detail,
+    })
 }
 
 impl Standing {

@@ -1,7 +1,7 @@
 //! Providers that we register with: another switch is the provider, one of its phones' accounts ours.
 
 use crate::exchange::{House, PASSWORD};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use strowger_model::TrunkId;
 use strowger_model::job::NoticeKind;
 use strowger_model::trunk::{Transport, TrunkKind};
@@ -58,7 +58,7 @@ const fn is_down(condition: &TrunkCondition) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_trunk_is_registered_within_two_seconds_and_both_sides_say_so() {
     let provider = House::open(None).await;
-    let began = Instant::now();
+    let began = tokio::time::Instant::now();
     let (house, _) = with_account(&provider, PASSWORD).await;
     house.until_trunk(is_registered).await;
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
