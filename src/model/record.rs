@@ -7,8 +7,8 @@ use crate::speech::{Analysis, Segment};
 use crate::trunk::{DigestAlgorithm, NumberTarget, Transport, TrunkKind};
 use crate::{
     CallId, CallState, CallType, CaptureId, DeviceId, Direction, FlowId, FlowVersionId, GreetingId, HangupCause, JobId,
-    LegId, Metadata, NoticeId, NumberId, PromptId, RecordingId, Role, RoomId, TenantId, TokenId, TranscriptId, TrunkId, UserId, WebhookId,
-    VoicemailId,
+    LegId, Metadata, NoticeId, NumberId, PromptId, RecordingId, Role, RoomId, TenantId, TokenId, TranscriptId, TrunkId,
+    UserId, VoicemailId, WebhookId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -11,9 +11,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
-use strowger_model::{CallId, Metadata};
 use strowger_model::record::Call;
 use strowger_model::role::Permission;
+use strowger_model::{CallId, Metadata};
 use strowger_store::{Actor, Beside, Scope};
 use utoipa::ToSchema;
 

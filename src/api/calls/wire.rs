@@ -2,8 +2,8 @@
 
 use crate::wire::{seconds, stamp};
 use serde::Serialize;
-use strowger_model::{CallId, Metadata};
 use strowger_model::record::{Call, CallEvent, Leg, Quality};
+use strowger_model::{CallId, Metadata};
 use strowger_store::Beside;
 use utoipa::ToSchema;
 use uuid::Uuid;

@@ -32,7 +32,10 @@ async fn metadata_comes_back_letter_by_letter() {
         let request = axum::http::Request::builder()
             .method(method)
             .uri(path)
-            .header("authorization", format!("Bearer {}", house.acme.token(Role::TenantAdmin)))
+            .header(
+                "authorization",
+                format!("Bearer {}", house.acme.token(Role::TenantAdmin)),
+            )
             .header("content-type", "application/json")
             .body(axum::body::Body::from(body));
         house.send(request.unwrap())
