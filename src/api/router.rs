@@ -4,7 +4,7 @@ use crate::body::BODY_LIMIT_BYTES;
 use crate::problem::{Problem, finish};
 use crate::state::{ApiState, Described};
 use crate::{
-    calls, dev, devices, events, flows, health, livekit, metrics, numbers, recordings, room_keys, rooms, settings, transcription, voicemail,
+    calls, dev, devices, events, flows, health, livekit, meetings, metrics, numbers, recordings, room_keys, rooms, settings, transcription, voicemail,
 };
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
@@ -69,6 +69,7 @@ fn described_routes() -> OpenApiRouter<ApiState> {
         .merge(rooms::routes())
         .merge(settings::routes())
         .merge(room_keys::routes())
+        .merge(meetings::routes())
         .routes(routes!(events::events))
         .routes(routes!(health::health))
         .routes(routes!(metrics::metrics))

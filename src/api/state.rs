@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 use strowger_access::Access;
 use strowger_host::metrics::Metrics;
 use strowger_rooms::RoomsHandle;
+use strowger_switch::io::RoomRecorder;
 use tokio_util::sync::CancellationToken;
 
 /// Something that is looked at for `/health` besides what this crate knows of.
@@ -30,6 +31,7 @@ pub struct ApiState {
     pub(crate) rooms: Option<RoomsHandle>,
     pub(crate) agents: Option<Agents>,
     pub(crate) webhooks: Option<Webhooks>,
+    pub(crate) recorder: Option<RoomRecorder>,
     pub(crate) converter: Option<Converter>,
     pub(crate) described: Arc<OnceLock<Described>>,
 }
@@ -55,6 +57,7 @@ impl ApiState {
             rooms: None,
             agents: None,
             webhooks: None,
+            recorder: None,
             converter: None,
             described: Arc::default(),
         }
@@ -71,6 +74,13 @@ impl ApiState {
     #[must_use]
     pub fn with_converter(mut self, program: PathBuf) -> Self {
         self.converter = Some(Converter::new(program));
+        self
+    }
+
+    /// Lets hosts and programs record rooms.
+    #[must_use]
+    pub fn with_recorder(mut self, recorder: RoomRecorder) -> Self {
+        self.recorder = Some(recorder);
         self
     }
 

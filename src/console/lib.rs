@@ -21,6 +21,7 @@ mod headers;
 pub mod lines;
 pub mod meet;
 mod menu;
+pub mod minutes;
 pub mod people;
 pub mod prompts;
 pub mod query;
@@ -66,6 +67,7 @@ pub fn router(state: ConsoleState) -> Router {
         .merge(flows::routes())
         .merge(govern::routes())
         .merge(lines::routes())
+        .merge(minutes::routes())
         .merge(people::routes())
         .merge(meet::routes())
         .merge(prompts::routes())

@@ -30,6 +30,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(list))
         .routes(routes!(get, remove))
         .routes(routes!(audio::audio))
+        .routes(routes!(audio::track))
 }
 
 /// A recording.
@@ -43,7 +44,7 @@ pub(crate) struct RecordingJson {
     call_id: Uuid,
     /// The id in Twilio's form.
     recording_sid: String,
-    /// `captured`, `ready`, `failed` or `erased`.
+    /// `recording`, `captured`, `ready`, `failed` or `erased`.
     status: String,
     /// Why it failed.
     problem: Option<String>,

@@ -3,7 +3,7 @@
 mod audio;
 pub mod view;
 
-pub(crate) use audio::wave;
+pub(crate) use audio::{respond as sealed, wave};
 
 use crate::desk::{Desk, Sent};
 use crate::fault::{Fault, Page};

@@ -24,6 +24,7 @@ pub fn state(recording: &Recording) -> State {
     match recording.state.as_str() {
         "ready" if recording.held => State::on("Legal hold"),
         "captured" => State::on("In the making"),
+        "recording" => State::on("Being recorded"),
         other => words::piece_state(other),
     }
 }

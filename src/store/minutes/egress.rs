@@ -91,7 +91,8 @@ impl MinutesArea {
 }
 
 impl Store {
-    /// The egresses of all tenants whose recordings are made or given up, and whose programs were not told.
+    /// The egresses of all tenants of whose end programs were not told: those that run, those whose files
+    /// are being made, and those that have just ended.
     ///
     /// # Errors
     /// The database did not answer.
@@ -103,7 +104,7 @@ impl Store {
                  r.id, r.tenant_id, r.call_id, r.capture_id, r.state, r.problem, r.name, r.description, r.format, \
                  r.duration_ms, r.size_bytes, r.sha256, r.blob, r.peaks, r.recorded_by, r.held, r.created_at \
                  from egresses e join recordings r on r.id = e.recording_id \
-                 where e.told_at is null and r.state in ('ready', 'failed', 'erased') order by e.id limit 100",
+                 where e.told_at is null order by e.id limit 1000",
                 args![],
             )
             .await?

@@ -4,7 +4,7 @@
 use super::MinutesArea;
 use crate::calls::search;
 use crate::sql::{Tx, args};
-use crate::{NewRecording, Result, queue};
+use crate::{NewRecording, Result, Store, queue};
 use strowger_model::job::Job;
 use strowger_model::minutes::{ChatLine, Member, Minutes};
 use strowger_model::{CallId, CallState, CallType, Direction, HangupCause, RecordingId, TenantId};
@@ -254,4 +254,32 @@ pub(crate) async fn close(
     )
     .await?;
     Ok(())
+}
+
+impl Store {
+    /// Gives up the recordings of meetings that a daemon before this one left open and of which nothing was
+    /// captured: those but `captured`. Ask before the meetings are closed.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn abandon_recordings(&self, captured: &[RecordingId]) -> Result<()> {
+        let running = self
+            .read_all()
+            .await?
+            .all(
+                "select r.id, r.tenant_id from meetings m join recordings r on r.call_id = m.call_id \
+                 where m.ended_at is null and r.state = 'recording'",
+                args![],
+            )
+            .await?;
+        for row in &running {
+            let recording: RecordingId = row.parse("id")?;
+            if !captured.contains(&recording) {
+                let area = self.tenant(row.parse("tenant_id")?).minutes();
+                area.recording_fails(recording, "the daemon ended before anything was captured")
+                    .await?;
+            }
+        }
+        Ok(())
+    }
 }

@@ -86,6 +86,7 @@ fn a_meeting_is_written_from_begin_to_end_and_replays_change_nothing() {
         let (ours, theirs) = (bench.tenant("ours").await, bench.tenant("theirs").await);
         let mut begun = meeting(&bench, &ours, "standup");
         let mut ada = member(&bench, &begun, "ada");
+        bench.world.advance(1);
         let bob = member(&bench, &begun, "bob");
         for _ in 0..2 {
             ours.minutes().begin(&begun).await.unwrap();
@@ -118,7 +119,7 @@ fn a_meeting_is_written_from_begin_to_end_and_replays_change_nothing() {
         assert_eq!(detail.chat.len(), 1);
         let call = ours.calls().get(begun.call).await.unwrap().unwrap();
         assert_eq!((call.call_type, call.state), (CallType::Meeting, CallState::Completed));
-        assert_eq!(call.duration_ms, 8000);
+        assert_eq!(call.duration_ms, 8001);
         assert!(theirs.minutes().detail(begun.call).await.unwrap().is_none());
         assert!(
             theirs
@@ -260,6 +261,16 @@ fn a_crash_leaves_no_meeting_open() {
         scope.minutes().begin(&begun).await.unwrap();
         scope.minutes().member(&member(&bench, &begun, "ada")).await.unwrap();
         bench.world.advance(5000);
+        let (lost, kept) = (recording(&bench), recording(&bench));
+        for new in [&lost, &kept] {
+            scope.minutes().recording_begins(begun.call, new).await.unwrap();
+        }
+        bench.store.abandon_recordings(&[kept.id]).await.unwrap();
+        let state = async |id| scope.recordings().get(id).await.unwrap().unwrap().state;
+        assert_eq!(
+            (state(lost.id).await, state(kept.id).await),
+            ("failed".into(), "recording".into())
+        );
         let mut left = bench.store.unfinished_calls().await.unwrap();
         assert_eq!(left.len(), 1);
         let call = strowger_model::record::Call {
@@ -299,7 +310,7 @@ fn an_egress_is_told_once_when_its_recording_is_made() {
             told_at: None,
         };
         scope.minutes().egress_begins(&egress).await.unwrap();
-        assert!(bench.store.untold_egresses().await.unwrap().is_empty());
+        assert_eq!(bench.store.untold_egresses().await.unwrap()[0].1.state, "recording");
         scope.minutes().recording_ends(new.id).await.unwrap();
         let made = whole(&scope).await;
         scope

@@ -6,7 +6,7 @@ use crate::journal::{Entry, Finished, Message, Taken};
 use std::collections::HashMap;
 use strowger_model::capture::Purpose;
 use strowger_model::record::Call;
-use strowger_model::{CallId, HangupCause, VoicemailId, World};
+use strowger_model::{CallId, HangupCause, RecordingId, VoicemailId, World};
 use strowger_store::capture::{CaptureSpool, Recovered};
 use strowger_store::{NewRecording, Store};
 use time::OffsetDateTime;
@@ -30,6 +30,9 @@ pub(super) async fn close_unfinished(
             "the capture spool cannot be searched"
         ),
     }
+    let captured = captures.values().flatten().map(|recovered| recovered.meta.recording);
+    let captured: Vec<RecordingId> = captured.collect();
+    store.abandon_recordings(&captured).await.map_err(Error::Recover)?;
     let unfinished = store.unfinished_calls().await.map_err(Error::Recover)?;
     if !unfinished.is_empty() {
         info!(calls = unfinished.len(), "closing calls that the last run left open");

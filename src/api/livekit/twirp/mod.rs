@@ -3,6 +3,7 @@
 
 mod agent_dispatch;
 mod call;
+pub(crate) mod egress;
 mod error;
 mod room_service;
 mod sip;
@@ -35,6 +36,7 @@ async fn answer(
         let call = Call::read(state, bearer?.token, &headers, body)?;
         match service.strip_prefix("livekit.").unwrap_or_default() {
             "RoomService" => room_service::call(call, &method).await,
+            "Egress" => egress::call(call, &method).await,
             "AgentDispatchService" => agent_dispatch::call(call, &method).await,
             "SIP" => sip::call(call, &method).await,
             "Ingress" => Err(TwirpError::unimplemented("there is no ingress here: publish with a client SDK")),

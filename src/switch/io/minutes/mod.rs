@@ -228,8 +228,11 @@ impl Keeper {
                     return;
                 }
             }
-            if let Note::Began(room, _) = note {
-                self.policy(room).await;
+            // The first member is there: before, there is nobody to hear.
+            if let Note::Changed(minutes) = note
+                && minutes.peak == 1
+            {
+                self.policy(RoomName::new(tenant, minutes.room)).await;
             }
         }
     }
@@ -245,6 +248,9 @@ impl Keeper {
 
     /// Records a meeting that is to be recorded without being asked.
     async fn policy(&mut self, room: RoomName) {
+        if self.running.values().any(|running| running.room == room) {
+            return;
+        }
         match self.recorder.policy(&room).await {
             Ok(RecordingPolicy::Always) => {
                 let (reply, _) = oneshot::channel();
