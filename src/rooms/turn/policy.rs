@@ -251,7 +251,11 @@ mod tests {
     #[test]
     fn everything_is_no_range() {
         for (address, prefix) in [("0.0.0.0", 0), ("::", 0), ("10.0.0.0", 33), ("::", 129)] {
-            assert_eq!(Network::new(address.parse().unwrap(), prefix), None, "{address}/{prefix}");
+            assert_eq!(
+                Network::new(address.parse().unwrap(), prefix),
+                None,
+                "{address}/{prefix}"
+            );
         }
         assert!(network("10.9.8.7", 32).contains("10.9.8.7".parse().unwrap()));
     }
