@@ -55,11 +55,6 @@ impl Context {
         self.who.0.tenant()
     }
 
-    /// What the bearer may do.
-    pub(crate) fn grants(&self) -> &Grants {
-        &self.who.1
-    }
-
     /// The tenant's rows.
     pub(crate) fn scope(&self) -> Scope {
         self.state.access.store().tenant(self.tenant())
