@@ -5,8 +5,11 @@ use crate::wire::stamp;
 use serde::Serialize;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 use strowger_model::{CallId, HangupCause, TenantId};
-use strowger_switch::io::SwitchHandle;
+use strowger_rooms::RoomName;
+use strowger_switch::entrance::{DialIntoRoom, Dialled};
+use strowger_switch::io::{DialError, SwitchHandle};
 use strowger_switch::live::{LiveCall, LiveLeg, PlaceCall, PlaceError, SwitchEvent, TrunkView};
 use tokio::sync::broadcast;
 use utoipa::ToSchema;
@@ -21,6 +24,17 @@ pub trait Calls: Send + Sync {
     fn place(&self, order: PlaceCall) -> Soon<'_, Result<CallId, PlaceError>>;
     /// Ends a call; `false` when it is not running or not the tenant's.
     fn hang_up(&self, tenant: TenantId, call: CallId) -> Soon<'_, bool>;
+    /// Calls somebody and leads them into a room once they have answered.
+    fn dial_into_room(&self, dial: DialIntoRoom) -> Soon<'_, Result<Dialled, DialError>>;
+    /// Leads a phone out of a room and rings somebody for it; `false` when there is no such phone, or
+    /// nobody who could be rung.
+    fn transfer_room_phone<'a>(
+        &'a self,
+        room: &'a RoomName,
+        identity: &'a str,
+        to: &'a str,
+        ring_timeout: Option<Duration>,
+    ) -> Soon<'a, bool>;
     /// How many calls are running.
     fn count(&self) -> usize;
     /// Every trunk's state.
@@ -40,6 +54,27 @@ impl Calls for SwitchHandle {
 
     fn hang_up(&self, tenant: TenantId, call: CallId) -> Soon<'_, bool> {
         Box::pin(Self::hang_up(self, tenant, call))
+    }
+
+    fn dial_into_room(&self, dial: DialIntoRoom) -> Soon<'_, Result<Dialled, DialError>> {
+        Box::pin(Self::dial_into_room(self, dial))
+    }
+
+    fn transfer_room_phone<'a>(
+        &'a self,
+        room: &'a RoomName,
+        identity: &'a str,
+        to: &'a str,
+        ring_timeout: Option<Duration>,
+    ) -> Soon<'a, bool> {
+        Box::pin(Self::transfer_room_phone(
+            self,
+            room.tenant,
+            &room.name,
+            identity,
+            to,
+            ring_timeout,
+        ))
     }
 
     fn count(&self) -> usize {
@@ -101,6 +136,8 @@ pub(crate) struct LiveCallJson {
     answer_time: Option<String>,
     /// What is going on, in a word.
     doing: &'static str,
+    /// The room that its caller, or called party, is in.
+    room: Option<String>,
     /// The flow's node it stands at.
     node: Option<String>,
     /// Whether it is being recorded now.
@@ -147,6 +184,7 @@ impl From<LiveCall> for LiveCallJson {
             start_time: stamp(call.started_at),
             answer_time: call.answered_at.map(stamp),
             doing: call.doing,
+            room: call.room.as_ref().map(|room| room.name.clone()),
             node: call.node,
             recording: call.recording && !call.recording_paused,
             legs: call.legs.into_iter().map(LiveLegJson::from).collect(),

@@ -25,7 +25,7 @@ pub(super) async fn run(desk: &Desk, tenant: TenantId, version: FlowVersionId) -
 }
 
 /// Speaks one text unless it was spoken before, for whichever flow.
-async fn render(scope: &Scope, say: Say) -> Result<(), Fault> {
+pub(super) async fn render(scope: &Scope, say: Say) -> Result<(), Fault> {
     let key = say.key();
     if scope.speech().get(&key).await?.is_some() {
         return Ok(());

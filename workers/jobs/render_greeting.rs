@@ -1,7 +1,9 @@
-//! The standard greeting of a mailbox, from the settings' text → audio.
+//! The standard greeting of a mailbox, from the settings' text → audio, and beside it what the switchboard
+//! itself says in that language, where the tenant has it not yet.
 
-use super::{Desk, Fault, spoken};
+use super::{Desk, Fault, render_flow, spoken};
 use crate::prompts::Voice;
+use strowger_ivr::Phrase;
 use strowger_model::{TenantId, UserId};
 
 pub(super) async fn run(desk: &Desk, tenant: TenantId, user: UserId) -> Result<(), Fault> {
@@ -15,6 +17,9 @@ pub(super) async fn run(desk: &Desk, tenant: TenantId, user: UserId) -> Result<(
         name: String::new(),
         language: settings.text("prompt_language"),
     };
+    for phrase in Phrase::ALL {
+        render_flow::render(&scope, phrase.say(&voice.language)).await?;
+    }
     let playable = spoken::text(text, voice).await?;
     let blob = scope.blobs().put(&playable.bytes).await?;
     Ok(scope.greetings().put_standard(user, &blob).await?)

@@ -7,6 +7,8 @@ mod stats;
 mod tags;
 pub(crate) mod wire;
 
+pub(crate) use outbound::{dialled, refused};
+
 use crate::state::ApiState;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

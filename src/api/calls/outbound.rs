@@ -55,7 +55,7 @@ pub(crate) struct OutboundBody {
 }
 
 /// What is dialled, without the punctuation people write; a device's user name stays as it is.
-fn dialled(text: &str) -> Option<String> {
+pub(crate) fn dialled(text: &str) -> Option<String> {
     let name = |text: &str| {
         text.chars()
             .all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
@@ -141,7 +141,7 @@ async fn written(scope: &Scope, id: CallId) -> Result<CallJson, Problem> {
     super::one::find(scope, id).await
 }
 
-fn refused(refused: PlaceError) -> Problem {
+pub(crate) fn refused(refused: PlaceError) -> Problem {
     let said = refused.to_string();
     match refused {
         PlaceError::ForeignCaller => Problem::new(StatusCode::FORBIDDEN, "foreign_caller_number", said)

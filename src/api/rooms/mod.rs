@@ -4,6 +4,7 @@
 //! A room's id is what the outside knows it by. Its name is the tenant's own: the running room of a
 //! tenant is found by the key that signed a token, so two tenants' rooms of one name never meet.
 
+mod dial;
 mod door;
 mod guests;
 mod join;
@@ -39,6 +40,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(ics))
         .merge(guests::routes())
         .merge(steer::routes())
+        .merge(dial::routes())
         .merge(join::routes())
 }
 

@@ -22,6 +22,8 @@ fn body(method: &str, path: &str, user: &str) -> Option<Value> {
         ("POST", "/api/rooms") => json!({"name": "new"}),
         ("PATCH", "/api/rooms/{id}") => json!({"title": "changed"}),
         ("POST", "/api/rooms/{id}/act") => json!({"act": "lock"}),
+        ("POST", "/api/rooms/{id}/dial") => json!({"to": "101"}),
+        ("POST", "/api/rooms/{id}/transfer") => json!({"identity": "sip_1", "to": "101"}),
         ("POST", "/api/internal-call/token" | "/api/livekit/token") => json!({"roomName": "r", "participantName": "p"}),
         ("POST", "/api/room-keys") => json!({"name": "n"}),
         ("POST", "/api/room-webhooks") => json!({"url": "https://a.example/", "api_key": "APIx"}),
@@ -77,9 +79,9 @@ async fn every_endpoint_answers_404_to_every_id_of_another_tenant() {
             "voicemail" => format!("/api/voicemail/messages/{id}"),
             "device" => format!("/api/devices/{id}"),
             "flow" => format!("/api/flows/{id}"),
+            "room" => format!("/api/rooms/{id}"),
             "number" => format!("/api/numbers/{id}"),
             _ => continue,
-            "room" => format!("/api/rooms/{id}"),
         };
         house.ask_as(own, "GET", &path, None).await.expect(200);
     }

@@ -41,6 +41,8 @@ fn body(method: &str, path: &str, house: &House) -> Option<serde_json::Value> {
         ("POST", "/api/calls/{id}/tags") => serde_json::json!({"tag": "seen"}),
         ("POST", "/api/rooms") => serde_json::json!({"name": "n"}),
         ("POST", "/api/rooms/{id}/act") => serde_json::json!({"act": "lock"}),
+        ("POST", "/api/rooms/{id}/dial") => serde_json::json!({"to": "101"}),
+        ("POST", "/api/rooms/{id}/transfer") => serde_json::json!({"identity": "sip_1", "to": "101"}),
         ("POST", "/api/internal-call/token" | "/api/livekit/token") => {
             serde_json::json!({"roomName": "n", "participantName": "p"})
         }

@@ -3,8 +3,12 @@
 use crate::Calls;
 use crate::live::Soon;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use strowger_model::{CallId, CallState, CallType, Direction, TenantId, World};
+use strowger_rooms::RoomName;
 use strowger_store::Store;
+use strowger_switch::entrance::{DialIntoRoom, Dialled};
+use strowger_switch::io::DialError;
 use strowger_switch::live::{EventKind, LiveCall, PlaceCall, PlaceError, SwitchEvent, TrunkView};
 use tokio::sync::broadcast;
 
@@ -94,6 +98,29 @@ impl Calls for StandIn {
     fn hang_up(&self, _tenant: TenantId, call: CallId) -> Soon<'_, bool> {
         self.hung_up.lock().unwrap().push(call);
         Box::pin(async { true })
+    }
+
+    fn dial_into_room(&self, dial: DialIntoRoom) -> Soon<'_, Result<Dialled, DialError>> {
+        let identity = dial.identity();
+        let participant = dial.wait_until_answered.then(|| "PA_1".to_owned());
+        Box::pin(async move {
+            let call = self.place(dial.order).await.map_err(DialError::Place)?;
+            Ok(Dialled {
+                call,
+                identity,
+                participant,
+            })
+        })
+    }
+
+    fn transfer_room_phone<'a>(
+        &'a self,
+        _room: &'a RoomName,
+        identity: &'a str,
+        _to: &'a str,
+        _ring_timeout: Option<Duration>,
+    ) -> Soon<'a, bool> {
+        Box::pin(async move { identity == "sip_1" })
     }
 
     fn count(&self) -> usize {

@@ -1,0 +1,178 @@
+//! Phones in rooms, with a stock client library as the host: everybody hears everybody else, PINs, keys,
+//! being shown out and being called in.
+//!
+//! The host is the client library's own (`packaging/fetch-clients`); its folder is named by
+//! `STROWGER_CLIENTS`, without which these tests say how to get it.
+
+#![cfg(test)]
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, phone, tone_file};
+use strowger_tests::{Sandbox, tone};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+const SOON: Duration = Duration::from_secs(60);
+const HOST_HZ: f64 = 700.0;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where the clients are is the test's environment"
+)]
+fn python() -> PathBuf {
+    let folder = std::env::var("STROWGER_CLIENTS").expect("run packaging/fetch-clients and set STROWGER_CLIENTS");
+    Path::new(&folder).join("bin/python")
+}
+
+/// A host who is in a room.
+struct Host {
+    lines: Lines<BufReader<ChildStdout>>,
+    _child: Child,
+}
+
+impl Host {
+    async fn join(sandbox: &Sandbox, room: &str, mut wanted: Value) -> Self {
+        let rooms = &sandbox.card.rooms;
+        wanted["url"] = json!(rooms.url);
+        wanted["key"] = json!(rooms.api_key);
+        wanted["secret"] = json!(rooms.api_secret);
+        wanted["room"] = json!(room);
+        wanted["tone"] = json!(HOST_HZ);
+        wanted["pitches"] = json!([CALLER_HZ, CALLEE_HZ, HOST_HZ]);
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/desk.py");
+        let mut child = Command::new(python())
+            .arg(script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(wanted.to_string().as_bytes()).await.unwrap();
+        drop(stdin);
+        let mut host = Self {
+            lines: BufReader::new(child.stdout.take().unwrap()).lines(),
+            _child: child,
+        };
+        assert_eq!(host.says().await["joined"], true);
+        host
+    }
+
+    async fn says(&mut self) -> Value {
+        let line = tokio::time::timeout(Duration::from_secs(120), self.lines.next_line()).await;
+        let line = line
+            .expect("the host speaks in time")
+            .unwrap()
+            .expect("the host failed");
+        serde_json::from_str(&line).unwrap()
+    }
+}
+
+/// A room of the demo tenant that is reached by PIN, and the number that asks for it.
+async fn room_with_pin(sandbox: &Sandbox, pin: &str) -> (String, String) {
+    let room = sandbox
+        .post("/api/rooms", &json!({"name": "Friday", "pin": pin}))
+        .await
+        .unwrap();
+    let number = "+4940800800";
+    let body = json!({"phone_number": number, "target": {"kind": "conference"}});
+    sandbox.post("/api/numbers", &body).await.unwrap();
+    (room["id"].as_str().unwrap().to_owned(), number.to_owned())
+}
+
+fn hears(levels: &Value, hertz: f64) -> bool {
+    let level = levels[&format!("{hertz:.1}")].as_f64();
+    level.expect("a level for each pitch") > -40.0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_comes_in_by_pin_hears_and_is_heard_and_is_shown_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start().await.unwrap();
+    let (_, number) = room_with_pin(&sandbox, "4711").await;
+    let wanted = json!({"phones": 1, "seconds": 8, "press": "5", "keys": 1, "remove": true});
+    let mut host = Host::join(&sandbox, "Friday", wanted).await;
+    let mut caller = phone(&sandbox, 0, &tone_file(folder.path(), CALLER_HZ).unwrap(), false)
+        .await
+        .unwrap();
+    caller.dial(&number).await.unwrap();
+    caller.event("CALL_ESTABLISHED").await.unwrap();
+    caller.press("11#").await.unwrap();
+    caller.press("4711#").await.unwrap();
+    // Two reports of baresip are ten seconds: the host speaks eight of them from the phone's coming in on.
+    caller.event_within("CALL_RTCP", SOON).await.unwrap();
+    caller.event_within("CALL_RTCP", SOON).await.unwrap();
+    caller.press("7").await.unwrap();
+    let said = host.says().await;
+    assert_eq!(said["keys"], json!(["7"]));
+    let seen = &said["phones"][0];
+    assert_eq!(seen["attributes"]["sip.callStatus"], "active");
+    assert_eq!(
+        seen["attributes"]["sip.phoneNumber"],
+        sandbox.card.devices[0].extension.as_str()
+    );
+    assert!(hears(&seen["levels"], CALLER_HZ), "{seen}");
+    assert!(!hears(&seen["levels"], HOST_HZ), "{seen}");
+    caller.event_within("CALL_CLOSED", SOON).await.unwrap();
+    let heard = caller.heard_sound().unwrap();
+    let share = |hertz| tone::share_above(heard.part(0, 0.0, heard.seconds()), heard.rate_hz, hertz, -40.0);
+    assert!(share(HOST_HZ) > 0.2, "the phone heard the host for {}", share(HOST_HZ));
+    assert!(
+        share(CALLER_HZ) < 0.01,
+        "the phone heard itself for {}",
+        share(CALLER_HZ)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_wrong_pins_end_the_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start().await.unwrap();
+    let (_, number) = room_with_pin(&sandbox, "4711").await;
+    let mut caller = phone(&sandbox, 0, &tone_file(folder.path(), CALLER_HZ).unwrap(), false)
+        .await
+        .unwrap();
+    caller.dial(&number).await.unwrap();
+    caller.event("CALL_ESTABLISHED").await.unwrap();
+    caller.press("1#2#3#").await.unwrap();
+    caller.event_within("CALL_CLOSED", SOON).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_is_called_into_a_room_lands_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start().await.unwrap();
+    let (room, _) = room_with_pin(&sandbox, "4711").await;
+    let mut host = Host::join(&sandbox, "Friday", json!({"phones": 1, "seconds": 4})).await;
+    let mut callee = phone(&sandbox, 1, &tone_file(folder.path(), CALLEE_HZ).unwrap(), true)
+        .await
+        .unwrap();
+    let body = json!({
+        "to": sandbox.card.devices[1].extension, "identity": "desk", "name": "Desk", "wait_until_answered": true,
+    });
+    let path = format!("/api/rooms/{room}/dial");
+    let dialled = sandbox.post(&path, &body).await.unwrap();
+    assert!(
+        dialled["participant_id"].as_str().unwrap().starts_with("PA_"),
+        "{dialled}"
+    );
+    let said = host.says().await;
+    assert_eq!(said["phones"][0]["identity"], "desk");
+    assert!(hears(&said["phones"][0]["levels"], CALLEE_HZ), "{said}");
+    let (status, _) = sandbox
+        .send(
+            Method::POST,
+            &format!("/api/rooms/{room}/transfer"),
+            Some(&json!({"identity": "nobody", "to": "101"})),
+        )
+        .await
+        .unwrap();
+    assert_eq!(status, 409);
+    callee.hang_up().await.unwrap();
+    callee.event("CALL_CLOSED").await.unwrap();
+}
