@@ -90,7 +90,6 @@ pub fn router(state: ApiState) -> Router {
         // What goes with the page, and the answer to paths nobody knows: nothing a program calls.
         .route("/dev/style.css", axum::routing::get(dev::style))
         .route("/dev/try.js", axum::routing::get(dev::script))
-        .merge(livekit::routes())
         .route("/api/{*unknown}", axum::routing::any(unknown))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(CatchPanicLayer::new())
@@ -98,6 +97,12 @@ pub fn router(state: ApiState) -> Router {
             let access = Arc::clone(&world);
             async move { finish(access.world(), request, next).await }
         }))
+        // The dialect's refusals have a shape of their own, which its SDKs read.
+        .merge(
+            livekit::routes()
+                .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+                .layer(CatchPanicLayer::new()),
+        )
         .with_state(state)
 }
 

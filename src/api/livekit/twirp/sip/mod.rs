@@ -4,6 +4,7 @@
 //! from, and what is out of reach without one is refused rather than left open. What programs wrote is kept
 //! and given back, less passwords.
 
+mod calls;
 mod rules;
 mod status;
 mod trunks;
@@ -36,6 +37,8 @@ pub(super) async fn call(call: Call, method: &str) -> Result<Response, TwirpErro
         "UpdateSIPDispatchRule" => call.answer(rules::update).await,
         "ListSIPDispatchRule" => call.answer(rules::list).await,
         "DeleteSIPDispatchRule" => call.answer(rules::delete).await,
+        "CreateSIPParticipant" => call.answer(calls::create).await,
+        "TransferSIPParticipant" => call.answer(calls::transfer).await,
         _ => Err(TwirpError::bad_route("livekit.SIP", method)),
     }
 }
@@ -63,10 +66,11 @@ fn written<T: Message + Default + DeserializeOwned>(value: &Value) -> T {
     serde_json::from_value(value.clone()).unwrap_or_default()
 }
 
+/// In whole seconds: not every SDK reads fractions beside an offset.
 fn stamp(at: OffsetDateTime) -> Option<pbjson_types::Timestamp> {
     Some(pbjson_types::Timestamp {
         seconds: at.unix_timestamp(),
-        nanos: i32::try_from(at.nanosecond()).unwrap_or(0),
+        nanos: 0,
     })
 }
 
