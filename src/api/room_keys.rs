@@ -110,7 +110,11 @@ pub(crate) async fn create(
     let made = access.create_room_key(&actor, caller.tenant(), body.name.trim()).await;
     let (key, secret) = made.map_err(|error| match error {
         strowger_access::Error::Store(error) => Problem::from(error),
-        error => {
+        error @ (strowger_access::Error::Weak(_)
+        | strowger_access::Error::Hash
+        | strowger_access::Error::TooMany { .. }
+        | strowger_access::Error::Sign
+        | strowger_access::Error::TokenRole) => {
             tracing::error!(%error, "cannot make a key to rooms");
             Problem::new(
                 StatusCode::INTERNAL_SERVER_ERROR,

@@ -259,7 +259,7 @@ impl Desk {
 
     async fn perform(&mut self, output: Output) {
         match output {
-            Output::Send(worker, message) => self.send(worker, message),
+            Output::Send(worker, message) => self.send(worker, *message),
             Output::Assign {
                 worker,
                 room,

@@ -32,7 +32,7 @@ pub(super) type WorkerKey = u64;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Output {
     /// Say this to a worker.
-    Send(WorkerKey, ToWorker),
+    Send(WorkerKey, Box<ToWorker>),
     /// Sign a token for the agent and hand the worker its job.
     Assign {
         worker: WorkerKey,
@@ -127,6 +127,10 @@ impl Pool {
         self.jobs.values().filter_map(due).min()
     }
 
+    fn say(&mut self, worker: WorkerKey, message: ToWorker) {
+        self.output.push_back(Output::Send(worker, Box::new(message)));
+    }
+
     fn id(&mut self, prefix: &str) -> String {
         self.made += 1;
         format!("{prefix}_{}{:05}", self.seed, self.made)
@@ -170,7 +174,7 @@ impl Pool {
             }),
             ..wire::RegisterWorkerResponse::default()
         };
-        self.output.push_back(Output::Send(key, ToWorker::Register(welcome)));
+        self.say(key, ToWorker::Register(welcome));
         self.offer_all(now);
         true
     }
@@ -194,7 +198,7 @@ impl Pool {
                     last_timestamp: ping.timestamp,
                     timestamp: ping.timestamp,
                 };
-                self.output.push_back(Output::Send(key, ToWorker::Pong(pong)));
+                self.say(key, ToWorker::Pong(pong));
             }
             FromWorker::MigrateJob(request) => {
                 for id in request.job_ids {
@@ -326,8 +330,7 @@ impl Pool {
             job: Some(entry.job.clone()),
             resuming: entry.tries > 0,
         };
-        self.output
-            .push_back(Output::Send(key, ToWorker::Availability(question)));
+        self.say(key, ToWorker::Availability(question));
     }
 
     fn offer_all(&mut self, now: Instant) {
@@ -414,7 +417,7 @@ impl Pool {
             && let Stage::Held { by } = entry.stage
         {
             let end = wire::JobTermination { job_id: id.to_owned() };
-            self.output.push_back(Output::Send(by, ToWorker::Termination(end)));
+            self.say(by, ToWorker::Termination(end));
         }
     }
 
@@ -435,7 +438,7 @@ impl Pool {
             |worker: &Worker| worker.tenant == name.tenant && worker.kind == kind && worker.agent_name.is_empty();
         if self.workers.values().any(served) && !self.jobs.values().any(known) {
             let agent = wire::RoomAgentDispatch::default();
-            self.begin(name, "", &agent, kind, Some(person.clone()), now);
+            self.begin(name, "", &agent, (kind, Some(person.clone())), now);
         }
     }
 
@@ -459,7 +462,7 @@ impl Pool {
         };
         let room = name.clone();
         self.dispatches.insert(id.clone(), Dispatched { room, dispatch });
-        self.begin(name, &id, &agent, JobType::JtRoom, None, now);
+        self.begin(name, &id, &agent, (JobType::JtRoom, None), now);
         self.dispatches_of(name, &id).into_iter().next().unwrap_or_default()
     }
 
@@ -498,8 +501,7 @@ impl Pool {
         name: &RoomName,
         dispatch: &str,
         agent: &wire::RoomAgentDispatch,
-        kind: JobType,
-        participant: Option<wire::ParticipantInfo>,
+        (kind, participant): (JobType, Option<wire::ParticipantInfo>),
         now: Instant,
     ) {
         let id = self.id("AJ");
@@ -575,8 +577,15 @@ mod tests {
     /// The worker that is asked, and about which job.
     fn asked(pool: &mut Pool) -> Option<(WorkerKey, String)> {
         drain(pool).into_iter().find_map(|output| match output {
-            Output::Send(key, ToWorker::Availability(request)) => Some((key, request.job.unwrap().id)),
-            _ => None,
+            Output::Send(key, message) => match *message {
+                ToWorker::Availability(request) => Some((key, request.job.unwrap().id)),
+                ToWorker::Register(_)
+                | ToWorker::Assignment(_)
+                | ToWorker::Termination(_)
+                | ToWorker::Pong(_)
+                | ToWorker::GoAway(_) => None,
+            },
+            Output::Assign { .. } | Output::News { .. } => None,
         })
     }
 
@@ -666,6 +675,8 @@ mod tests {
         );
         drain(&mut pool);
         assert!(pool.call_off(&room, &dispatch.id).is_some());
-        assert!(matches!(drain(&mut pool)[..], [Output::Send(key, ToWorker::Termination(_))] if key == second));
+        assert!(
+            matches!(&drain(&mut pool)[..], [Output::Send(key, message)] if *key == second && matches!(**message, ToWorker::Termination(_)))
+        );
     }
 }

@@ -67,7 +67,7 @@ impl Context {
 
     /// Who the audit log says it was.
     pub(crate) fn actor(&self) -> Actor {
-        Actor::named(&self.who.0.actor())
+        Actor::named(self.who.0.actor())
     }
 
     /// The rooms.
