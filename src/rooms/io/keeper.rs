@@ -133,13 +133,7 @@ impl Keeper {
                     // Nobody listening is no fault.
                     let _ = self.shared.events.send(event);
                 }
-                RoomOutput::Phone(member, event) => {
-                    if let Some(phone) = self.phones.get(&member)
-                        && phone.try_send(event).is_err()
-                    {
-                        debug!("a phone does not read its events");
-                    }
-                }
+                RoomOutput::Phone(member, event) => self.tell_phone(member, event),
                 RoomOutput::Reachable(name, peer) => {
                     let road = Road {
                         room: self.number,
@@ -155,6 +149,18 @@ impl Keeper {
                     }
                 }
             }
+        }
+    }
+
+    fn tell_phone(&mut self, member: MemberKey, event: PhoneEvent) {
+        let is_last = matches!(event, PhoneEvent::Removed { .. } | PhoneEvent::RoomEnded);
+        if let Some(phone) = self.phones.get(&member)
+            && phone.try_send(event).is_err()
+        {
+            debug!("a phone does not read its events");
+        }
+        if is_last {
+            self.phones.remove(&member);
         }
     }
 

@@ -167,6 +167,8 @@ pub(crate) struct Peer {
     /// Where an SSRC belongs; asked of the library once, because asking makes it look at everything anew.
     incoming: HashMap<u32, (MediaId, Option<Layer>)>,
     connected: bool,
+    /// Whether its end was reported.
+    is_over: bool,
     deadline: Instant,
 }
 
@@ -206,6 +208,7 @@ impl Peer {
             codecs: Codecs::default(),
             incoming: HashMap::new(),
             connected: false,
+            is_over: false,
             deadline: now,
         }
     }
@@ -264,8 +267,14 @@ impl Peer {
     pub(crate) fn poll(&mut self, now: Instant) -> Polled {
         loop {
             if !self.rtc.is_alive() {
+                self.deadline = now + LONG;
+                let was_over = std::mem::replace(&mut self.is_over, true);
                 self.connected = false;
-                return Polled::Over;
+                return if was_over {
+                    Polled::Wait(self.deadline)
+                } else {
+                    Polled::Over
+                };
             }
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(at)) => {

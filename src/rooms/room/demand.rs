@@ -132,11 +132,13 @@ impl Room {
                 let subscription = browser.subscriptions.get(&key)?;
                 (!subscription.wish.is_disabled).then_some(subscription.wish.most + 1)
             });
-            // Recorders take the best; nobody at all still gets the smallest, ready for who comes.
-            let wanted = if self.is_tapped(&track.tag) {
-                3
-            } else {
-                wishes.max().unwrap_or(1)
+            // Recorders take the best. Before anybody came nothing is said; when all are gone the smallest stays,
+            // ready for who comes back.
+            let wanted = match wishes.max() {
+                _ if self.is_tapped(&track.tag) => 3,
+                Some(most) => most,
+                None if track.has_told_publisher => 1,
+                None => 3,
             };
             let owner = track.owner;
             let update = quality_update(track, wanted);

@@ -209,6 +209,7 @@ impl Room {
             tracks: Vec::new(),
             body,
             health: super::pulse::Health::default(),
+            since: now,
             was_connected: false,
             audience: None,
             last_reliable: 0,

@@ -43,6 +43,8 @@ impl Room {
         } else {
             track.loudness.heard(packet.level.unwrap_or(127));
             self.heard_at = Some(now);
+            // The room may have been drowsy until this word.
+            self.pulse_due = self.pulse_due.min(now + super::LIVELY);
         }
         self.forward(key, layer, packet, now);
     }

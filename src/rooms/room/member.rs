@@ -36,6 +36,8 @@ pub(super) struct Member {
     pub(super) tracks: Vec<TrackKey>,
     pub(super) body: Body,
     pub(super) health: Health,
+    /// When they came.
+    pub(super) since: Instant,
     pub(super) was_connected: bool,
     /// Who may subscribe to their tracks; `None`: everybody.
     pub(super) audience: Option<Vec<wire::TrackPermission>>,

@@ -124,7 +124,6 @@ impl Room {
 
     fn look_after_members(&mut self, now: Instant) {
         let limit = self.ground.limits.resume;
-        let created = self.pulse_due;
         let mut gone: Vec<(MemberKey, Reason)> = Vec::new();
         for member in self.members.values() {
             let Some(browser) = member.browser() else { continue };
@@ -133,11 +132,10 @@ impl Room {
             let is_silent = member.peers().any(|(_, leg)| since(leg.silent_since, SILENT));
             if since(browser.lost_since, limit) {
                 gone.push((member.key, Reason::SignalClose));
-            } else if is_silent || (!member.was_connected && since(browser.lost_since, NEVER_CONNECTED)) {
+            } else if is_silent || (!member.was_connected && since(Some(member.since), NEVER_CONNECTED)) {
                 gone.push((member.key, Reason::ConnectionTimeout));
             }
         }
-        let _ = created;
         for (key, reason) in gone {
             self.remove(key, reason, now);
         }
