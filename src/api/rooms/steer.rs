@@ -20,7 +20,6 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use uuid::Uuid;
 
 /// The routes.
 pub(super) fn routes() -> OpenApiRouter<ApiState> {

@@ -191,7 +191,7 @@ pub fn index(
     }
     let live = Body::Live(format!("{base}/rooms/events"), vec![board(running, base, clock)]);
     blocks.push(Block::One(
-        Section::new("li", "Running now", vec![live]).link(format!("{base}/calls"), "Past meetings"),
+        Section::new("li", "Running now", vec![live]).link(format!("{base}/rooms/history"), "Past meetings"),
     ));
     let mut to_come: Vec<&Meeting> = meetings.iter().filter(|meeting| is_to_come(meeting, clock)).collect();
     to_come.sort_by_key(|meeting| meeting.schedule.as_ref().map(|schedule| schedule.starts_at));
@@ -210,6 +210,7 @@ pub fn index(
     )));
     if may_create {
         let form = Form::post(format!("{base}/rooms"), "Add a room", &shell.csrf, fields(), "Add room")
+            .stacked()
             .filled(typed.0, typed.1);
         let open = !typed.1.is_empty() && typed.1.of("meet").is_none();
         let folded = Body::Folded("Name, time, guests, recording".into(), open, form);
@@ -257,6 +258,7 @@ pub fn one(shell: &Shell, base: &str, seen: &Seen<'_>) -> Page {
     blocks.push(Block::One(facts(shell, seen)));
     if seen.runs {
         let form = Form::post(here.clone(), "Edit the room", &shell.csrf, fields(), "Save")
+            .stacked()
             .filled(&seen.values, seen.problems);
         blocks.push(Block::One(Section::new("ed", "Edit", vec![Body::Form(form)])));
         blocks.push(Block::One(links(shell, &here, seen)));
