@@ -4,7 +4,8 @@ use crate::body::BODY_LIMIT_BYTES;
 use crate::problem::{Problem, finish};
 use crate::state::{ApiState, Described};
 use crate::{
-    calls, dev, devices, events, flows, health, livekit, meetings, metrics, numbers, recordings, room_keys, rooms, settings, transcription, voicemail,
+    calls, dev, devices, events, flows, health, livekit, meetings, metrics, numbers, recordings, room_keys, rooms,
+    settings, transcription, voicemail,
 };
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;

@@ -57,7 +57,12 @@ pub(crate) fn to_claims(grants: &Grants, room: &str) -> RoomClaims {
     RoomClaims {
         identity: grants.identity.clone(),
         name: grants.name.clone(),
-        kind: if grants.kind == Kind::Agent { "agent" } else { "standard" }.to_owned(),
+        kind: if grants.kind == Kind::Agent {
+            "agent"
+        } else {
+            "standard"
+        }
+        .to_owned(),
         metadata: grants.metadata.clone(),
         attributes: grants.attributes.clone(),
         video: VideoGrant {

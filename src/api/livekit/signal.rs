@@ -219,7 +219,10 @@ pub(crate) async fn token_for(
 ) -> Option<String> {
     let grants = rooms.grants(room, identity).await.ok()?;
     let claims = grants::to_claims(&grants, destination);
-    let signed = state.access.sign_room_token(room.tenant, &claims, Some(REFRESHED)).await;
+    let signed = state
+        .access
+        .sign_room_token(room.tenant, &claims, Some(REFRESHED))
+        .await;
     match signed {
         Ok((token, _)) => Some(token),
         Err(error) => {

@@ -19,8 +19,8 @@ use strowger_model::{
 };
 use strowger_store::Afterwards;
 use strowger_store::{
-    Actor, FinishedCall, MeetingChange, NewDevice, NewGuestLink, NewFlow, NewGreeting, NewNumber, NewRecording, NewTenant, NewUser, NewVoicemail,
-    RecordingResult, Scope, Store, StoreConfig,
+    Actor, FinishedCall, MeetingChange, NewDevice, NewFlow, NewGreeting, NewGuestLink, NewNumber, NewRecording,
+    NewTenant, NewUser, NewVoicemail, RecordingResult, Scope, Store, StoreConfig,
 };
 use tempfile::TempDir;
 use tower::ServiceExt;

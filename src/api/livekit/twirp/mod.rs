@@ -39,7 +39,9 @@ async fn answer(
             "Egress" => egress::call(call, &method).await,
             "AgentDispatchService" => agent_dispatch::call(call, &method).await,
             "SIP" => sip::call(call, &method).await,
-            "Ingress" => Err(TwirpError::unimplemented("there is no ingress here: publish with a client SDK")),
+            "Ingress" => Err(TwirpError::unimplemented(
+                "there is no ingress here: publish with a client SDK",
+            )),
             _ => Err(TwirpError::bad_route(&service, &method)),
         }
     };
