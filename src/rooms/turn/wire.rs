@@ -130,18 +130,22 @@ pub(crate) fn key(username: &str, realm: &str, password: &str) -> IntegrityKey {
 pub(super) struct Wish {
     pub(super) is_udp: bool,
     pub(super) is_v6: bool,
-    /// Asks for a port pair, or one that was kept: neither is offered.
-    pub(super) is_particular: bool,
+    /// Asks for an even port.
+    pub(super) is_even: bool,
+    /// Asks to keep the next port, or for one that was kept: neither is offered.
+    pub(super) is_pair: bool,
 }
 
 pub(super) fn wish(message: &Message<'_>) -> Result<Wish, Refusal> {
     let transport = message
         .attribute::<RequestedTransport>()
         .map_err(|_| Refusal::BadRequest)?;
+    let even = message.attribute::<EvenPort>().ok();
     Ok(Wish {
         is_udp: transport.protocol() == RequestedTransport::UDP,
         is_v6: family(message)? == Some(AddressFamily::IPV6),
-        is_particular: message.has_attribute(ReservationToken::TYPE) || message.has_attribute(EvenPort::TYPE),
+        is_even: even.is_some(),
+        is_pair: message.has_attribute(ReservationToken::TYPE) || even.is_some_and(|even| even.requested()),
     })
 }
 

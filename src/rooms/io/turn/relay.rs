@@ -21,8 +21,8 @@ impl Ports {
         Self { range, told, world }
     }
 
-    /// Opens a socket; returns it with the address clients are told.
-    pub(super) async fn open(&self, is_v6: bool) -> Option<(UdpSocket, SocketAddr)> {
+    /// Opens a socket, at an even port when that is wanted; returns it with the address clients are told.
+    pub(super) async fn open(&self, is_v6: bool, is_even: bool) -> Option<(UdpSocket, SocketAddr)> {
         let told = *self.told.iter().find(|address| address.is_ipv6() == is_v6)?;
         let any = if is_v6 {
             IpAddr::V6(Ipv6Addr::UNSPECIFIED)
@@ -41,7 +41,9 @@ impl Ports {
             };
             if let Some(socket) = socket {
                 let port = socket.local_addr().ok()?.port();
-                return Some((socket, SocketAddr::new(told, port)));
+                if !is_even || port % 2 == 0 {
+                    return Some((socket, SocketAddr::new(told, port)));
+                }
             }
         }
         None

@@ -133,8 +133,8 @@ impl Worker {
                         let _ = relay.socket.try_send_to(&bytes, peer);
                     }
                 }
-                Output::OpenRelay { relay, is_v6 } => {
-                    let opened = self.ports.open(is_v6).await;
+                Output::OpenRelay { relay, is_v6, is_even } => {
+                    let opened = self.ports.open(is_v6, is_even).await;
                     let told = opened.as_ref().map(|(_, told)| *told);
                     if let Some((socket, _)) = opened {
                         let socket = Arc::new(socket);

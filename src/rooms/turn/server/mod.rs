@@ -72,12 +72,14 @@ pub enum Output {
     ToClient(Client, Bytes),
     /// Send from a relay socket to a peer.
     ToPeer(RelayId, SocketAddr, Bytes),
-    /// Open a relay socket, of IPv6 or of IPv4, and say [`Input::Relay`].
+    /// Open a relay socket and say [`Input::Relay`].
     OpenRelay {
         /// Its name.
         relay: RelayId,
-        /// Of which family.
+        /// Of IPv6, not of IPv4.
         is_v6: bool,
+        /// At an even port.
+        is_even: bool,
     },
     /// Close a relay socket.
     CloseRelay(RelayId),

@@ -163,7 +163,7 @@ impl TurnServer {
         if self.relays_of_member(owner.member()) >= limits.relays_of_member {
             return Err(signed(Refusal::Quota));
         }
-        if wish.is_particular || self.open.len() + self.opening.len() >= limits.relays {
+        if wish.is_pair || self.open.len() + self.opening.len() >= limits.relays {
             return Err(signed(Refusal::Capacity));
         }
         self.named += 1;
@@ -177,6 +177,7 @@ impl TurnServer {
         self.outputs.push_back(Output::OpenRelay {
             relay,
             is_v6: wish.is_v6,
+            is_even: wish.is_even,
         });
         Ok(None)
     }

@@ -498,7 +498,11 @@ fn a_client_that_leaves_while_its_socket_is_opened_leaves_nothing_behind() {
     let relay = RelayId(1);
     assert_eq!(
         scene.server.poll_output(),
-        Some(Output::OpenRelay { relay, is_v6: false })
+        Some(Output::OpenRelay {
+            relay,
+            is_v6: false,
+            is_even: false
+        })
     );
     scene.server.handle(Input::Gone(guest.at), scene.now);
     scene
