@@ -111,7 +111,8 @@ impl Call {
         } else {
             (&row.to_number, &row.from_number)
         };
-        let known = !way.hides_number && number.chars().any(|letter| letter.is_ascii_digit());
+        let is_number = |text: &str| text.chars().any(|letter| letter.is_ascii_digit());
+        let known = !way.hides_number && is_number(number);
         let identity = way.identity.clone().unwrap_or_else(|| {
             // Several people may call from one number.
             let chance = chance(scene);
@@ -143,7 +144,10 @@ impl Call {
         }
         if !way.hides_number {
             say("phoneNumber", number.clone());
-            say("trunkPhoneNumber", ours.clone());
+            say(
+                "trunkPhoneNumber",
+                Some(ours).filter(|ours| is_number(ours)).cloned().unwrap_or_default(),
+            );
         }
         Guest {
             room: way.room.clone(),

@@ -178,7 +178,10 @@ impl SwitchHandle {
             identity,
             participant: None,
         };
-        while waits {
+        if !waits {
+            return Ok(dialled);
+        }
+        loop {
             match events.recv().await {
                 Ok(event) if event.call.id == call => match (event.kind, event.cause, event.call.room) {
                     (EventKind::Ended | EventKind::Missed | EventKind::Rejected, cause, _) => {
@@ -186,7 +189,7 @@ impl SwitchHandle {
                     }
                     (_, _, Some(room)) if room.participant.is_some() => {
                         dialled.participant = room.participant;
-                        break;
+                        return Ok(dialled);
                     }
                     (_, _, _) => {}
                 },
@@ -195,7 +198,6 @@ impl SwitchHandle {
                 Err(broadcast::error::RecvError::Closed) => return Err(DialError::Place(PlaceError::ShuttingDown)),
             }
         }
-        Ok(dialled)
     }
 
     /// Takes a phone out of its room and lets it talk with somebody else; it comes back when nobody answers.
