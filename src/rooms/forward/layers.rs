@@ -147,6 +147,7 @@ pub(crate) fn share(line_bps: u64, demands: &[Demand]) -> Vec<Option<Layer>> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test begins somewhere in time")]
 mod tests {
     use super::*;
 

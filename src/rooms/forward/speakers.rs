@@ -3,9 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-/// How often it is decided.
-pub const STEP: Duration = Duration::from_millis(200);
-
 /// -dBov at which sound counts as speech. Quieter is louder in number.
 const LOUD: u8 = 35;
 
@@ -17,7 +14,7 @@ const HOLD: Duration = Duration::from_millis(600);
 
 /// How loud one member is.
 #[derive(Debug, Clone, Default)]
-pub struct Loudness {
+pub(crate) struct Loudness {
     heard: u32,
     loud: u32,
     sum: u32,
@@ -27,7 +24,7 @@ pub struct Loudness {
 
 impl Loudness {
     /// A packet with this level in -dBov. Digital silence without a level is 127.
-    pub fn heard(&mut self, level: u8) {
+    pub(crate) fn heard(&mut self, level: u8) {
         self.heard += 1;
         if level <= LOUD {
             self.loud += 1;
@@ -36,7 +33,7 @@ impl Loudness {
     }
 
     /// A step has passed. `Some(level)` while they speak: 0 to 1, as clients expect it.
-    pub fn step(&mut self, now: Instant) -> Option<f32> {
+    pub(crate) fn step(&mut self, now: Instant) -> Option<f32> {
         let Self { heard, loud, sum, .. } = *self;
         if loud > 0 && loud * SHARE.1 >= heard * SHARE.0 {
             self.level = u8::try_from(sum / loud).unwrap_or(LOUD);
@@ -49,14 +46,18 @@ impl Loudness {
     }
 
     /// They were muted or their track ended: silent at once.
-    pub fn hush(&mut self) {
+    pub(crate) fn hush(&mut self) {
         *self = Self::default();
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test begins somewhere in time")]
 mod tests {
     use super::*;
+
+    /// How often rooms ask.
+    const STEP: Duration = Duration::from_millis(200);
 
     fn speak(loudness: &mut Loudness, levels: &[u8]) {
         for level in levels {

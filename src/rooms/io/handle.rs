@@ -584,7 +584,8 @@ impl RoomsHandle {
     /// No such room or participant.
     pub async fn grants(&self, room: &RoomName, identity: &str) -> Result<Grants, RoomError> {
         let identity = identity.to_owned();
-        self.with(room, move |keeper, _| keeper.room.grants_of(&identity)).await?
+        self.with(room, move |keeper, _| keeper.room.grants_of(&identity))
+            .await?
     }
 
     /// The part a participant plays.

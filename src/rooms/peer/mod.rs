@@ -97,8 +97,6 @@ pub(crate) enum Purpose {
 pub(crate) struct Transmit {
     /// Through which door.
     pub(crate) door: Door,
-    /// From which of our addresses.
-    pub(crate) source: SocketAddr,
     /// Where to.
     pub(crate) destination: SocketAddr,
     /// What.
@@ -284,7 +282,6 @@ impl Peer {
                 Ok(Output::Transmit(transmit)) => {
                     return Polled::Transmit(Transmit {
                         door: Door::of(transmit.proto),
-                        source: transmit.source,
                         destination: transmit.destination,
                         bytes: transmit.contents.into(),
                     });

@@ -114,7 +114,11 @@ impl Client {
                 Output::Transmit(transmit) => out.push((transmit.destination, transmit.contents.to_vec())),
                 Output::Event(Event::Connected) => self.is_connected = true,
                 Output::Event(Event::RtpPacket(packet)) => {
-                    let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|stream| stream.mid());
+                    let mid = self
+                        .rtc
+                        .direct_api()
+                        .stream_rx(&packet.header.ssrc)
+                        .map(|stream| stream.mid());
                     self.heard.push(Heard {
                         mid: mid.map(|mid| mid.to_string()).unwrap_or_default(),
                         sequence: *packet.seq_no,
@@ -131,11 +135,17 @@ impl Client {
     pub(crate) fn say(&mut self, payload: &[u8], level: i8, now: Instant) {
         let Some(mid) = self.microphone else { return };
         let params = self.rtc.codec_config().params().iter();
-        let pt = params.clone().find(|params| params.spec().codec == Codec::Opus).unwrap().pt();
+        let pt = params
+            .clone()
+            .find(|params| params.spec().codec == Codec::Opus)
+            .unwrap()
+            .pt();
         self.sequence += 1;
         let sequence = self.sequence;
         let mut api = self.rtc.direct_api();
-        let Some(stream) = api.stream_tx_by_mid(mid, None) else { return };
+        let Some(stream) = api.stream_tx_by_mid(mid, None) else {
+            return;
+        };
         let extensions = ExtensionValues {
             audio_level: Some(-level),
             voice_activity: Some(true),

@@ -1,6 +1,5 @@
 //! What a connection stands on: our addresses, and the certificate all connections of this run share.
 
-use crate::peer::Peer;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use str0m::config::{CryptoProvider, DtlsCert};
@@ -83,12 +82,5 @@ impl Identity {
             Some(certificate) => config.set_dtls_cert(certificate.clone()),
             None => config,
         }
-    }
-}
-
-impl Peer {
-    /// Whether this connection also carries what is subscribed.
-    pub(crate) fn carries_subscriptions(&self) -> bool {
-        self.purpose != super::Purpose::Publish
     }
 }

@@ -5,7 +5,6 @@ use super::member::MemberKey;
 use super::subscribe::State;
 use super::{Response, Room};
 use crate::forward::layers::{Demand, Layer, share};
-use crate::peer::MediaId;
 use crate::protocol as wire;
 use crate::stage::TrackKey;
 use std::time::Instant;
@@ -122,7 +121,7 @@ impl Room {
         let pictures: Vec<TrackKey> = self
             .tracks
             .values()
-            .filter(|track| track.is_video() && track.info.simulcast && track.media.is_some())
+            .filter(|track| track.is_video() && track.has_layers() && track.media.is_some())
             .map(|track| track.key)
             .collect();
         for key in pictures {
@@ -150,15 +149,6 @@ impl Room {
             }
         }
     }
-
-    /// Which section of a member's connection carries a track.
-    pub(super) fn section_of(&self, member: MemberKey, track: TrackKey) -> Option<MediaId> {
-        let browser = self.members.get(&member)?.browser()?;
-        match browser.subscriptions.get(&track)?.state {
-            State::Open(media) => Some(media),
-            State::Waiting | State::Offered(_) => None,
-        }
-    }
 }
 
 fn quality_update(track: &super::track::Track, wanted: u8) -> wire::SubscribedQualityUpdate {
@@ -172,6 +162,7 @@ fn quality_update(track: &super::track::Track, wanted: u8) -> wire::SubscribedQu
         })
         .collect();
     let codec = track.info.mime_type.trim_start_matches("video/").to_owned();
+    #[expect(deprecated, reason = "older clients read the first list")]
     wire::SubscribedQualityUpdate {
         track_sid: track.info.sid.clone(),
         subscribed_qualities: qualities.clone(),

@@ -111,7 +111,6 @@ impl Room {
         let settings = arrival
             .request
             .connection_settings
-            .clone()
             .unwrap_or_else(|| wire::ConnectionSettings {
                 auto_subscribe: true,
                 ..Default::default()
@@ -394,9 +393,10 @@ impl Room {
             Body::Browser(browser) => self.hang_up(key, browser, now),
             Body::Phone(phone) => {
                 self.stage.remove_phone(phone.key);
-                let event = match reason {
-                    Reason::RoomDeleted | Reason::RoomClosed => PhoneEvent::RoomEnded,
-                    _ => PhoneEvent::Removed { reason },
+                let event = if matches!(reason, Reason::RoomDeleted | Reason::RoomClosed) {
+                    PhoneEvent::RoomEnded
+                } else {
+                    PhoneEvent::Removed { reason }
                 };
                 self.outputs.push_back(RoomOutput::Phone(key, event));
             }

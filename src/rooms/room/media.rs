@@ -146,7 +146,7 @@ impl Room {
             );
         }
         if !self.taps.is_empty() {
-            self.tap_packet(key, &tag, (layer, best, is_key), packet, primary, now);
+            self.tap_packet(key, &tag, (layer, best, is_key), (packet, primary), now);
         }
     }
 

@@ -24,10 +24,11 @@ mod rpc;
 mod subscribe;
 mod taps;
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test begins somewhere in time")]
 mod tests;
 mod track;
 
-pub(crate) use join::{Arrival, Joined};
+pub(crate) use join::Arrival;
 pub(crate) use member::{Leg, MemberKey, PeerKey, SessionKey};
 pub(crate) use phone::PhoneArrival;
 
@@ -282,11 +283,6 @@ impl Room {
         self.is_over
     }
 
-    /// Whether somebody is in it.
-    pub(crate) fn has_members(&self) -> bool {
-        !self.members.is_empty()
-    }
-
     fn touch(&mut self, peer: PeerKey) {
         if let Some(leg) = self.leg(peer)
             && !leg.is_touched
@@ -306,8 +302,7 @@ impl Room {
                     leg.peer.handle_timeout(now);
                 }
             }
-            loop {
-                let Some(leg) = self.leg(key) else { break };
+            while let Some(leg) = self.leg(key) {
                 match leg.peer.poll(now) {
                     Polled::Wait(at) => {
                         self.next = Some(self.next.map_or(at, |next| next.min(at)));

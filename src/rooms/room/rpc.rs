@@ -64,7 +64,6 @@ impl Room {
 
     /// Whether a message answers a call of the server's; takes it if so.
     pub(super) fn is_answer_to_server(&mut self, packet: &wire::DataPacket) -> bool {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "a wire vocabulary that grows")]
         let (request_id, answer) = match &packet.value {
             Some(Value::RpcAck(ack)) => (&ack.request_id, None),
             Some(Value::RpcResponse(response)) => (&response.request_id, Some(response)),

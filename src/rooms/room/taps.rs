@@ -109,8 +109,7 @@ impl Room {
         key: TrackKey,
         tag: &Arc<TrackTag>,
         (layer, best, is_key): (Option<Layer>, Option<Layer>, bool),
-        packet: &Packet,
-        primary: Option<&[u8]>,
+        (packet, primary): (&Packet, Option<&[u8]>),
         now: Instant,
     ) {
         let plain;

@@ -120,9 +120,12 @@ impl Meeting {
         while let Some(output) = self.room.poll_output() {
             match output {
                 RoomOutput::Transmit(transmit) => {
-                    let found = self.guests.iter_mut().find(|guest| guest.client.address == transmit.destination);
+                    let found = self
+                        .guests
+                        .iter_mut()
+                        .find(|guest| guest.client.address == transmit.destination);
                     if let Some(guest) = found {
-                        guest.client.receive(transmit.source, &transmit.bytes, self.now);
+                        guest.client.receive(OURS.parse().unwrap(), &transmit.bytes, self.now);
                     }
                 }
                 RoomOutput::Signal(session, response) => {
@@ -162,7 +165,8 @@ impl Meeting {
                 let guest = &mut self.guests[index];
                 let (peer, source) = (guest.peer, guest.client.address);
                 for (destination, bytes) in guest.client.step(self.now) {
-                    self.room.receive(peer, Door::Udp, (source, destination), &bytes, self.now);
+                    self.room
+                        .receive(peer, Door::Udp, (source, destination), &bytes, self.now);
                 }
                 self.perform();
             }
@@ -178,13 +182,18 @@ impl Meeting {
     fn follow_requirements(&mut self) {
         for index in 0..self.guests.len() {
             let guest = &mut self.guests[index];
-            let asked = guest.said.iter().rposition(|said| matches!(said, Response::MediaSectionsRequirement(_)));
+            let asked = guest
+                .said
+                .iter()
+                .rposition(|said| matches!(said, Response::MediaSectionsRequirement(_)));
             let Some(asked) = asked else { continue };
             let Response::MediaSectionsRequirement(asked) = guest.said.remove(asked) else {
                 continue;
             };
             guest.offers += 1;
-            let sdp = guest.client.offer(None, usize::try_from(asked.num_audios.max(1)).unwrap());
+            let sdp = guest
+                .client
+                .offer(None, usize::try_from(asked.num_audios.max(1)).unwrap());
             let offer = wire::SessionDescription {
                 sdp,
                 id: guest.offers,
@@ -196,9 +205,7 @@ impl Meeting {
 
     fn ask(&mut self, guest: usize, request: Request) {
         let session = self.guests[guest].session;
-        let request = wire::SignalRequest {
-            message: Some(request),
-        };
+        let request = wire::SignalRequest { message: Some(request) };
         self.room.signal(session, request, self.now);
         self.perform();
     }
@@ -221,16 +228,24 @@ impl Meeting {
 
     fn leaves(&self, guest: usize) -> Vec<Reason> {
         let said = self.guests[guest].said.iter();
-        said.filter_map(|said| match said {
-            Response::Leave(leave) => Some(leave.reason()),
-            _ => None,
+        said.filter_map(|said| {
+            if let Response::Leave(leave) = said {
+                Some(leave.reason())
+            } else {
+                None
+            }
         })
         .collect()
     }
 
     fn microphone_of(&self, guest: usize) -> String {
         let sid = &self.guests[guest].sid;
-        let info = self.room.participants().into_iter().find(|info| info.sid == *sid).unwrap();
+        let info = self
+            .room
+            .participants()
+            .into_iter()
+            .find(|info| info.sid == *sid)
+            .unwrap();
         info.tracks[0].sid.clone()
     }
 }
@@ -244,12 +259,25 @@ fn what_one_says_every_other_hears_and_nobody_hears_oneself() {
     meeting.speak(ada, 1_000, b"hello");
     meeting.wait(100);
     for listener in [bob, eve] {
-        assert!(meeting.heard(listener, b"hello") >= 48, "{}", meeting.heard(listener, b"hello"));
-        let numbers: Vec<u64> = meeting.guests[listener].client.heard.iter().map(|one| one.sequence).collect();
+        assert!(
+            meeting.heard(listener, b"hello") >= 48,
+            "{}",
+            meeting.heard(listener, b"hello")
+        );
+        let numbers: Vec<u64> = meeting.guests[listener]
+            .client
+            .heard
+            .iter()
+            .map(|one| one.sequence)
+            .collect();
         assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
     }
     assert_eq!(meeting.heard(ada, b"hello"), 0);
-    let sids: Vec<_> = meeting.guests[ada].said.iter().filter(|said| matches!(said, Response::TrackSubscribed(_))).collect();
+    let sids: Vec<_> = meeting.guests[ada]
+        .said
+        .iter()
+        .filter(|said| matches!(said, Response::TrackSubscribed(_)))
+        .collect();
     assert_eq!(sids.len(), 1);
 }
 
@@ -263,13 +291,26 @@ fn a_track_muted_by_the_server_is_not_forwarded_though_its_publisher_goes_on_sen
     meeting.room.mute_track("ada", &track, true, now).unwrap();
     meeting.speak(ada, 500, b"secret");
     assert_eq!(meeting.heard(bob, b"secret"), 0);
-    assert!(meeting.guests[ada].said.iter().any(|said| matches!(said, Response::Mute(mute) if mute.muted)));
+    assert!(
+        meeting.guests[ada]
+            .said
+            .iter()
+            .any(|said| matches!(said, Response::Mute(mute) if mute.muted))
+    );
     let now = meeting.now;
     meeting.room.mute_track("ada", &track, false, now).unwrap();
     meeting.speak(ada, 500, b"public");
     assert!(meeting.heard(bob, b"public") > 20);
-    let numbers: Vec<u64> = meeting.guests[bob].client.heard.iter().map(|one| one.sequence).collect();
-    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "silence looks like loss: {numbers:?}");
+    let numbers: Vec<u64> = meeting.guests[bob]
+        .client
+        .heard
+        .iter()
+        .map(|one| one.sequence)
+        .collect();
+    assert!(
+        numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
+        "silence looks like loss: {numbers:?}"
+    );
 }
 
 fn user(text: &str, to: &[&str], sequence: u32) -> Vec<u8> {
@@ -287,13 +328,14 @@ fn user(text: &str, to: &[&str], sequence: u32) -> Vec<u8> {
 }
 
 fn texts(guest: &Guest) -> Vec<(String, String)> {
-    let packets = guest.client.data.iter().map(|bytes| wire::DataPacket::decode(&bytes[..]).unwrap());
+    let packets = guest
+        .client
+        .data
+        .iter()
+        .map(|bytes| wire::DataPacket::decode(&bytes[..]).unwrap());
     packets
         .filter_map(|packet| match packet.value {
-            Some(Value::User(user)) => Some((
-                packet.participant_identity,
-                String::from_utf8(user.payload).unwrap(),
-            )),
+            Some(Value::User(user)) => Some((packet.participant_identity, String::from_utf8(user.payload).unwrap())),
             _ => None,
         })
         .collect()
@@ -367,7 +409,10 @@ fn a_cut_session_is_resumed_within_its_time_and_over_after_it() {
     let now = meeting.now;
     meeting.room.session_lost(session, now);
     meeting.speak(ada, 2_000, b"still");
-    assert!(meeting.heard(bob, b"still") > 90, "media goes on while signalling is away");
+    assert!(
+        meeting.heard(bob, b"still") > 90,
+        "media goes on while signalling is away"
+    );
     let resume = |identity: &str| Arrival {
         resume: Some(sid.clone()),
         ..arrival(grants(identity), wire::JoinRequest::default())
@@ -382,7 +427,12 @@ fn a_cut_session_is_resumed_within_its_time_and_over_after_it() {
     meeting.guests[ada].session = joined.session;
     meeting.perform();
     assert_eq!(joined.sid, sid);
-    assert!(meeting.guests[ada].said.iter().any(|said| matches!(said, Response::Reconnect(_))));
+    assert!(
+        meeting.guests[ada]
+            .said
+            .iter()
+            .any(|said| matches!(said, Response::Reconnect(_)))
+    );
     let now = meeting.now;
     meeting.room.session_lost(joined.session, now);
     meeting.wait(22_000);
@@ -403,12 +453,12 @@ fn who_speaks_is_known_within_400_ms() {
     });
     meeting.guests[bob].said.clear();
     meeting.speak(ada, 400, b"word");
-    let active = meeting.guests[bob].said.iter().any(|said| match said {
-        Response::SpeakersChanged(changed) => {
-            changed.speakers.iter().any(|one| one.active && one.sid == meeting.guests[ada].sid)
-        }
-        _ => false,
-    });
+    let sid = &meeting.guests[ada].sid;
+    let is_ada = |one: &wire::SpeakerInfo| one.active && one.sid == *sid;
+    let active = meeting.guests[bob]
+        .said
+        .iter()
+        .any(|said| matches!(said, Response::SpeakersChanged(changed) if changed.speakers.iter().any(is_ada)));
     assert!(active, "{:?}", meeting.guests[bob].said);
 }
 
@@ -454,7 +504,13 @@ fn a_member_mutes_only_its_own_tracks() {
     let (ada, bob) = (meeting.join("ada"), meeting.join("bob"));
     meeting.wait(1_500);
     let track = meeting.microphone_of(ada);
-    meeting.ask(bob, Request::Mute(wire::MuteTrackRequest { sid: track, muted: true }));
+    meeting.ask(
+        bob,
+        Request::Mute(wire::MuteTrackRequest {
+            sid: track,
+            muted: true,
+        }),
+    );
     meeting.speak(ada, 300, b"heard");
     assert!(meeting.heard(bob, b"heard") > 10);
 }
@@ -468,9 +524,17 @@ fn a_token_for_another_room_and_one_too_many_are_refused() {
     let mut foreign = grants("eve");
     foreign.room_join = Some("elsewhere".to_owned());
     let now = meeting.now;
-    let mut try_join = |grants| meeting.room.join(arrival(grants, wire::JoinRequest::default()), now).map(|_| ());
+    let mut try_join = |grants| {
+        meeting
+            .room
+            .join(arrival(grants, wire::JoinRequest::default()), now)
+            .map(|_| ())
+    };
     assert_eq!(try_join(foreign), Err(JoinRefused::NotAllowed));
-    assert_eq!(try_join(grants("")), Err(JoinRefused::Invalid("the identity is empty or too long")));
+    assert_eq!(
+        try_join(grants("")),
+        Err(JoinRefused::Invalid("the identity is empty or too long"))
+    );
     assert_eq!(try_join(grants("ada")), Ok(()));
     assert_eq!(try_join(grants("bob")), Err(JoinRefused::Full));
     assert_eq!(try_join(grants("ada")), Ok(()), "coming again needs no second place");
@@ -512,7 +576,11 @@ fn datagrams_of_strangers_and_nonsense_disturb_nobody() {
         let mut bytes = seed.to_be_bytes().repeat(10);
         // Looks like RTP, RTCP, DTLS and STUN in turn.
         bytes[0] = [0x80, 0x81, 22, 0][usize::try_from(seed % 4).unwrap()];
-        let from = if seed % 2 == 0 { source } else { meeting.guests[ada].client.address };
+        let from = if seed % 2 == 0 {
+            source
+        } else {
+            meeting.guests[ada].client.address
+        };
         let now = meeting.now;
         meeting.room.receive(peer, Door::Udp, (from, ours), &bytes, now);
     }

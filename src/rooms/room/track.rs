@@ -81,11 +81,20 @@ impl Track {
         counted
     }
 
+    /// Its layers. Of several codecs the first is the one that is sent.
+    fn layers(&self) -> &[wire::VideoLayer] {
+        self.info.codecs.first().map_or(&[], |codec| &codec.layers)
+    }
+
+    /// Whether it comes in several sizes.
+    pub(super) fn has_layers(&self) -> bool {
+        self.layers().len() > 1
+    }
+
     /// The sizes of its layers, smallest first.
     pub(super) fn sizes(&self) -> Vec<(Layer, u32, u32)> {
         let mut sizes: Vec<(Layer, u32, u32)> = self
-            .info
-            .layers
+            .layers()
             .iter()
             .filter_map(|layer| Some((u8::try_from(layer.quality).ok()?.min(2), layer.width, layer.height)))
             .collect();
