@@ -6,6 +6,8 @@ use crate::fault::Page;
 use crate::show::{Fact, Figure, State, words};
 use axum::response::IntoResponse;
 use strowger_model::job::JobState;
+use strowger_rooms::io::turn::TurnHandle;
+use strowger_rooms::turn::{Figures, Refusal};
 use strowger_store::Page as Keyset;
 use strowger_store::queue::JobFilter;
 
@@ -39,6 +41,32 @@ fn disk(free_bytes: Option<u64>) -> Check {
         f if f < 10 * GB => check("Disk", State::warn("Fills up"), format!("{left}.")),
         _ => check("Disk", State::ok("Room enough"), format!("{left}.")),
     }
+}
+
+/// The relay for networks that let nothing else through.
+fn relay(figures: Option<&Figures>) -> Check {
+    let Some(figures) = figures else {
+        return check(
+            "Relay (TURN)",
+            State::idle("Off"),
+            "Browsers behind strict networks may not reach meetings: see turn.enabled.",
+        );
+    };
+    let bytes = i64::try_from(figures.bytes_to_peers + figures.bytes_to_clients).unwrap_or(i64::MAX);
+    // Every client is refused once before it proves itself, so those refusals say nothing.
+    let refused = |refusal: Refusal| figures.refused(refusal);
+    let detail = format!(
+        "{} relays now, {} since the start, {} relayed; refused: {} peers, {} for want of room.",
+        figures.relays,
+        figures.opened,
+        words::size(bytes),
+        refused(Refusal::Forbidden),
+        refused(Refusal::Quota) + refused(Refusal::Capacity),
+    );
+    if refused(Refusal::Capacity) > 0 {
+        return check("Relay (TURN)", State::warn("Was full"), detail);
+    }
+    check("Relay (TURN)", State::ok("Works"), detail)
 }
 
 pub(crate) async fn health(desk: PlatformDesk) -> Page {
@@ -82,7 +110,8 @@ pub(crate) async fn health(desk: PlatformDesk) -> Page {
         "PostgreSQL"
     };
     let mut checks = vec![check("Database", State::ok("Works"), format!("{engine} answered."))];
-    checks.extend([work, dead, disk(seen.free_bytes)]);
+    let figures = state.config().relay.as_ref().map(TurnHandle::figures);
+    checks.extend([work, dead, disk(seen.free_bytes), relay(figures.as_ref())]);
     let tenants = state.store().tenants().list(&Keyset::first(1000)).await?.items;
     let live: usize = tenants
         .iter()
@@ -128,4 +157,30 @@ pub(crate) async fn health(desk: PlatformDesk) -> Page {
             .map(|(name, value)| Fact::new(name, value.clone())),
     );
     Ok(view::health(&desk.shell(), &checks, strip, facts).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_relay_says_what_it_did_and_that_it_was_full() {
+        assert_eq!(relay(None).state, State::idle("Off"));
+        let mut figures = Figures {
+            relays: 3,
+            opened: 9,
+            bytes_to_peers: 1_500_000,
+            ..Figures::default()
+        };
+        let said = relay(Some(&figures));
+        assert_eq!(said.state, State::ok("Works"));
+        assert!(
+            said.detail
+                .starts_with("3 relays now, 9 since the start, 1.5 MB relayed"),
+            "{}",
+            said.detail
+        );
+        figures.refused.insert(Refusal::Capacity, 2);
+        assert_eq!(relay(Some(&figures)).state, State::warn("Was full"));
+    }
 }

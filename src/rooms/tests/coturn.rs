@@ -1,6 +1,7 @@
 //! The relay against coturn's own client: over UDP, TCP and TLS, and with what must be refused.
 
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+#![expect(clippy::disallowed_methods, reason = "a test with real sockets")]
 
 use std::net::SocketAddr;
 use std::process::Output;
