@@ -29,7 +29,8 @@ pub(super) fn read(values: &Values) -> Result<MeetingChange, Problems> {
         problems.add("max_participants", "Write a number from 1 to 500, or leave it empty.");
     }
     let pin = values.get("pin").trim();
-    if !pin.is_empty() && !((4..=12).contains(&pin.len()) && pin.bytes().all(|byte| byte.is_ascii_digit())) {
+    let is_pin = (4..=12).contains(&pin.len()) && pin.bytes().all(|byte| byte.is_ascii_digit());
+    if !(pin.is_empty() || is_pin) {
         problems.add("pin", "Write 4 to 12 digits, or leave it empty.");
     }
     let schedule = schedule(values, &mut problems);
