@@ -111,7 +111,9 @@ impl Desk {
     #[must_use]
     pub fn origin(&self, headers: &axum::http::HeaderMap) -> String {
         let scheme = if self.who.source().https { "https" } else { "http" };
-        let host = headers.get(axum::http::header::HOST).and_then(|host| host.to_str().ok());
+        let host = headers
+            .get(axum::http::header::HOST)
+            .and_then(|host| host.to_str().ok());
         host.map(|host| format!("{scheme}://{host}")).unwrap_or_default()
     }
 

@@ -26,8 +26,8 @@ pub mod people;
 pub mod prompts;
 pub mod query;
 pub mod recordings;
-#[cfg(any(test, feature = "samples"))]
 pub mod rooms;
+#[cfg(any(test, feature = "samples"))]
 pub mod samples;
 pub mod show;
 mod state;
@@ -67,14 +67,14 @@ pub fn router(state: ConsoleState) -> Router {
         .merge(flows::routes())
         .merge(govern::routes())
         .merge(lines::routes())
+        .merge(meet::routes())
         .merge(minutes::routes())
         .merge(people::routes())
-        .merge(meet::routes())
         .merge(prompts::routes())
         .merge(recordings::routes())
+        .merge(rooms::routes())
         .merge(system::routes())
         .merge(voicemail::routes())
-        .merge(rooms::routes())
         .route("/calls/{call}", get(call_anywhere))
         .route("/t/{tenant}", get(with_slash))
         .route("/t/{tenant}/{*rest}", get(nowhere))
