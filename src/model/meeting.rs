@@ -416,10 +416,7 @@ mod tests {
             ..meeting()
         };
         assert_eq!(lobby.door(Visitor::Guest, 0, NOON), Door::Waits);
-        assert_eq!(
-            lobby.door(Visitor::Member(RoomRole::Participant), 0, NOON),
-            Door::Open
-        );
+        assert_eq!(lobby.door(Visitor::Member(RoomRole::Participant), 0, NOON), Door::Open);
     }
 
     #[test]

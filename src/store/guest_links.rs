@@ -117,9 +117,7 @@ impl GuestLinks {
             )
             .await?;
         if touched > 0 {
-            self.scope
-                .note(&mut tx, actor, "room.link.revoke", &link, "")
-                .await?;
+            self.scope.note(&mut tx, actor, "room.link.revoke", &link, "").await?;
         }
         tx.commit().await?;
         Ok(touched > 0)

@@ -399,10 +399,6 @@ type Columns<'a> = (Option<time::OffsetDateTime>, Option<time::OffsetDateTime>, 
 
 fn columns(schedule: Option<&Schedule>) -> Columns<'_> {
     schedule.map_or((None, None, ""), |schedule| {
-        (
-            Some(schedule.starts_at),
-            Some(schedule.ends_at),
-            schedule.zone.as_str(),
-        )
+        (Some(schedule.starts_at), Some(schedule.ends_at), schedule.zone.as_str())
     })
 }

@@ -71,10 +71,7 @@ fn roles_and_invitations_name_people_of_the_tenant_only() {
             .set_role(&actor(), room, ada.id, RoomRole::Moderator)
             .await
             .unwrap();
-        assert_eq!(
-            meetings.roles(room).await.unwrap(),
-            [(ada.id, RoomRole::Moderator)]
-        );
+        assert_eq!(meetings.roles(room).await.unwrap(), [(ada.id, RoomRole::Moderator)]);
         let people = [Invitation {
             email: "bob@example.org".into(),
             name: "Bob".into(),
