@@ -2,8 +2,11 @@
 //! `lk.chat`, and, older ones, as JSON on the topic `lk-chat-topic`. Some say it in two ways at once.
 
 use crate::protocol as wire;
+use flate2::read::DeflateDecoder;
 use std::collections::{HashMap, VecDeque};
+use std::io::Read as _;
 use wire::data_packet::Value;
+use wire::data_stream::CompressionType;
 
 /// The longest message that is kept.
 const BYTES: usize = 64 * 1024;
@@ -21,10 +24,17 @@ pub(super) struct Said {
     pub(super) text: String,
 }
 
+/// A text stream whose end has not come.
+#[derive(Debug)]
+struct Stream {
+    bytes: Vec<u8>,
+    compression: CompressionType,
+}
+
 /// What one member is writing.
 #[derive(Debug, Default)]
 pub(super) struct Writing {
-    open: HashMap<String, Vec<u8>>,
+    open: HashMap<String, Stream>,
     said: VecDeque<String>,
 }
 
@@ -45,25 +55,39 @@ impl Writing {
                     header.content_header,
                     Some(wire::data_stream::header::ContentHeader::TextHeader(_))
                 );
-                if is_text && header.topic == "lk.chat" && self.open.len() < STREAMS {
-                    self.open.insert(header.stream_id.clone(), Vec::new());
+                if !is_text || header.topic != "lk.chat" {
+                    return None;
                 }
-                return None;
+                // A short text stands in the header and nothing follows.
+                let Some(inline) = &header.inline_content else {
+                    if self.open.len() < STREAMS {
+                        let stream = Stream {
+                            bytes: Vec::new(),
+                            compression: header.compression(),
+                        };
+                        self.open.insert(header.stream_id.clone(), stream);
+                    }
+                    return None;
+                };
+                Said {
+                    id: header.stream_id.clone(),
+                    text: text(inline, header.compression())?,
+                }
             }
             Value::StreamChunk(chunk) => {
-                let text = self.open.get_mut(&chunk.stream_id)?;
-                if text.len() + chunk.content.len() > BYTES {
+                let stream = self.open.get_mut(&chunk.stream_id)?;
+                if stream.bytes.len() + chunk.content.len() > BYTES {
                     self.open.remove(&chunk.stream_id);
                 } else {
-                    text.extend_from_slice(&chunk.content);
+                    stream.bytes.extend_from_slice(&chunk.content);
                 }
                 return None;
             }
             Value::StreamTrailer(trailer) => {
-                let text = self.open.remove(&trailer.stream_id)?;
+                let stream = self.open.remove(&trailer.stream_id)?;
                 Said {
                     id: trailer.stream_id.clone(),
-                    text: String::from_utf8_lossy(&text).into_owned(),
+                    text: text(&stream.bytes, stream.compression)?,
                 }
             }
             Value::User(user) if user.topic.as_deref() == Some("lk-chat-topic") => older(&user.payload)?,
@@ -80,6 +104,20 @@ impl Writing {
         }
         Some(said)
     }
+}
+
+/// The text of a stream; what unpacks to more than is kept is none.
+fn text(bytes: &[u8], compression: CompressionType) -> Option<String> {
+    let unpacked = match compression {
+        CompressionType::None => return Some(String::from_utf8_lossy(bytes).into_owned()),
+        CompressionType::DeflateRaw => {
+            let mut unpacked = Vec::new();
+            let most = BYTES as u64 + 1;
+            DeflateDecoder::new(bytes).take(most).read_to_end(&mut unpacked).ok()?;
+            unpacked
+        }
+    };
+    (unpacked.len() <= BYTES).then(|| String::from_utf8_lossy(&unpacked).into_owned())
 }
 
 fn older(payload: &[u8]) -> Option<Said> {
@@ -130,6 +168,28 @@ mod tests {
         };
         let said = writing.read(&packet(Value::StreamTrailer(trailer))).unwrap();
         assert_eq!(said.text, "hello world");
+    }
+
+    #[test]
+    fn a_short_text_stands_packed_in_the_header_and_a_bomb_is_no_text() {
+        use std::io::Write as _;
+        let read = |stream: &str, text: &[u8]| {
+            let mut packed = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+            packed.write_all(text).unwrap();
+            let header = wire::data_stream::Header {
+                stream_id: stream.to_owned(),
+                topic: "lk.chat".to_owned(),
+                inline_content: Some(packed.finish().unwrap()),
+                compression: CompressionType::DeflateRaw.into(),
+                content_header: Some(wire::data_stream::header::ContentHeader::TextHeader(
+                    wire::data_stream::TextHeader::default(),
+                )),
+                ..Default::default()
+            };
+            Writing::default().read(&packet(Value::StreamHeader(header)))
+        };
+        assert_eq!(read("a", b"hello").unwrap().text, "hello");
+        assert_eq!(read("b", &vec![b'x'; 8 << 20]), None);
     }
 
     #[test]

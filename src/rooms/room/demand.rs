@@ -12,6 +12,9 @@ use std::time::Instant;
 /// What one sound costs with all that is around it, in bits a second.
 const SOUND: u64 = 50_000;
 
+/// Looks, five a second, after which a picture that does not fit is paused.
+const PATIENCE: u8 = 10;
+
 /// What a picture is taken to cost while nothing is measured.
 const UNKNOWN: [u64; 3] = [150_000, 500_000, 2_000_000];
 
@@ -77,8 +80,14 @@ impl Room {
             let Some(subscription) = browser.subscriptions.get_mut(track) else {
                 continue;
             };
-            subscription.share = *share;
-            let is_paused = share.is_none();
+            // A busy moment is no narrow line: the least there is goes on until it is sure.
+            subscription.lacking = if share.is_none() {
+                subscription.lacking.saturating_add(1)
+            } else {
+                0
+            };
+            let is_paused = subscription.lacking >= PATIENCE;
+            subscription.share = if is_paused { None } else { share.or(Some(0)) };
             if is_paused {
                 subscription.current = None;
             }

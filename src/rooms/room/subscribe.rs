@@ -31,6 +31,8 @@ pub(super) struct Subscription {
     pub(super) share: Option<Layer>,
     /// The layer that is sent.
     pub(super) current: Option<Layer>,
+    /// For how many looks the line had no space for it.
+    pub(super) lacking: u8,
     pub(super) priority: u32,
     /// Whether the client knows that the picture is paused.
     pub(super) is_told_paused: bool,
@@ -176,6 +178,7 @@ impl Room {
             wish: Wish::default(),
             share: Some(2),
             current: None,
+            lacking: 0,
             priority: 0,
             is_told_paused: false,
             has_sent: false,

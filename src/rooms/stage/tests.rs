@@ -7,13 +7,16 @@ use std::f64::consts::TAU;
 
 const LEVEL: f64 = 6_000.0;
 
+/// Sequence number, timestamp, marker, level and payload.
+type Said = (u16, u32, bool, u8, Vec<u8>);
+
 struct Meeting {
     stage: Stage,
     tellers: Vec<(u64, Teller, u8)>,
     phones: Vec<(u64, f64)>,
     ticks: usize,
     heard: HashMap<u64, Vec<i16>>,
-    said: HashMap<u64, Vec<(u16, u32, bool, u8, Vec<u8>)>>,
+    said: HashMap<u64, Vec<Said>>,
 }
 
 impl Meeting {
