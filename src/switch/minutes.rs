@@ -10,7 +10,10 @@ use strowger_model::minutes::{ChatLine, Member, Minutes};
 use strowger_model::{CallId, LegId, TenantId, World};
 use strowger_rooms::protocol::{self as wire, participant_info::Kind};
 use strowger_rooms::{Role, RoomEvent, RoomEventKind, RoomName};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
+
+/// Tracks that end so shortly before their member leaves end because of it.
+const LEAVING: Duration = Duration::SECOND;
 
 /// Something that is to be written. Writing it twice changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +71,8 @@ struct Running {
     name: RoomName,
     minutes: Minutes,
     present: BTreeMap<String, Member>,
+    /// Members as they stood before their tracks began to end, and since when.
+    before: BTreeMap<String, (Member, OffsetDateTime)>,
     /// Everybody who was there, by sid: forgotten with the meeting.
     seen: Vec<String>,
 }
@@ -218,6 +223,7 @@ impl Clerk {
             name: name.clone(),
             minutes,
             present: BTreeMap::new(),
+            before: BTreeMap::new(),
             seen: Vec::new(),
         };
         self.running.insert(sid.to_owned(), running);
@@ -258,6 +264,13 @@ impl Clerk {
             return Vec::new();
         }
         let is_new = known.is_none();
+        // Whoever leaves first stops publishing: that is not what was last known of them.
+        if let Some(known) = known {
+            let since = running.before.get(&member.sid).map(|(_, since)| *since);
+            if since.is_none_or(|since| at - since > LEAVING) {
+                running.before.insert(member.sid.clone(), (known.clone(), at));
+            }
+        }
         let mut notes = vec![Note::Member(member.clone())];
         let mut changed = false;
         if role == Some(Role::Host) && running.minutes.host.is_none() {
@@ -280,8 +293,15 @@ impl Clerk {
     }
 
     fn left(&mut self, room: &str, participant: &str, reason: &str, at: OffsetDateTime, notes: &mut Vec<Note>) {
-        let running = self.running.get_mut(room);
-        if let Some(mut member) = running.and_then(|running| running.present.remove(participant)) {
+        let Some(running) = self.running.get_mut(room) else {
+            return;
+        };
+        let before = running.before.remove(participant);
+        if let Some(mut member) = running.present.remove(participant) {
+            if let Some((before, _)) = before.filter(|(_, since)| at - *since <= LEAVING) {
+                (member.is_muted, member.has_video, member.is_sharing) =
+                    (before.is_muted, before.has_video, before.is_sharing);
+            }
             member.left_at = Some(at);
             member.reason = Some(reason.to_owned());
             notes.push(Note::Member(member));
@@ -407,6 +427,22 @@ mod tests {
         assert!(gone.has_video, "what was last known stays");
         let ended = bench.says(RoomEventKind::Finished(Box::default()));
         assert!(matches!(&ended[..], [Note::Ended(call, _)] if *call == ada.call));
+    }
+
+    #[test]
+    fn tracks_that_end_because_their_member_leaves_do_not_change_what_was_last_known() {
+        let mut bench = Bench::new();
+        bench.says(RoomEventKind::Joined(participant("ada", &[])));
+        let speaking = participant("ada", &[wire::TrackSource::Microphone]);
+        bench.says(RoomEventKind::ParticipantChanged(speaking));
+        bench.world.advance(60_000);
+        bench.says(RoomEventKind::ParticipantChanged(participant("ada", &[])));
+        let left = bench.says(RoomEventKind::Left {
+            participant: participant("ada", &[]),
+            reason: wire::DisconnectReason::SignalClose,
+            connected: true,
+        });
+        assert!(!members(&left)[0].is_muted);
     }
 
     #[test]
