@@ -32,6 +32,19 @@ pub struct Card {
     pub devices: Vec<Phone>,
     /// Numbers to dial.
     pub numbers: Value,
+    /// How programs reach rooms.
+    pub rooms: Rooms,
+}
+
+/// How programs reach rooms: what LiveKit's SDKs take.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Rooms {
+    /// Where.
+    pub url: String,
+    /// A key of the demo tenant.
+    pub api_key: String,
+    /// Its secret.
+    pub api_secret: String,
 }
 
 /// Processes of an instance.
