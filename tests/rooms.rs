@@ -75,13 +75,12 @@ impl Host {
 
 /// A room of the demo tenant that is reached by PIN, and the number that asks for it.
 async fn room_with_pin(sandbox: &Sandbox, pin: &str) -> (String, String) {
-    let room = sandbox
-        .post("/api/rooms", &json!({"name": "Friday", "pin": pin}))
-        .await
-        .unwrap();
     let number = "+4940800800";
     let body = json!({"phone_number": number, "target": {"kind": "conference"}});
-    sandbox.post("/api/numbers", &body).await.unwrap();
+    sandbox.post("/api/numbers/purchase", &body).await.unwrap();
+    // A new room is known to calls at once, and what was bought before it too.
+    let room = json!({"name": "Friday", "pin": pin});
+    let room = sandbox.post("/api/rooms", &room).await.unwrap();
     (room["id"].as_str().unwrap().to_owned(), number.to_owned())
 }
 
