@@ -2,6 +2,7 @@
 //! repeated.
 
 mod killed;
+mod meeting;
 mod small;
 
 use super::Desk;
