@@ -12,8 +12,12 @@
 )]
 
 mod command;
+mod programs;
+mod room_desk;
+mod rooms;
 mod sandbox;
 mod serve;
+mod turn;
 mod worker_child;
 
 use clap::{Parser, Subcommand};

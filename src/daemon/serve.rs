@@ -1,5 +1,7 @@
 //! The daemon: how the parts are wired, started in order and ended in order.
 
+use crate::room_desk::HostDesk;
+use crate::{programs, rooms, turn};
 use crate::worker_child::{self, WorkerChild};
 use anyhow::{Context, Result};
 use axum::Router;
@@ -16,6 +18,8 @@ use strowger_host::{Config, Shutdown, log, service};
 use strowger_media::{MediaConfig, MediaHandle};
 use strowger_model::World;
 use strowger_model::settings::Layer;
+use strowger_rooms::RoomsHandle;
+use strowger_rooms::io::turn::TurnHandle;
 use strowger_sip::{Limits, SipConfig};
 use strowger_store::{Store, StoreConfig, SystemWorld, keys};
 use strowger_switch::io::{self as switch, SwitchHandle};
@@ -100,6 +104,8 @@ impl Daemon {
                 ..AccessConfig::default()
             },
         );
+        let relay = turn::start(config, Arc::clone(&world), shutdown).await?;
+        let rooms = rooms::start(config, relay.as_ref(), Arc::clone(&world), shutdown).await?;
         let (media, media_events) =
             MediaHandle::start(media_config(config), world.as_ref()).context("cannot start media")?;
         let parts = switch::Parts {
@@ -108,14 +114,19 @@ impl Daemon {
             sip: sip_config(config),
             media,
             media_events,
-            rooms: None,
+            rooms: rooms.clone(),
             max_calls: config.sip.max_calls,
             reserve_bytes: config.recording.reserve_bytes,
         };
         let switch = switch::start(parts, shutdown)
             .await
             .context("cannot start the switch")?;
-        let router = router(config, &store, &access, &switch, &metrics, shutdown);
+        let running = Running {
+            switch: switch.clone(),
+            rooms,
+            relay,
+        };
+        let router = router(config, &store, &access, &running, &metrics, shutdown);
         for address in &config.http.listen {
             listen(*address, router.clone(), shutdown).await?;
         }
@@ -177,19 +188,35 @@ fn sip_config(config: &Config) -> SipConfig {
     }
 }
 
+/// What pages and programs ask.
+struct Running {
+    switch: SwitchHandle,
+    rooms: Option<RoomsHandle>,
+    relay: Option<TurnHandle>,
+}
+
 fn router(
     config: &Config,
     store: &Store,
     access: &Access,
-    switch: &SwitchHandle,
+    running: &Running,
     metrics: &Metrics,
     shutdown: &Shutdown,
 ) -> Router {
+    let switch = &running.switch;
     let program = worker_child::program().unwrap_or_else(|_| "strowger-worker".into());
     let api = ApiState::new(access.clone(), Arc::new(switch.clone()), metrics.clone())
         .with_public_metrics(config.http.metrics_public)
         .with_converter(program)
         .ending_with(shutdown.soft().clone());
+    let api = match switch.recorder() {
+        Some(recorder) => api.with_recorder(recorder.clone()),
+        None => api,
+    };
+    let api = match &running.rooms {
+        Some(rooms) => programs::attach(api, config, access, rooms, shutdown),
+        None => api,
+    };
     let server = config
         .sip
         .udp
@@ -200,6 +227,9 @@ fn router(
         store: store.clone(),
         access: access.clone(),
         exchange: Arc::new(switch.clone()),
+        rooms: running.rooms.clone(),
+        room_desk: Arc::new(HostDesk(switch.clone())),
+        relay: running.relay.clone(),
         world: Arc::new(SystemWorld),
         zone: "UTC".to_owned(),
         sip_server: server.unwrap_or_default(),

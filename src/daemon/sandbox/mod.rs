@@ -121,6 +121,13 @@ fn write_config(folder: &Path, options: &Options) -> Result<PathBuf> {
     set("sip", "tcp", list(sip));
     set("sip", "requests_per_second", toml::Value::Integer(100_000));
     set("sip", "max_calls", toml::Value::Integer(5000));
+    let turn = fixed(SocketAddr::from(([127, 0, 0, 1], 0)), Kind::Both)?;
+    set("turn", "udp", list(turn));
+    set("turn", "tcp", list(turn));
+    let rooms = fixed(SocketAddr::from(([127, 0, 0, 1], 0)), Kind::Both)?;
+    set("rooms", "webhooks_anywhere", toml::Value::Boolean(true));
+    set("rooms", "udp", toml::Value::String(rooms.to_string()));
+    set("rooms", "tcp", toml::Value::String(rooms.to_string()));
     set("log", "level", toml::Value::String(options.log.clone()));
     if let Some(url) = &options.database {
         set("database", "url", toml::Value::String(url.clone()));
