@@ -1,6 +1,7 @@
 //! Pages with data as they are on a busy day: for snapshots and for looking at them.
 
 pub(crate) mod call;
+mod minutes;
 mod people;
 mod rooms;
 
@@ -79,6 +80,7 @@ fn sample<T: Template>(name: &'static str, page: &T) -> Sample {
 #[must_use]
 pub fn all() -> Vec<Sample> {
     let mut out = call::samples();
+    out.extend(minutes::samples());
     out.extend(people::samples());
     out.extend(rooms::samples());
     out
