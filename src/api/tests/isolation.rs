@@ -49,6 +49,7 @@ pub(super) fn fill(path: &str, id: &str) -> String {
     let escaped = id.replace('+', "%2B");
     path.replace("{id}", &escaped)
         .replace("{phone_number}", &escaped)
+        .replace("{position}", "0")
         .replace("{tag}", "seen")
 }
 
