@@ -32,11 +32,7 @@ const FILES: [(&str, &str, &[u8]); 7] = [
         "text/javascript; charset=utf-8",
         include_bytes!("assets/clock.js"),
     ),
-    (
-        "meet.css",
-        "text/css; charset=utf-8",
-        include_bytes!("assets/meet.css"),
-    ),
+    ("meet.css", "text/css; charset=utf-8", include_bytes!("assets/meet.css")),
     (
         "meet.js",
         "text/javascript; charset=utf-8",

@@ -1,8 +1,8 @@
 //! The daemon: how the parts are wired, started in order and ended in order.
 
 use crate::room_desk::HostDesk;
-use crate::{programs, rooms, turn};
 use crate::worker_child::{self, WorkerChild};
+use crate::{programs, rooms, turn};
 use anyhow::{Context, Result};
 use axum::Router;
 use std::net::SocketAddr;

@@ -14,7 +14,6 @@ pub mod event;
 pub mod forward;
 #[expect(clippy::disallowed_methods, reason = "sockets, clocks and tasks live in io/")]
 pub mod io;
-mod mixing;
 pub mod peer;
 pub mod protocol;
 pub mod room;
@@ -29,7 +28,6 @@ pub use error::{JoinRefused, RoomError};
 pub use event::{RoomEvent, RoomEventKind};
 pub use forward::{Codec, Packet};
 pub use io::{JoinBrowser, JoinPhone, PhoneEvent, PhoneSession, RoomsHandle, Session};
-pub use mixing::Rooms;
 pub use signal::Generation;
 pub use tap::{Tap, TapFilter, TapId, TrackTag};
 

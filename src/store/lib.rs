@@ -14,8 +14,8 @@ pub mod blobs;
 pub mod calls;
 pub mod capture;
 mod devices;
-mod dispatch_rules;
 mod directory;
+mod dispatch_rules;
 mod error;
 mod flows;
 mod greetings;
@@ -58,10 +58,10 @@ pub use bindings::Bindings;
 pub use blobs::Blobs;
 pub use calls::{Beside, CallDetail, CallFilter, CallStats, Calls, FinishedCall, NewRecording, NewVoicemail};
 pub use devices::{DeviceChange, Devices, NewDevice};
-pub use dispatch_rules::DispatchRules;
 pub use directory::{
     Directory, DirectorySnapshot, KnownDevice, KnownFlow, KnownPrompt, KnownSpeech, KnownTrunk, MailboxAudio,
 };
+pub use dispatch_rules::DispatchRules;
 pub use error::{DatabaseError, Error, Result};
 pub use flows::{Flows, NewFlow};
 pub use greetings::{Greetings, NewGreeting};

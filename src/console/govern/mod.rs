@@ -26,6 +26,9 @@ pub(crate) fn routes() -> Router<ConsoleState> {
         .route("/t/{tenant}/room-keys", get(room_keys::index).post(room_keys::create))
         .route("/t/{tenant}/room-keys/{key}/remove", post(room_keys::remove))
         .route("/t/{tenant}/room-webhooks", post(room_keys::add_webhook))
-        .route("/t/{tenant}/room-webhooks/{webhook}/remove", post(room_keys::remove_webhook))
+        .route(
+            "/t/{tenant}/room-webhooks/{webhook}/remove",
+            post(room_keys::remove_webhook),
+        )
         .route("/t/{tenant}/audit", get(audit::index))
 }

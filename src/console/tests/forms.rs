@@ -191,11 +191,23 @@ async fn a_key_to_rooms_is_shown_once_and_signs_webhooks_until_it_is_revoked() {
     let twice = bench.post(&path, &admin, "name=Booking").await;
     assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
     let hooks = format!("/t/{}/room-webhooks", tenant.id);
-    let wrong = bench.post(&hooks, &admin, "url=ftp%3A%2F%2Fa.example&key=APIx").await.text();
-    assert!(wrong.contains("Choose the key") && wrong.contains("ftp://a.example"), "{wrong}");
+    let wrong = bench
+        .post(&hooks, &admin, "url=ftp%3A%2F%2Fa.example&key=APIx")
+        .await
+        .text();
+    assert!(
+        wrong.contains("Choose the key") && wrong.contains("ftp://a.example"),
+        "{wrong}"
+    );
     let form = format!("url=https%3A%2F%2Fa.example%2Frooms&key={key}");
     assert_eq!(bench.post(&hooks, &admin, &form).await.status, StatusCode::SEE_OTHER);
-    assert!(bench.get(&path, &admin).await.text().contains("https://a.example/rooms"));
+    assert!(
+        bench
+            .get(&path, &admin)
+            .await
+            .text()
+            .contains("https://a.example/rooms")
+    );
     bench.post(&format!("{path}/{key}/remove"), &admin, "").await;
     let list = bench.get(&path, &admin).await.text();
     assert!(!list.contains(&key) && !list.contains("a.example/rooms"), "{list}");
