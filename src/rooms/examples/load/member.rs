@@ -6,12 +6,13 @@ use crate::impair::Impairment;
 use crate::mouth::{FRAME, Mouth, Said};
 use crate::signal::{Signalling, Wish};
 use anyhow::{Context as _, Result};
+use livekit_protocol::signal_response::Message as Told;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use str0m::change::SdpAnswer;
+use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind, Mid};
 use str0m::net::{Protocol, Receive};
@@ -62,6 +63,11 @@ pub(crate) struct Member {
     /// What befalls what it sends and what it gets.
     impaired: Option<(Impairment, Impairment)>,
     server: Option<SocketAddr>,
+    /// Sections the server asked for and was not offered yet.
+    wanted: Option<u32>,
+    ears: Vec<Mid>,
+    pending: Option<SdpPendingOffer>,
+    offers: u32,
     tally: Arc<Tally>,
     said: Arc<Said>,
 }
@@ -91,9 +97,9 @@ impl Member {
             let (stream, track) = (Some("mic".to_owned()), Some(track.clone()));
             change.add_media(MediaKind::Audio, Direction::SendOnly, stream, track, None)
         });
-        for _ in 0..EARS {
-            change.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
-        }
+        let ears = (0..EARS)
+            .map(|_| change.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None))
+            .collect();
         let (offer, pending) = change.apply().context("nothing to offer")?;
         let identity = format!("load{number}");
         let wish = Wish {
@@ -124,6 +130,10 @@ impl Member {
                 (line(seed), line(seed + 1))
             }),
             server: None,
+            wanted: None,
+            ears,
+            pending: None,
+            offers: 1,
             tally,
             said,
         })
@@ -144,7 +154,7 @@ impl Member {
                     self.server = Some(from);
                     self.arrive(room.get(..length).unwrap_or_default(), from)?;
                 }
-                told = self.signalling.next(), if !is_cut => { told?; }
+                told = self.signalling.next(), if !is_cut => self.told(told?).await?,
                 _ = keep_alive.tick(), if !is_cut => self.signalling.keep_alive().await?,
             }
         }
@@ -154,6 +164,41 @@ impl Member {
         }
         self.signalling.leave().await;
         Ok(())
+    }
+
+    /// The server wants more sections, or answers the offer that has them. One offer is under way at a time.
+    async fn told(&mut self, told: Told) -> Result<()> {
+        if let Told::MediaSectionsRequirement(wanted) = told {
+            self.wanted = Some(wanted.num_audios);
+        } else if let Told::Answer(answer) = told
+            && let Some(pending) = self.pending.take()
+        {
+            let answer = SdpAnswer::from_sdp_string(&answer.sdp)?;
+            self.rtc.sdp_api().accept_answer(pending, answer)?;
+        }
+        if self.pending.is_some() {
+            return Ok(());
+        }
+        let Some(more) = self.wanted.take() else { return Ok(()) };
+        // Sections that were answered inactive are free: asking for none means to offer those again.
+        let quiet = |mid: &&Mid| {
+            self.rtc
+                .media(**mid)
+                .is_some_and(|media| media.direction() == Direction::Inactive)
+        };
+        let free: Vec<Mid> = self.ears.iter().filter(quiet).copied().collect();
+        let mut change = self.rtc.sdp_api();
+        for mid in free {
+            change.set_direction(mid, Direction::RecvOnly);
+        }
+        for _ in 0..more {
+            self.ears
+                .push(change.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None));
+        }
+        let (offer, pending) = change.apply().context("nothing to offer")?;
+        self.pending = Some(pending);
+        self.offers += 1;
+        self.signalling.offer(offer.to_sdp_string(), self.offers).await
     }
 
     fn is_cut(&self) -> bool {
@@ -182,14 +227,16 @@ impl Member {
             destination: self.own,
             contents,
         };
-        self.rtc.handle_input(Input::Receive(Instant::now(), receive))?;
+        let now = Instant::now();
+        self.rtc.handle_input(Input::Receive(now, receive))?;
+        self.drain(now)?;
         Ok(())
     }
 
     /// Does everything that is due; returns when something will be.
     fn advance(&mut self) -> Result<Instant> {
+        self.pass_impaired(Instant::now())?;
         let now = Instant::now();
-        self.pass_impaired(now)?;
         while let Some((mouth, mid)) = self.mouth.as_mut().filter(|(mouth, _)| mouth.next_at() <= now) {
             let mid = *mid;
             let frame = mouth.speak()?;
@@ -197,13 +244,7 @@ impl Member {
             self.send(mid, &frame, burst, now);
         }
         self.rtc.handle_input(Input::Timeout(now))?;
-        let timeout = loop {
-            match self.rtc.poll_output()? {
-                Output::Timeout(at) => break at,
-                Output::Transmit(transmit) => self.transmit(&transmit.contents, transmit.destination, now),
-                Output::Event(event) => self.happen(event)?,
-            }
-        };
+        let timeout = self.drain(now)?;
         for stream in self.streams.values_mut() {
             let heard = stream.ear.as_mut().and_then(|ear| ear.play(now));
             let latency = heard
@@ -230,6 +271,17 @@ impl Member {
             .unwrap_or(timeout)
             .min(timeout)
             .min(now + Duration::from_millis(500)))
+    }
+
+    /// Takes everything str0m has to say, which it wants after each thing it is told.
+    fn drain(&mut self, now: Instant) -> Result<Instant> {
+        loop {
+            match self.rtc.poll_output()? {
+                Output::Timeout(at) => return Ok(at),
+                Output::Transmit(transmit) => self.transmit(&transmit.contents, transmit.destination, now),
+                Output::Event(event) => self.happen(event)?,
+            }
+        }
     }
 
     fn pass_impaired(&mut self, now: Instant) -> Result<()> {

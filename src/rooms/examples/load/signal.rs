@@ -93,6 +93,17 @@ impl Signalling {
         }
     }
 
+    /// Offers again.
+    pub(crate) async fn offer(&mut self, sdp: String, id: u32) -> Result<()> {
+        let offer = wire::SessionDescription {
+            r#type: "offer".to_owned(),
+            sdp,
+            id,
+            ..Default::default()
+        };
+        self.ask(Asked::Offer(offer)).await
+    }
+
     pub(crate) async fn keep_alive(&mut self) -> Result<()> {
         self.ask(Asked::PingReq(wire::Ping::default())).await
     }
