@@ -105,10 +105,13 @@ pub(crate) async fn audio(
 )]
 pub(crate) async fn track(
     caller: Caller,
-    Path((id, position)): Path<(RecordingId, i64)>,
+    Path((id, position)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let scope = caller.may(Permission::ReadAllCalls)?;
+    // Named by what cannot be an id or a position, a track is as absent as an unknown one.
+    let id: RecordingId = id.parse().map_err(|_| Problem::not_found("recording"))?;
+    let position: i64 = position.parse().map_err(|_| Problem::not_found("track"))?;
     let tracks = scope.minutes().tracks(id).await?;
     let track = tracks.into_iter().find(|track| track.position == position);
     let track = track.ok_or_else(|| Problem::not_found("track"))?;
