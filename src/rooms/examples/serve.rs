@@ -11,9 +11,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 use strowger_model::{TenantId, World};
+use strowger_rooms::io::turn::{TurnHandle, TurnSetup};
 use strowger_rooms::protocol as wire;
+use strowger_rooms::turn::MediaAddress;
 use strowger_rooms::{
-    Generation, Grants, JoinBrowser, Limits, RoomName, RoomOptions, RoomsConfig, RoomsHandle, signal,
+    Generation, Grants, IceServers, JoinBrowser, Limits, RoomName, RoomOptions, RoomsConfig, RoomsHandle, signal,
 };
 use time::OffsetDateTime;
 use tokio::net::{TcpListener, TcpStream};
@@ -43,12 +45,24 @@ async fn main() -> Result<()> {
     let tenant = TenantId::generate(world.as_ref());
     let config = RoomsConfig {
         udp: "127.0.0.1:0".parse()?,
-        tcp: None,
+        tcp: Some("127.0.0.1:0".parse()?),
         advertised: Vec::new(),
         turn: None,
         limits: Limits::default(),
     };
+    let relay = match std::env::args().nth(2) {
+        Some(way) => Some(relay(&way, world.clone()).await?),
+        None => None,
+    };
+    let config = RoomsConfig {
+        turn: relay.clone().map(|relay| Arc::new(relay) as Arc<dyn IceServers>),
+        ..config
+    };
     let rooms = RoomsHandle::start(config, world, &TaskTracker::new(), CancellationToken::new()).await?;
+    if let Some(relay) = relay {
+        let media = rooms.media_addresses().into_iter().map(MediaAddress::plain).collect();
+        relay.reach_rooms(media).await;
+    }
     for number in 0..idle {
         let name = RoomName::new(tenant, format!("idle{number}"));
         rooms.create(&name, RoomOptions::default()).await?;
@@ -63,13 +77,29 @@ async fn main() -> Result<()> {
     }
 }
 
+/// A relay reached in one way, so that what is tried is that way.
+async fn relay(way: &str, world: Arc<Outside>) -> Result<TurnHandle> {
+    let at = |own: &str| match own == way {
+        true => vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+        false => Vec::new(),
+    };
+    let setup = TurnSetup {
+        udp: at("udp"),
+        tcp: at("tcp"),
+        tls: at("tls"),
+        ..TurnSetup::default()
+    };
+    Ok(TurnHandle::start(setup, world, &TaskTracker::new(), CancellationToken::new()).await?)
+}
+
 async fn converse(rooms: RoomsHandle, tenant: TenantId, stream: TcpStream, from: SocketAddr) -> Result<()> {
     let mut query = HashMap::new();
     #[expect(clippy::result_large_err, reason = "the signature is the library's")]
     let taken = |request: &Request, response: Response| {
         for pair in request.uri().query().unwrap_or_default().split('&') {
             if let Some((name, value)) = pair.split_once('=') {
-                query.insert(name.to_owned(), value.to_owned());
+                // Padding of base64 is all that is ever escaped here.
+                query.insert(name.to_owned(), value.replace("%3D", "="));
             }
         }
         Ok(response)
