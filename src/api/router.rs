@@ -87,6 +87,7 @@ pub fn router(state: ApiState) -> Router {
     // The first router made from this state describes it; a second one is the same.
     let _ = state.described.set(Described { document, page });
     let world = Arc::new(state.access.clone());
+    let calls = Arc::clone(&state.calls);
     router
         // What goes with the page, and the answer to paths nobody knows: nothing a program calls.
         .route("/dev/style.css", axum::routing::get(dev::style))
@@ -94,6 +95,18 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/{*unknown}", axum::routing::any(unknown))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(CatchPanicLayer::new())
+        // What a program changed holds for the next call, not for calls half a second later.
+        .layer(middleware::from_fn(move |request: Request, next: Next| {
+            let calls = Arc::clone(&calls);
+            async move {
+                let changes = !request.method().is_safe();
+                let response = next.run(request).await;
+                if changes && response.status().is_success() {
+                    calls.reload();
+                }
+                response
+            }
+        }))
         .layer(middleware::from_fn(move |request: Request, next: Next| {
             let access = Arc::clone(&world);
             async move { finish(access.world(), request, next).await }
