@@ -122,6 +122,12 @@ impl Sandbox {
         })
     }
 
+    /// The process that keeps daemon and worker running; none once it has ended.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// The address of SIP as `host:port`.
     #[must_use]
     pub fn sip(&self) -> &str {

@@ -45,10 +45,10 @@ class Ear:
             self.frames.append(numpy.frombuffer(event.frame.data, dtype=numpy.int16).copy())
 
     async def hear(self, seconds: float) -> dict:
-        """What comes from now on: its loudness and its pitch."""
+        """What comes once the jitter buffer has settled, which stretches sound for a while after a start."""
         self.frames.clear()
-        await until(lambda: sum(map(len, self.frames)) > RATE * (seconds + 0.5), 30)
-        sound = numpy.concatenate(self.frames)[RATE // 2 :].astype(float)
+        await until(lambda: sum(map(len, self.frames)) > RATE * (seconds + 2), 30)
+        sound = numpy.concatenate(self.frames)[RATE * 2 :].astype(float)
         spectrum = numpy.abs(numpy.fft.rfft(sound * numpy.hanning(len(sound))))
         pitch = numpy.fft.rfftfreq(len(sound), 1 / RATE)[spectrum.argmax()]
         return {"rms": float(numpy.sqrt((sound**2).mean())), "pitch_hz": float(pitch)}
