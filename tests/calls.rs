@@ -78,8 +78,14 @@ async fn a_caller_presses_one_and_each_channel_of_the_recording_holds_its_speake
     callee.event("CALL_CLOSED").await.unwrap();
 
     let call = only_call(&sandbox, "completed", SOON).await.unwrap();
-    let kinds = event_kinds(&sandbox, &call).await.unwrap();
-    assert!(kinds.iter().any(|kind| kind == "bridge"), "{kinds:?}");
+    // The events are written after the state that closes the call is told.
+    strowger_tests::eventually(SOON, "the bridge among the call's events", || async {
+        let kinds = event_kinds(&sandbox, &call).await?;
+        anyhow::ensure!(kinds.iter().any(|kind| kind == "bridge"), "{kinds:?}");
+        Ok(())
+    })
+    .await
+    .unwrap();
     let sound = channels(&sandbox, &call, RECORDED).await.unwrap();
     assert_eq!(sound.channels.len(), 2);
     let end = sound.seconds();
