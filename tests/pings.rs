@@ -19,6 +19,7 @@ impl Pings {
     /// # Errors
     /// The port is taken.
     pub async fn start(here: SocketAddr, there: SocketAddr) -> Result<Self> {
+        #[expect(clippy::disallowed_methods, reason = "this is the outside of the product")]
         let socket = UdpSocket::bind(here).await?;
         let mut task = JoinSet::new();
         task.spawn(stand(socket, there));
