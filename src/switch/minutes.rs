@@ -390,11 +390,13 @@ mod tests {
     }
 
     fn members(notes: &[Note]) -> Vec<&Member> {
-        let member = |note| match note {
-            &Note::Member(ref member) => Some(member),
-            &(Note::Began(..) | Note::Changed(_) | Note::Wrote(..) | Note::Ended(..)) => None,
-        };
-        notes.iter().filter_map(member).collect()
+        notes
+            .iter()
+            .filter_map(|note| match note {
+                Note::Member(member) => Some(member),
+                Note::Began(..) | Note::Changed(_) | Note::Wrote(..) | Note::Ended(..) => None,
+            })
+            .collect()
     }
 
     #[test]
