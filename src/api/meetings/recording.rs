@@ -16,14 +16,21 @@ use strowger_switch::io::{Asked, RecordError, RoomRecorder};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A room by its id or by its name.
-async fn named(scope: &Scope, room: String) -> Result<RoomName, Problem> {
-    if let Ok(id) = room.parse::<RoomId>()
-        && let Some(known) = scope.meetings().get(id).await?
-    {
-        return Ok(RoomName::new(scope.tenant(), known.room.name));
-    }
-    Ok(RoomName::new(scope.tenant(), room))
+/// A room by its id or by its name, with what records it. Where rooms are switched off none runs, so only a room
+/// that is kept is told of the switch; any other does not exist.
+async fn named<'a>(state: &'a ApiState, scope: &Scope, room: String) -> Result<(RoomName, &'a RoomRecorder), Problem> {
+    let known = match room.parse::<RoomId>() {
+        Ok(id) => scope.meetings().get(id).await?,
+        Err(_) => None,
+    };
+    let Some(recorder) = state.recorder.as_ref() else {
+        return Err(match known {
+            Some(_) => Problem::conflict("rooms_off", "meetings are not configured on this machine"),
+            None => Problem::not_found("room"),
+        });
+    };
+    let name = known.map_or(room, |known| known.room.name);
+    Ok((RoomName::new(scope.tenant(), name), recorder))
 }
 
 /// A recording that has begun.
@@ -33,11 +40,6 @@ pub(crate) struct BegunJson {
     recording_id: Uuid,
     /// The meeting, as in `/api/rooms/history/{id}`.
     meeting_id: Uuid,
-}
-
-fn recorder(state: &ApiState) -> Result<&RoomRecorder, Problem> {
-    let off = || Problem::conflict("no_rooms", "rooms are switched off on this machine");
-    state.recorder.as_ref().ok_or_else(off)
 }
 
 /// Begins to record a room: everybody together and each speaker alone. All members see that it is recorded.
@@ -56,8 +58,7 @@ pub(crate) async fn start(
     Path(room): Path<String>,
 ) -> Result<(StatusCode, Json<BegunJson>), Problem> {
     let scope = caller.may(Permission::ManageCalls)?;
-    let recorder = recorder(&state)?;
-    let name = named(&scope, room).await?;
+    let (name, recorder) = named(&state, &scope, room).await?;
     if !recorder.running(&name).await.is_empty() {
         return Err(Problem::conflict("recording", "this room is being recorded"));
     }
@@ -93,8 +94,7 @@ pub(crate) async fn stop(
     Path(room): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let scope = caller.may(Permission::ManageCalls)?;
-    let recorder = recorder(&state)?;
-    let name = named(&scope, room).await?;
+    let (name, recorder) = named(&state, &scope, room).await?;
     let mut stopped = false;
     for recording in recorder.running(&name).await {
         stopped |= recorder.stop(name.tenant, recording).await;
