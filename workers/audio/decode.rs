@@ -3,6 +3,7 @@
 use super::resample::Stream;
 use super::{Error, Pcm, opus_file};
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as Damaged;
 use symphonia::core::formats::probe::Hint;
@@ -37,6 +38,12 @@ pub fn decode(bytes: &[u8], name: &str, sample_rate_hz: u32, layout: Layout) -> 
             Layout::Mono => pcm.into_mono(),
         });
     }
+    // The readers of foreign formats are not ours; a file that makes one panic is a bad file, not the end of a job
+    // without a reason. Nothing they hold outlives the call.
+    catch_unwind(AssertUnwindSafe(|| foreign(bytes, name, sample_rate_hz, layout))).unwrap_or(Err(Error::Hostile))
+}
+
+fn foreign(bytes: &[u8], name: &str, sample_rate_hz: u32, layout: Layout) -> Result<Pcm, Error> {
     let mut hint = Hint::new();
     if let Some((_, extension)) = name.rsplit_once('.') {
         hint.with_extension(extension);
@@ -153,6 +160,14 @@ mod tests {
         let problem = decode(b"%PDF-1.4 and more of that kind", "song.mp3", 8000, Layout::Mono).unwrap_err();
         assert!(problem.to_string().contains("not an audio file"), "{problem}");
         assert!(decode(b"", "", 8000, Layout::Mono).is_err());
+    }
+
+    #[test]
+    fn a_header_its_reader_cannot_count_with_is_refused() {
+        let mut file = wav::encode(&two_tones(8000)).unwrap();
+        let channels_high_byte = 23;
+        file[channels_high_byte] = 128;
+        assert!(decode(&file, "x.wav", 8000, Layout::Mono).is_err());
     }
 
     proptest! {

@@ -67,6 +67,9 @@ pub enum Error {
     /// The file is in no format we know, or is damaged at its beginning.
     #[error("this is not an audio file we can read (wav, mp3, ogg, opus, flac, m4a, webm)")]
     Unknown(#[source] symphonia::core::errors::Error),
+    /// The file made its format's reader fail in a way the reader did not foresee.
+    #[error("the file is damaged so badly that its reader gave up")]
+    Hostile,
     /// The file has no audio in it.
     #[error("the file holds no audio")]
     Silent,
