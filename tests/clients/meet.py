@@ -34,10 +34,14 @@ class Ear:
 
     def __init__(self) -> None:
         self.frames: list = []
-        self.tasks: list = []
+        self.tasks: dict = {}
 
     def listen(self, track, *_) -> None:
-        self.tasks.append(asyncio.ensure_future(self.collect(track)))
+        self.tasks[track.sid] = asyncio.ensure_future(self.collect(track))
+
+    def leave(self, track, *_) -> None:
+        """A new track may take the media line of one that ended, and is then heard on the old stream as well."""
+        self.tasks.pop(track.sid).cancel()
 
     async def collect(self, track) -> None:
         stream = rtc.AudioStream(track, sample_rate=RATE, num_channels=1)
@@ -75,6 +79,7 @@ async def main() -> None:
     options = rtc.RoomOptions(auto_subscribe=True, single_peer_connection=given["single"])
     ada, bob, ear = rtc.Room(), rtc.Room(), Ear()
     bob.on("track_subscribed", ear.listen)
+    bob.on("track_unsubscribed", ear.leave)
     bob.on("data_received", lambda packet: seen["data"].append([packet.data.decode(), packet.participant.identity]))
     bob.on("participant_attributes_changed", lambda changed, _: seen["attributes"].append(changed))
     bob.on("track_muted", lambda *_: seen["muted"].append(True))
