@@ -1,5 +1,6 @@
 //! Which packet goes to whom and under which numbers: rewriting, layer choice, speakers. Pure arithmetic.
 
+mod gapless;
 pub(crate) mod layers;
 mod packet;
 mod picture;
@@ -7,6 +8,7 @@ pub mod red;
 mod rewrite;
 pub(crate) mod speakers;
 
+pub use gapless::Gapless;
 pub use packet::{Codec, Packet};
 pub use picture::{Vp8Numbers, Vp8Run, begins_key_frame};
 pub use rewrite::Rewriter;

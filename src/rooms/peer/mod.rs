@@ -17,9 +17,10 @@ pub(crate) use stun::local_name;
 pub(crate) use wiring::{Door, Identity, LocalAddress};
 
 use crate::forward::layers::{self, Layer};
-use crate::forward::{Codec, Packet, Vp8Numbers};
+use crate::forward::{Codec, Gapless, Packet, Vp8Numbers};
 use codecs::Codecs;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use str0m::bwe::{Bitrate, BweKind};
@@ -163,11 +164,19 @@ pub(crate) struct Peer {
     channels: Vec<(ChannelId, Channel, bool)>,
     codecs: Codecs,
     /// Where an SSRC belongs; asked of the library once, because asking makes it look at everything anew.
-    incoming: HashMap<u32, (MediaId, Option<Layer>)>,
+    incoming: HashMap<u32, Incoming>,
     connected: bool,
     /// Whether its end was reported.
     is_over: bool,
     deadline: Instant,
+}
+
+/// One stream that comes in.
+#[derive(Debug)]
+struct Incoming {
+    media: MediaId,
+    layer: Option<Layer>,
+    numbers: Gapless,
 }
 
 impl std::fmt::Debug for Peer {
@@ -338,23 +347,31 @@ impl Peer {
 
     fn packet(&mut self, packet: RtpPacket) -> Option<Happened> {
         let ssrc = packet.header.ssrc;
-        let (media, layer) = match self.incoming.get(&*ssrc) {
-            Some(known) => *known,
-            None => {
+        let incoming = match self.incoming.entry(*ssrc) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
                 let mut api = self.rtc.direct_api();
                 let stream = api.stream_rx(&ssrc)?;
-                let belongs = (MediaId(stream.mid()), stream.rid().map(|rid| layers::of_name(&rid)));
-                self.incoming.insert(*ssrc, belongs);
-                belongs
+                unknown.insert(Incoming {
+                    media: MediaId(stream.mid()),
+                    layer: stream.rid().map(|rid| layers::of_name(&rid)),
+                    numbers: Gapless::default(),
+                })
             }
         };
+        if packet.payload.is_empty() {
+            incoming.numbers.padding(*packet.seq_no);
+            return None;
+        }
+        let (media, layer) = (incoming.media, incoming.layer);
+        let sequence = incoming.numbers.number(*packet.seq_no);
         let format = self.codecs.of_payload_type(*packet.header.payload_type, &self.rtc)?;
         let extensions = &packet.header.ext_vals;
         Some(Happened::Packet(
             media,
             layer,
             Packet {
-                sequence: *packet.seq_no,
+                sequence,
                 timestamp: packet.header.timestamp,
                 marker: packet.header.marker,
                 codec: format.codec,
@@ -412,14 +429,14 @@ impl Peer {
 
     /// Asks the publisher for a key frame. [`Peer::handle_timeout`] must follow.
     pub(crate) fn want_key_frame(&mut self, media: MediaId, layer: Option<Layer>) {
-        let rid = layer.and_then(|layer| {
-            let mut names = self.incoming.values().filter(|(known, _)| *known == media);
-            names.any(|(_, known)| *known == Some(layer)).then_some(layer)
+        let rid = layer.filter(|layer| {
+            let mut streams = self.incoming.values().filter(|known| known.media == media);
+            streams.any(|known| known.layer == Some(*layer))
         });
         let ssrc = self
             .incoming
             .iter()
-            .find(|(_, (known, known_layer))| *known == media && (rid.is_none() || *known_layer == rid))
+            .find(|(_, known)| known.media == media && (rid.is_none() || known.layer == rid))
             .map(|(ssrc, _)| *ssrc);
         let Some(ssrc) = ssrc else { return };
         let mut api = self.rtc.direct_api();

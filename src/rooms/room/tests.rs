@@ -282,6 +282,26 @@ fn what_one_says_every_other_hears_and_nobody_hears_oneself() {
 }
 
 #[test]
+fn padding_of_a_publisher_goes_no_further_and_is_no_loss_to_who_listens() {
+    let mut meeting = Meeting::new(RoomOptions::default());
+    let (ada, bob) = (meeting.join("ada"), meeting.join("bob"));
+    meeting.wait(1_500);
+    meeting.speak(ada, 200, b"one");
+    // A browser that measures its line.
+    meeting.speak(ada, 400, b"");
+    meeting.speak(ada, 200, b"two");
+    meeting.wait(100);
+    let heard = &meeting.guests[bob].client.heard;
+    assert!(meeting.heard(bob, b"one") >= 9 && meeting.heard(bob, b"two") >= 9);
+    assert_eq!(meeting.heard(bob, b""), 0);
+    let mut pairs = heard.windows(2);
+    assert!(
+        pairs.all(|pair| pair[1].sequence == pair[0].sequence + 1),
+        "padding looks like loss: {heard:?}"
+    );
+}
+
+#[test]
 fn a_track_muted_by_the_server_is_not_forwarded_though_its_publisher_goes_on_sending() {
     let mut meeting = Meeting::new(RoomOptions::default());
     let (ada, bob) = (meeting.join("ada"), meeting.join("bob"));
