@@ -112,5 +112,31 @@ async fn a_daemon_that_dies_in_a_call_leaves_its_recording_and_closes_its_row() 
     let end = sound.seconds();
     assert!(tone::share_above(sound.part(0, 1.0, end - 0.3), sound.rate_hz, CALLER_HZ, -30.0) > 0.95);
     assert!(tone::share_above(sound.part(1, 1.0, end - 0.3), sound.rate_hz, CALLEE_HZ, -30.0) > 0.95);
+    for (arguments, said) in [
+        (
+            ["doctor", "recordings"],
+            "1 recordings and 0 captures looked at, 0 amiss",
+        ),
+        (["audit", "verify"], "whole"),
+    ] {
+        let looked = eventually(SOON, "nothing amiss", || async {
+            let program = process::program("strowger")?;
+            let output = Command::new(program)
+                .args(arguments)
+                .arg("--config")
+                .arg(&config)
+                .output()
+                .await?;
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            anyhow::ensure!(
+                output.status.success(),
+                "{text}{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            Ok(text)
+        });
+        let text = looked.await.unwrap();
+        assert!(text.contains(said), "{text}");
+    }
     let _ = std::fs::remove_dir_all(&sandbox.card.data_dir);
 }

@@ -64,6 +64,16 @@ enum Command {
         #[command(subcommand)]
         command: command::keys::Command,
     },
+    /// Looks for recordings that are lost, damaged or left behind.
+    Doctor {
+        #[command(subcommand)]
+        command: command::doctor::Doctor,
+    },
+    /// Proves the audit log.
+    Audit {
+        #[command(subcommand)]
+        command: command::doctor::Audit,
+    },
     /// Shows settings.
     Settings {
         #[command(subcommand)]
@@ -85,6 +95,8 @@ fn main() -> ExitCode {
         Command::Config { command } => command::config::run(&command),
         Command::Flow { command } => command::flow::run(&command),
         Command::Keys { command } => command::keys::run(&command),
+        Command::Doctor { command } => command::doctor::examine(&command),
+        Command::Audit { command } => command::doctor::audit(&command),
         Command::Settings { command } => command::settings::run(&command),
         Command::Models { arguments } => command::models::run(&arguments),
     };

@@ -16,6 +16,7 @@ pub mod capture;
 mod devices;
 mod directory;
 mod dispatch_rules;
+mod doctor;
 mod error;
 mod flows;
 mod greetings;
@@ -62,6 +63,7 @@ pub use directory::{
     Directory, DirectorySnapshot, KnownDevice, KnownFlow, KnownPrompt, KnownSpeech, KnownTrunk, MailboxAudio,
 };
 pub use dispatch_rules::DispatchRules;
+pub use doctor::{Examination, Finding};
 pub use error::{DatabaseError, Error, Result};
 pub use flows::{Flows, NewFlow};
 pub use greetings::{Greetings, NewGreeting};

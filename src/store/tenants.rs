@@ -150,3 +150,19 @@ impl Tenants {
         }
     }
 }
+
+impl crate::Store {
+    /// The ids of all tenants, oldest first.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn every_tenant(&self) -> Result<Vec<TenantId>> {
+        self.read_all()
+            .await?
+            .all("select id from tenants order by id", args![])
+            .await?
+            .iter()
+            .map(|row| row.parse("id"))
+            .collect()
+    }
+}

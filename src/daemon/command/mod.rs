@@ -1,6 +1,7 @@
 //! Commands that run and end.
 
 pub(crate) mod config;
+pub(crate) mod doctor;
 pub(crate) mod flow;
 pub(crate) mod keys;
 pub(crate) mod models;

@@ -217,8 +217,20 @@ impl Store {
     /// The database did not answer, or a file cannot be removed.
     pub async fn sweep_blobs(&self) -> Result<u64> {
         let yesterday = self.now() - time::Duration::days(1);
-        let orphans = self
-            .read_all()
+        let mut gone = 0;
+        for (tenant, blob) in self.keys_nothing_names(yesterday).await? {
+            self.tenant(tenant).blobs().erase(&blob).await?;
+            gone += 1;
+        }
+        for tenant in self.every_tenant().await? {
+            gone += self.sweep_files(tenant, yesterday).await?;
+        }
+        Ok(gone)
+    }
+
+    /// At most a thousand keys of blobs that no row names, made before a time.
+    pub(crate) async fn keys_nothing_names(&self, before: time::OffsetDateTime) -> Result<Vec<(TenantId, String)>> {
+        self.read_all()
             .await?
             .all(
                 "select tenant_id, blob from object_keys k where created_at < $1 \
@@ -227,35 +239,40 @@ impl Store {
                  and not exists (select 1 from prompts p where p.source_blob = k.blob or p.audio_blob = k.blob) \
                  and not exists (select 1 from greetings g where g.source_blob = k.blob or g.audio_blob = k.blob) \
                  and not exists (select 1 from speech s where s.blob = k.blob) limit 1000",
-                args![yesterday],
+                args![before],
             )
-            .await?;
-        let mut gone = 0;
-        for row in &orphans {
-            let tenant: TenantId = row.parse("tenant_id")?;
-            self.tenant(tenant).blobs().erase(&row.text("blob")?).await?;
-            gone += 1;
-        }
-        let tenants = self.tenants().list(&crate::Page::first(1000)).await?.items;
-        for tenant in tenants {
-            gone += self.sweep_files(tenant.id, yesterday).await?;
-        }
-        Ok(gone)
+            .await?
+            .iter()
+            .map(|row| Ok((row.parse("tenant_id")?, row.text("blob")?)))
+            .collect()
     }
 
-    async fn sweep_files(&self, tenant: TenantId, before: time::OffsetDateTime) -> Result<u64> {
+    /// The files of a tenant's blobs that were last written before a time and have no key.
+    pub(crate) async fn files_without_key(
+        &self,
+        tenant: TenantId,
+        before: time::OffsetDateTime,
+    ) -> Result<Vec<PathBuf>> {
         let root = folder(self, tenant);
         let files = run_blocking(move || Ok(old_files(&root, before))).await?;
         let blobs = self.tenant(tenant).blobs();
-        let mut gone = 0;
+        let mut strange = Vec::new();
         for file in files {
             let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if blobs.size(name).await?.is_none() {
-                tokio::fs::remove_file(&file)
-                    .await
-                    .map_err(Error::file("remove", &file))?;
-                gone += 1;
+                strange.push(file);
             }
+        }
+        Ok(strange)
+    }
+
+    async fn sweep_files(&self, tenant: TenantId, before: time::OffsetDateTime) -> Result<u64> {
+        let mut gone = 0;
+        for file in self.files_without_key(tenant, before).await? {
+            tokio::fs::remove_file(&file)
+                .await
+                .map_err(Error::file("remove", &file))?;
+            gone += 1;
         }
         Ok(gone)
     }

@@ -161,6 +161,18 @@ pub(super) fn survey(folder: &Path) -> Result<(HashMap<CaptureId, Known>, Vec<Se
     Ok((known, list))
 }
 
+/// The captures whose keys are not destroyed, in no order.
+pub(crate) async fn captures_kept(store: &Store) -> Result<Vec<CaptureId>> {
+    let folder = folder(store.data_dir());
+    let (known, _) = tokio::task::spawn_blocking(move || survey(&folder))
+        .await
+        .unwrap_or(Err(Error::Stopped("file worker")))?;
+    let kept = known
+        .into_iter()
+        .filter(|(_, known)| known.open.is_some() && !known.is_erased);
+    Ok(kept.map(|(capture, _)| capture).collect())
+}
+
 /// Destroys a capture's key where it stands, and removes the segments that hold nothing readable any
 /// more. A capture that is gone is no fault.
 ///

@@ -21,6 +21,7 @@ mod tests;
 mod writer;
 
 pub use disk::free_bytes;
+pub(crate) use index::captures_kept;
 pub use index::erase;
 pub use reader::{CaptureReader, Damage, Ending};
 pub use sink::StreamSink;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod calls;
+mod doctor;
 pub(crate) mod harness;
 mod keys;
 mod log;
