@@ -4,9 +4,9 @@
 
 use reqwest::Method;
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use strowger_tests::scene::{
-    CALLEE_HZ, CALLER_HZ, channels, event_kinds, log, only_call, phone, phone_over, tone_file,
+    CALLEE_HZ, CALLER_HZ, channels, detail, event_kinds, log, only_call, phone, phone_over, tone_file,
 };
 use strowger_tests::{Sandbox, process, sipp, tone};
 
@@ -280,4 +280,54 @@ async fn three_phones_meet_in_a_room_and_each_hears_the_two_others() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_said_while_a_recording_is_paused_is_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start().await.unwrap();
+    let mut caller = phone(&sandbox, 0, &tone_file(folder.path(), CALLER_HZ).unwrap(), false)
+        .await
+        .unwrap();
+    let mut callee = phone(&sandbox, 1, &tone_file(folder.path(), CALLEE_HZ).unwrap(), true)
+        .await
+        .unwrap();
+    caller.dial(sandbox.number("record").unwrap()).await.unwrap();
+    callee.event("CALL_ESTABLISHED").await.unwrap();
+    callee.event_within("CALL_RTCP", SOON).await.unwrap();
+    let call = only_call(&sandbox, "active", SOON).await.unwrap();
+    let path = format!("/api/calls/{}/recording", call["id"].as_str().unwrap());
+    let stands = sandbox.post(&path, &json!({"action": "pause"})).await.unwrap();
+    assert_eq!(stands, json!({"recording": false, "paused": true}));
+    let paused = Instant::now();
+    callee.event_within("CALL_RTCP", SOON).await.unwrap();
+    let pause_s = paused.elapsed().as_secs_f64();
+    let stands = sandbox.post(&path, &json!({"action": "resume"})).await.unwrap();
+    assert_eq!(stands, json!({"recording": true, "paused": false}));
+    callee.event_within("CALL_RTCP", SOON).await.unwrap();
+    caller.hang_up().await.unwrap();
+
+    let call = only_call(&sandbox, "completed", SOON).await.unwrap();
+    let sound = channels(&sandbox, &call, RECORDED).await.unwrap();
+    let talk = call["duration_ms"].as_f64().unwrap() / 1000.0;
+    assert!(
+        (sound.seconds() - talk).abs() < 0.5,
+        "{} s of {talk} s",
+        sound.seconds()
+    );
+    for (channel, hertz) in [(0, CALLER_HZ), (1, CALLEE_HZ)] {
+        let all = sound.part(channel, 0.0, sound.seconds());
+        let silent_s = (1.0 - tone::share_above(all, sound.rate_hz, hertz, -30.0)) * sound.seconds();
+        assert!(
+            (silent_s - pause_s).abs() < 1.0,
+            "channel {channel}: {silent_s} s silent, paused for {pause_s} s"
+        );
+    }
+    let whole = detail(&sandbox, &call).await.unwrap();
+    let marked = whole["events"].as_array().unwrap().iter();
+    let marked: Vec<&str> = marked.filter_map(|event| event["detail"].as_str()).collect();
+    assert!(
+        marked.contains(&"paused") && marked.contains(&"resumed"),
+        "the timeline shows the pause: {marked:?}"
+    );
 }

@@ -10,7 +10,7 @@ use strowger_model::{CallId, HangupCause, TenantId};
 use strowger_rooms::RoomName;
 use strowger_switch::entrance::{DialIntoRoom, Dialled};
 use strowger_switch::io::{DialError, SwitchHandle};
-use strowger_switch::live::{LiveCall, LiveLeg, PlaceCall, PlaceError, SwitchEvent, TrunkView};
+use strowger_switch::live::{LiveCall, LiveLeg, PlaceCall, PlaceError, Steer, SwitchEvent, TrunkView};
 use tokio::sync::broadcast;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -22,8 +22,10 @@ pub type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Calls: Send + Sync {
     /// Places a call.
     fn place(&self, order: PlaceCall) -> Soon<'_, Result<CallId, PlaceError>>;
-    /// Ends a call; `false` when it is not running or not the tenant's.
-    fn hang_up(&self, tenant: TenantId, call: CallId) -> Soon<'_, bool>;
+    /// Does something to a call; `false` when it is not running or not the tenant's.
+    fn steer(&self, tenant: TenantId, call: CallId, steer: Steer) -> Soon<'_, bool>;
+    /// A running call of the tenant.
+    fn live(&self, tenant: TenantId, call: CallId) -> Option<LiveCall>;
     /// Calls somebody and leads them into a room once they have answered.
     fn dial_into_room(&self, dial: DialIntoRoom) -> Soon<'_, Result<Dialled, DialError>>;
     /// Leads a phone out of a room and rings somebody for it; `false` when there is no such phone, or
@@ -52,8 +54,12 @@ impl Calls for SwitchHandle {
         Box::pin(self.place_call(order))
     }
 
-    fn hang_up(&self, tenant: TenantId, call: CallId) -> Soon<'_, bool> {
-        Box::pin(Self::hang_up(self, tenant, call))
+    fn steer(&self, tenant: TenantId, call: CallId, steer: Steer) -> Soon<'_, bool> {
+        Box::pin(Self::steer(self, tenant, call, steer))
+    }
+
+    fn live(&self, tenant: TenantId, call: CallId) -> Option<LiveCall> {
+        self.live_call(tenant, call)
     }
 
     fn dial_into_room(&self, dial: DialIntoRoom) -> Soon<'_, Result<Dialled, DialError>> {
@@ -140,8 +146,10 @@ pub(crate) struct LiveCallJson {
     room: Option<String>,
     /// The flow's node it stands at.
     node: Option<String>,
-    /// Whether it is being recorded now.
+    /// Whether what is said now is recorded.
     recording: bool,
+    /// Whether its recording leaves out what is said until resumed.
+    recording_paused: bool,
     /// Its legs that are not over, caller first.
     legs: Vec<LiveLegJson>,
 }
@@ -187,6 +195,7 @@ impl From<LiveCall> for LiveCallJson {
             room: call.room.as_ref().map(|room| room.name.clone()),
             node: call.node,
             recording: call.recording && !call.recording_paused,
+            recording_paused: call.recording && call.recording_paused,
             legs: call.legs.into_iter().map(LiveLegJson::from).collect(),
         }
     }

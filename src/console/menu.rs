@@ -78,6 +78,7 @@ fn notice(done: &str) -> &'static str {
         "room-idle" => "Nobody is in that room.",
         "revoked" => "The link lets nobody in any more.",
         "invited" => "The list of the invited is kept.",
+        "steered" => "Asked for; the board shows how it stands.",
         "gone" => "That call is over already.",
         "asked" => "Asked for. It appears here when the worker is done.",
         "held" => "A legal hold keeps it.",

@@ -10,7 +10,7 @@ use strowger_rooms::io::turn::TurnHandle;
 use strowger_rooms::{RoomName, RoomsHandle};
 use strowger_store::{Actor, Store};
 use strowger_switch::io::SwitchHandle;
-use strowger_switch::live::{DeviceOnline, LiveCall, SwitchEvent, TrunkView};
+use strowger_switch::live::{DeviceOnline, LiveCall, Steer, SwitchEvent, TrunkView};
 use time::OffsetDateTime;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -25,8 +25,8 @@ pub trait Exchange: Send + Sync {
     fn trunk_states(&self, tenant: TenantId) -> Vec<TrunkView>;
     /// What happens from here on, of all tenants.
     fn subscribe(&self) -> broadcast::Receiver<SwitchEvent>;
-    /// Ends a running call; `false` when it is not running.
-    fn hang_up(&self, tenant: TenantId, call: CallId) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;
+    /// Does something to a running call; `false` when it is not running.
+    fn steer(&self, tenant: TenantId, call: CallId, steer: Steer) -> Soon<'_, bool>;
     /// Lets the switch read what it keeps in memory anew.
     fn reload(&self);
 }
@@ -48,8 +48,8 @@ impl Exchange for SwitchHandle {
         Self::subscribe(self)
     }
 
-    fn hang_up(&self, tenant: TenantId, call: CallId) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
-        Box::pin(Self::hang_up(self, tenant, call))
+    fn steer(&self, tenant: TenantId, call: CallId, steer: Steer) -> Soon<'_, bool> {
+        Box::pin(Self::steer(self, tenant, call, steer))
     }
 
     fn reload(&self) {
@@ -88,7 +88,7 @@ impl Exchange for NoExchange {
         self.events.subscribe()
     }
 
-    fn hang_up(&self, _: TenantId, _: CallId) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+    fn steer(&self, _: TenantId, _: CallId, _: Steer) -> Soon<'_, bool> {
         Box::pin(async { false })
     }
 

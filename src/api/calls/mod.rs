@@ -1,8 +1,9 @@
-//! `/api/calls`: place, list, read, note, tag, end and delete calls.
+//! `/api/calls`: place, list, read, note, tag, record, end and delete calls.
 
 mod log;
 mod one;
 mod outbound;
+mod recording;
 mod stats;
 mod tags;
 pub(crate) mod wire;
@@ -21,6 +22,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(stats::summary))
         .routes(routes!(one::get, one::update, one::remove))
         .routes(routes!(one::hang_up))
+        .routes(routes!(recording::steer))
         .routes(routes!(tags::add))
         .routes(routes!(tags::remove))
 }

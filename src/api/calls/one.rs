@@ -15,6 +15,7 @@ use strowger_model::record::Call;
 use strowger_model::role::Permission;
 use strowger_model::{CallId, Metadata};
 use strowger_store::{Actor, Beside, Scope};
+use strowger_switch::live::Steer;
 use utoipa::ToSchema;
 
 /// One call with its legs and what happened in it.
@@ -106,7 +107,7 @@ pub(crate) async fn hang_up(
 ) -> Result<StatusCode, Problem> {
     let scope = caller.may(Permission::ManageCalls)?;
     let call = scope.calls().get(id).await?.ok_or_else(|| Problem::not_found("call"))?;
-    if call.state.is_final() || !state.calls.hang_up(caller.tenant(), id).await {
+    if call.state.is_final() || !state.calls.steer(caller.tenant(), id, Steer::HangUp).await {
         return Err(Problem::conflict("call_over", "the call is over"));
     }
     let actor = Actor::named(caller.actor());

@@ -334,3 +334,26 @@ async fn what_an_answer_says_is_written_in_the_audit_log() {
         lines.items
     );
 }
+
+#[tokio::test]
+async fn the_recording_of_a_running_call_is_started_paused_resumed_and_stopped() {
+    let house = House::new().await;
+    let call = house
+        .ask("POST", "/api/calls/outbound", Some(json!({"to": "102"})))
+        .await;
+    let path = format!("/api/calls/{}/recording", call.expect(201)["id"].as_str().unwrap());
+    let steer = |action: &'static str| house.ask("POST", &path, Some(json!({"action": action})));
+    assert_eq!(steer("pause").await.expect(409)["code"], "not_recording");
+    for (action, stands) in [
+        ("start", json!({"recording": true, "paused": false})),
+        ("pause", json!({"recording": false, "paused": true})),
+        ("resume", json!({"recording": true, "paused": false})),
+        ("stop", json!({"recording": false, "paused": false})),
+    ] {
+        assert_eq!(steer(action).await.expect(200), stands, "{action}");
+    }
+    assert_eq!(steer("erase").await.expect(422)["errors"][0]["field"], "action");
+    let over = format!("/api/calls/{}/recording", house.acme.call);
+    let over = house.ask("POST", &over, Some(json!({"action": "start"}))).await;
+    assert_eq!(over.expect(409)["code"], "call_over");
+}

@@ -9,6 +9,7 @@ fn body(method: &str, path: &str, user: &str) -> Option<Value> {
     let body = match (method, path) {
         ("POST", "/api/calls/outbound") => json!({"to": "+4942112345"}),
         ("POST", "/api/calls/{id}/tags") => json!({"tag": "seen"}),
+        ("POST", "/api/calls/{id}/recording") => json!({"action": "pause"}),
         ("PATCH", "/api/calls/{id}") => json!({"notes": "changed"}),
         ("POST", "/api/numbers/purchase") => json!({"phone_number": "+4942199"}),
         ("PATCH", "/api/numbers/{phone_number}") => json!({"friendly_name": "changed"}),

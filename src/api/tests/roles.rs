@@ -38,6 +38,7 @@ fn body(method: &str, path: &str, house: &House) -> Option<serde_json::Value> {
     let user = &house.acme.ids["user"];
     Some(match (method, path) {
         ("POST", "/api/calls/outbound") => serde_json::json!({"to": "+4942112345"}),
+        ("POST", "/api/calls/{id}/recording") => serde_json::json!({"action": "pause"}),
         ("POST", "/api/calls/{id}/tags") => serde_json::json!({"tag": "seen"}),
         ("POST", "/api/rooms") => serde_json::json!({"name": "n"}),
         ("POST", "/api/rooms/{id}/act") => serde_json::json!({"act": "lock"}),

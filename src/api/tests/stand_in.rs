@@ -2,6 +2,7 @@
 
 use crate::Calls;
 use crate::live::Soon;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use strowger_model::{CallId, CallState, CallType, Direction, TenantId, World};
@@ -9,13 +10,15 @@ use strowger_rooms::RoomName;
 use strowger_store::Store;
 use strowger_switch::entrance::{DialIntoRoom, Dialled};
 use strowger_switch::io::DialError;
-use strowger_switch::live::{EventKind, LiveCall, PlaceCall, PlaceError, SwitchEvent, TrunkView};
+use strowger_switch::live::{EventKind, LiveCall, PlaceCall, PlaceError, Steer, SwitchEvent, TrunkView};
+use time::OffsetDateTime;
 use tokio::sync::broadcast;
 
 pub(super) struct StandIn {
     store: Store,
     world: Arc<dyn World>,
     pub(super) orders: Mutex<Vec<PlaceCall>>,
+    running: Mutex<HashMap<CallId, LiveCall>>,
     pub(super) hung_up: Mutex<Vec<CallId>>,
     events: broadcast::Sender<SwitchEvent>,
     remembered: Mutex<Vec<SwitchEvent>>,
@@ -28,6 +31,7 @@ impl StandIn {
             world,
             orders: Mutex::default(),
             hung_up: Mutex::default(),
+            running: Mutex::default(),
             events: broadcast::channel(64).0,
             remembered: Mutex::default(),
         }
@@ -41,30 +45,35 @@ impl StandIn {
             sequence: remembered.len() as u64 + 1,
             at: now,
             kind,
-            call: LiveCall {
-                id: CallId::generate(self.world.as_ref()),
-                tenant,
-                user: None,
-                direction: Direction::Inbound,
-                call_type: CallType::CustomerInbound,
-                state: CallState::Ringing,
-                from_number: "+49421777".into(),
-                from_name: None,
-                to_number: "+49421100".into(),
-                started_at: now,
-                answered_at: None,
-                doing: "ringing",
-                room: None,
-                node: None,
-                flow_version: None,
-                recording: false,
-                recording_paused: false,
-                legs: Vec::new(),
-            },
+            call: live(CallId::generate(self.world.as_ref()), tenant, now),
             cause: None,
         };
         remembered.push(event.clone());
         let _ = self.events.send(event);
+    }
+}
+
+/// A call that rings.
+fn live(id: CallId, tenant: TenantId, now: OffsetDateTime) -> LiveCall {
+    LiveCall {
+        id,
+        tenant,
+        user: None,
+        direction: Direction::Inbound,
+        call_type: CallType::CustomerInbound,
+        state: CallState::Ringing,
+        from_number: "+49421777".into(),
+        from_name: None,
+        to_number: "+49421100".into(),
+        started_at: now,
+        answered_at: None,
+        doing: "ringing",
+        room: None,
+        node: None,
+        flow_version: None,
+        recording: false,
+        recording_paused: false,
+        legs: Vec::new(),
     }
 }
 
@@ -90,14 +99,31 @@ impl Calls for StandIn {
             call.answered_at = None;
             let id = call.id;
             self.store.tenant(order.tenant).calls().begin(&call, &[]).await.unwrap();
+            let live = live(id, order.tenant, self.world.now());
+            self.running.lock().unwrap().insert(id, live);
             self.orders.lock().unwrap().push(order);
             Ok(id)
         })
     }
 
-    fn hang_up(&self, _tenant: TenantId, call: CallId) -> Soon<'_, bool> {
-        self.hung_up.lock().unwrap().push(call);
-        Box::pin(async { true })
+    fn steer(&self, _tenant: TenantId, call: CallId, steer: Steer) -> Soon<'_, bool> {
+        let mut running = self.running.lock().unwrap();
+        if let Some(live) = running.get_mut(&call) {
+            match steer {
+                Steer::HangUp => self.hung_up.lock().unwrap().push(call),
+                Steer::StartRecording => live.recording = true,
+                Steer::StopRecording => (live.recording, live.recording_paused) = (false, false),
+                Steer::PauseRecording => live.recording_paused = true,
+                Steer::ResumeRecording => live.recording_paused = false,
+            }
+        }
+        let runs = running.contains_key(&call);
+        Box::pin(async move { runs })
+    }
+
+    fn live(&self, tenant: TenantId, call: CallId) -> Option<LiveCall> {
+        let running = self.running.lock().unwrap();
+        running.get(&call).filter(|live| live.tenant == tenant).cloned()
     }
 
     fn dial_into_room(&self, dial: DialIntoRoom) -> Soon<'_, Result<Dialled, DialError>> {

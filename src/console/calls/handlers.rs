@@ -35,6 +35,7 @@ pub(crate) fn routes() -> Router<ConsoleState> {
         .route("/t/{tenant}/live", get(live::board))
         .route("/t/{tenant}/live/events", get(live::events))
         .route("/t/{tenant}/live/{call}/hang-up", post(live::hang_up))
+        .route("/t/{tenant}/live/{call}/record", post(live::record))
 }
 
 const FILTERS: [&str; 7] = ["q", "from", "to", "way", "state", "user", "tag"];

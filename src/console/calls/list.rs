@@ -69,7 +69,37 @@ pub struct Live {
     /// By which number or flow.
     pub by: String,
     /// Whether it is recorded.
-    pub recorded: bool,
+    pub kept: Kept,
+}
+
+/// Whether a call in progress is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It is not.
+    Not,
+    /// What is said now is kept.
+    Recorded,
+    /// What is said is left out until resumed.
+    Paused,
+}
+
+impl Kept {
+    fn cell(self) -> Cell {
+        match self {
+            Self::Not => Cell::text(""),
+            Self::Recorded => Cell::State(State::on("Recorded")),
+            Self::Paused => Cell::State(State::warn("Paused")),
+        }
+    }
+
+    /// What may be done about it: the word on the button and what the form says.
+    const fn acts(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Not => &[("Record", "record")],
+            Self::Recorded => &[("Pause recording", "pause"), ("Stop recording", "stop")],
+            Self::Paused => &[("Resume recording", "resume"), ("Stop recording", "stop")],
+        }
+    }
 }
 
 fn filters(action: &str, found: &Found) -> Form {
@@ -293,21 +323,27 @@ pub fn live_table(calls: &[Live], base: &str, clock: &Clock, csrf: &str) -> Body
             Cell::text(live.with.clone()),
             Cell::State(words::call_state(live.state)),
             Cell::text(live.by.clone()),
-            if live.recorded {
-                Cell::State(State::on("Recorded"))
-            } else {
-                Cell::text("")
-            },
+            live.kept.cell(),
         ];
         if !csrf.is_empty() {
-            cells.push(Cell::Acts(vec![Act {
+            let record = |&(word, what): &(&str, &str)| Act {
+                path: format!("{base}/live/{}/record", live.call),
+                word: word.to_owned(),
+                about: live.from.clone(),
+                fields: vec![("do", what.to_owned())],
+                danger: false,
+                csrf: csrf.to_owned(),
+            };
+            let mut acts: Vec<Act> = live.kept.acts().iter().map(record).collect();
+            acts.push(Act {
                 path: format!("{base}/live/{}/hang-up", live.call),
                 word: "Hang up".into(),
                 about: live.from.clone(),
                 fields: vec![],
                 danger: true,
                 csrf: csrf.to_owned(),
-            }]));
+            });
+            cells.push(Cell::Acts(acts));
         }
         Row::of(cells)
     });

@@ -1,6 +1,6 @@
-//! Calls in progress: the board, its events, and hanging up.
+//! Calls in progress: the board, its events, and what is done to a call there.
 
-use super::list::{Live, live_page, live_table};
+use super::list::{Kept, Live, live_page, live_table};
 use crate::desk::{Desk, Sent};
 use crate::fault::{Fault, Page};
 use crate::show::page::Bodies;
@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 use strowger_model::role::Permission;
 use strowger_model::{CallId, UserId};
-use strowger_switch::live::{LiveCall, SwitchEvent};
+use strowger_switch::live::{LiveCall, Steer, SwitchEvent};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::Interval;
 use tokio_stream::Stream;
@@ -43,7 +43,11 @@ fn line(call: &LiveCall) -> Live {
         with: callee.map_or_else(|| call.to_number.clone(), |leg| leg.party.clone()),
         state: call.state,
         by,
-        recorded: call.recording && !call.recording_paused,
+        kept: match (call.recording, call.recording_paused) {
+            (false, _) => Kept::Not,
+            (true, true) => Kept::Paused,
+            (true, false) => Kept::Recorded,
+        },
     }
 }
 
@@ -145,7 +149,7 @@ pub(super) async fn hang_up(Path((_, call)): Path<(String, CallId)>, sent: Sent)
     if desk.scope.calls().get(call).await?.is_none() {
         return Err(Fault::NotFound);
     }
-    let ended = desk.state.exchange().hang_up(desk.tenant.id, call).await;
+    let ended = desk.state.exchange().steer(desk.tenant.id, call, Steer::HangUp).await;
     if ended {
         desk.scope
             .audit()
@@ -153,4 +157,28 @@ pub(super) async fn hang_up(Path((_, call)): Path<(String, CallId)>, sent: Sent)
             .await?;
     }
     Ok(desk.back("/live", if ended { "ended" } else { "gone" }))
+}
+
+pub(super) async fn record(Path((_, call)): Path<(String, CallId)>, sent: Sent) -> Page {
+    let desk = sent.desk;
+    desk.may(Permission::ManageCalls)?;
+    if desk.scope.calls().get(call).await?.is_none() {
+        return Err(Fault::NotFound);
+    }
+    let asked = sent.values.get("do");
+    let steer = match asked {
+        "record" => Steer::StartRecording,
+        "stop" => Steer::StopRecording,
+        "pause" => Steer::PauseRecording,
+        "resume" => Steer::ResumeRecording,
+        _ => return Err(Fault::NotFound),
+    };
+    let done = desk.state.exchange().steer(desk.tenant.id, call, steer).await;
+    if done {
+        let audit = desk.scope.audit();
+        audit
+            .write(&desk.actor(), "call.recording", &call.to_string(), asked)
+            .await?;
+    }
+    Ok(desk.back("/live", if done { "steered" } else { "gone" }))
 }

@@ -1,7 +1,7 @@
 //! The calls of a busy day.
 
 use super::{BASE, NOW, Sample, sample, shell, world};
-use crate::calls::list::{self, Found, Listed, Live};
+use crate::calls::list::{self, Found, Kept, Listed, Live};
 use crate::calls::view::{self, Known};
 use crate::dashboard::{self, Health, Today, TrunkLine};
 use crate::show::{State, Values};
@@ -364,7 +364,11 @@ fn live() -> Vec<Live> {
         with: with.into(),
         state,
         by: by.into(),
-        recorded: seconds > 50,
+        kept: match seconds {
+            ..=50 => Kept::Not,
+            51..=100 => Kept::Paused,
+            _ => Kept::Recorded,
+        },
     };
     vec![
         line(

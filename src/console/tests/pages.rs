@@ -29,7 +29,7 @@ const PAGES: [(&str, [bool; 5]); 19] = [
 ];
 
 /// The forms of a tenant, and who may post them.
-const FORMS: [(&str, [bool; 5]); 14] = [
+const FORMS: [(&str, [bool; 5]); 15] = [
     ("/users", [true, true, false, false, false]),
     ("/devices", [true, true, false, false, false]),
     ("/numbers", [true, true, false, false, false]),
@@ -48,6 +48,10 @@ const FORMS: [(&str, [bool; 5]); 14] = [
     ),
     (
         "/live/0199aa00-0000-7000-8000-000000000000/hang-up",
+        [true, true, true, false, false],
+    ),
+    (
+        "/live/0199aa00-0000-7000-8000-000000000000/record",
         [true, true, true, false, false],
     ),
 ];
