@@ -135,6 +135,20 @@ pub enum Action {
         #[serde(default)]
         pin: Option<String>,
     },
+    /// Put the caller into a room of their own and send for an agent; told back by [`Event::Agent`] when one
+    /// comes or is lost, and by [`Event::RoomLeft`].
+    Agent {
+        /// This stay.
+        id: ActionId,
+        /// The agent's name; `*`: one without a name.
+        agent: String,
+        /// How the room's name begins.
+        room: String,
+        /// What is handed to the agent.
+        metadata: String,
+    },
+    /// Take the caller out of the room. No [`Event::RoomLeft`] is expected for it.
+    LeaveRoom,
     /// End the call. Nothing follows.
     Hangup {
         /// Why.
@@ -168,6 +182,13 @@ pub enum Event {
     RoomLeft {
         /// Which stay.
         id: ActionId,
+    },
+    /// Whether an agent is in the room with the caller. Told when the caller comes in and whenever it changes.
+    Agent {
+        /// Which stay.
+        id: ActionId,
+        /// Whether one is.
+        is_there: bool,
     },
     /// The caller hung up.
     CallerGone,

@@ -323,6 +323,12 @@ fn broken_ends() -> Vec<Broken> {
         (last("voicemail", json!({"mailbox": "carl"})), "n", Code::UnknownMailbox),
         (last("room", json!({})), "n", Code::MissingRoom),
         (last("room", json!({"room": "weakly"})), "n", Code::UnknownRoom),
+        (
+            one("agent", json!({}), json!({"fallback": "end"})),
+            "n",
+            Code::MissingAgent,
+        ),
+        (last("agent", json!({"agent": "clerk"})), "n", Code::DeadEnd),
         (one("hangup", json!({}), json!("end")), "n", Code::UnknownExit),
         (last("hangup", json!({"cause": "boredom"})), "n", Code::BadCause),
     ]
@@ -481,6 +487,11 @@ fn good() -> Vec<Value> {
         one("voicemail", json!({"user": "bob"}), json!("end")),
         last("room", json!({"room": "weekly"})),
         last("conference", json!({"name": "weekly"})),
+        one(
+            "agent",
+            json!({"agent": "clerk", "timeout": 20}),
+            json!({"no-agent": "end"}),
+        ),
         last("hangup", json!({"cause": "busy"})),
         last("hangup", json!({"cause": "no-answer"})),
         json!([["start", "start", {}, "m"], ["m", "menu", question, {"1": "s", "9": "start"}], ["s", "say", {"text": "a"}, "m"]]),

@@ -159,7 +159,11 @@ impl Execution {
                 outcome: DialOutcome::Completed,
                 ..
             } => self.state.answered = true,
-            Event::DialEnded { .. } | Event::PlayDone(_) | Event::VoicemailDone { .. } | Event::RoomLeft { .. } => {}
+            Event::DialEnded { .. }
+            | Event::PlayDone(_)
+            | Event::VoicemailDone { .. }
+            | Event::RoomLeft { .. }
+            | Event::Agent { .. } => {}
         }
         match (&self.state.phase, event) {
             (Phase::Answering, Event::Answered) => {
@@ -178,6 +182,7 @@ impl Execution {
                 | Event::DialEnded { .. }
                 | Event::VoicemailDone { .. }
                 | Event::RoomLeft { .. }
+                | Event::Agent { .. }
                 | Event::CallerGone,
             )
             | (Phase::Over, _) => {}
@@ -208,7 +213,7 @@ impl Execution {
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         Some((
             self.started.checked_add(self.state.deadline?)?,
-            "the caller presses no key",
+            "a node of the flow has waited long enough",
         ))
     }
 
@@ -364,6 +369,30 @@ impl Run<'_> {
     pub(crate) fn room(&mut self, name: String, pin: Option<String>) -> ActionId {
         self.state.typed.clear();
         self.act(|id| Action::Room { id, name, pin })
+    }
+
+    pub(crate) fn agent(&mut self, agent: String, room: String, metadata: String) -> ActionId {
+        self.state.typed.clear();
+        self.act(|id| Action::Agent {
+            id,
+            agent,
+            room,
+            metadata,
+        })
+    }
+
+    pub(crate) fn leave_room(&mut self) {
+        self.state.actions.push_back(Action::LeaveRoom);
+    }
+
+    /// No longer asks for [`crate::nodes::Step::handle_timeout`].
+    pub(crate) fn sleep(&mut self) {
+        self.state.deadline = None;
+    }
+
+    /// Whether a deadline is awaited.
+    pub(crate) fn is_waking(&self) -> bool {
+        self.state.deadline.is_some()
     }
 
     /// Asks for [`crate::nodes::Step::handle_timeout`] after this time from now.

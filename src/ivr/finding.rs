@@ -76,6 +76,8 @@ codes! {
     MissingMailbox = "missing-mailbox",
     /// A room node names no room.
     MissingRoom = "missing-room",
+    /// An agent node names no agent.
+    MissingAgent = "missing-agent",
     /// A prompt does not exist.
     UnknownPrompt = "unknown-prompt",
     /// A user or extension does not exist.

@@ -10,7 +10,7 @@ use time::macros::datetime;
 
 /// Nodes of any kind joined at random, most of them in ways the check lets pass.
 fn rows() -> impl Strategy<Value = Value> {
-    let node = (0u8..8, prop::collection::vec(1usize..12, 4), 0u32..3);
+    let node = (0u8..9, prop::collection::vec(1usize..12, 4), 0u32..3);
     prop::collection::vec(node, 1..12).prop_map(|nodes| {
         let count = nodes.len();
         let id = |at: usize| format!("n{}", 1 + at % count);
@@ -41,6 +41,7 @@ fn rows() -> impl Strategy<Value = Value> {
                     json!({"completed": a, "busy": b, "no-answer": c}),
                 ),
                 6 => ("voicemail", json!({"mailbox": "ada"}), json!(a)),
+                7 => ("agent", json!({"agent": "clerk"}), json!({"fallback": a, "next": b})),
                 _ => ("hangup", json!({}), json!(null)),
             };
             rows.push(json!([format!("n{}", at + 1), kind, data, exits]));
@@ -60,8 +61,8 @@ fn answer(action: &Action, outcome: DialOutcome) -> Option<Event> {
         Action::Play { id, .. } => Some(Event::PlayDone(*id)),
         Action::Dial { id, .. } => Some(Event::DialEnded { id: *id, outcome }),
         Action::Voicemail { id, .. } => Some(Event::VoicemailDone { id: *id }),
-        Action::Room { id, .. } => Some(Event::RoomLeft { id: *id }),
-        Action::EnteredNode { .. } | Action::StopPlay | Action::Hangup { .. } => None,
+        Action::Room { id, .. } | Action::Agent { id, .. } => Some(Event::RoomLeft { id: *id }),
+        Action::EnteredNode { .. } | Action::StopPlay | Action::LeaveRoom | Action::Hangup { .. } => None,
     }
 }
 
@@ -85,7 +86,8 @@ fn event() -> impl Strategy<Value = Event> {
         prop::sample::select("0123456789*#ABCD".chars().collect::<Vec<_>>()).prop_map(Event::Digit),
         (id.clone(), outcome).prop_map(|(id, outcome)| Event::DialEnded { id, outcome }),
         id.clone().prop_map(|id| Event::VoicemailDone { id }),
-        id.prop_map(|id| Event::RoomLeft { id }),
+        id.clone().prop_map(|id| Event::RoomLeft { id }),
+        (id, any::<bool>()).prop_map(|(id, is_there)| Event::Agent { id, is_there }),
     ]
 }
 
@@ -196,11 +198,13 @@ proptest! {
             if run.is_over() {
                 break;
             }
-            for event in actions.iter().filter_map(|action| answer(action, DialOutcome::Completed)) {
+            let events: Vec<Event> = actions.iter().filter_map(|action| answer(action, DialOutcome::Completed)).collect();
+            for event in &events {
                 now += Duration::from_millis(20);
-                run.handle(event, now);
+                run.handle(*event, now);
             }
-            if let Some((deadline, _)) = run.poll_timeout() {
+            // Keys are pressed when nothing else happens, as in a simulation.
+            if let (Some((deadline, _)), true) = (run.poll_timeout(), events.is_empty()) {
                 match keys.next() {
                     Some(key) => run.handle(Event::Digit(key), now),
                     None => {

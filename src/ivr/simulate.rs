@@ -1,6 +1,6 @@
 //! A call without a phone: what a caller would hear, and where they would end.
 
-use crate::action::{Action, DialOutcome, Event, Sound, Target};
+use crate::action::{Action, ActionId, DialOutcome, Event, Sound, Target};
 use crate::execution::{Context, Execution};
 use crate::flow::Flow;
 use serde::Serialize;
@@ -106,6 +106,16 @@ pub enum Moment {
         /// Which.
         room: String,
     },
+    /// The caller was with an agent.
+    TalkedTo {
+        /// Its name.
+        agent: String,
+    },
+    /// No agent came.
+    NoAgent {
+        /// The name of the one that was sent for.
+        agent: String,
+    },
     /// The flow ended the call.
     HungUp {
         /// Why.
@@ -125,6 +135,8 @@ impl Moment {
             | Self::Rang { .. }
             | Self::LeftMessage { .. }
             | Self::Joined { .. }
+            | Self::TalkedTo { .. }
+            | Self::NoAgent { .. }
             | Self::HungUp { .. }
             | Self::CallerGone => None,
         }
@@ -228,7 +240,7 @@ impl Simulation {
                         moments: Vec::new(),
                     });
                 }
-                Action::StopPlay => {}
+                Action::StopPlay | Action::LeaveRoom => {}
                 Action::Answer => {
                     self.trace.note(Moment::Answered);
                     return Some(Event::Answered);
@@ -269,6 +281,11 @@ impl Simulation {
                     self.trace.note(Moment::Joined { room: name });
                     return Some(Event::RoomLeft { id });
                 }
+                Action::Agent { id, agent, .. } => {
+                    if let Some(event) = self.agent(id, agent) {
+                        return Some(event);
+                    }
+                }
                 Action::Hangup { cause } => {
                     self.trace.note(Moment::HungUp { cause });
                     self.trace.cause = Some(cause);
@@ -276,6 +293,30 @@ impl Simulation {
             }
         }
         None
+    }
+
+    /// An agent is sent for: it comes unless the script says that nobody answers.
+    fn agent(&mut self, id: ActionId, agent: String) -> Option<Event> {
+        if self.script.leaves() {
+            return Some(self.leave());
+        }
+        let fails = self.script.take(|next| match next {
+            Move::Dial(DialOutcome::Failed | DialOutcome::NoAnswer) => Some(()),
+            Move::Dial(_) | Move::Press(_) | Move::Wait | Move::Leave => None,
+        });
+        match (fails, self.run.poll_timeout()) {
+            (Some(()), Some((deadline, _))) => {
+                self.now = self.now.max(deadline);
+                self.trace.note(Moment::NoAgent { agent });
+                self.run.handle_timeout(self.now);
+                None
+            }
+            (Some(()) | None, _) => {
+                self.now += TALK;
+                self.trace.note(Moment::TalkedTo { agent });
+                Some(Event::RoomLeft { id })
+            }
+        }
     }
 
     /// The flow waits for a key: the caller's move.
@@ -344,6 +385,8 @@ impl fmt::Display for Moment {
             }
             Self::LeftMessage { mailbox } => write!(out, "leaves a message for {mailbox}"),
             Self::Joined { room } => write!(out, "is in the room {room}"),
+            Self::TalkedTo { agent } => write!(out, "talks to the agent {agent}"),
+            Self::NoAgent { agent } => write!(out, "waits for the agent {agent}, who does not come"),
             Self::HungUp { cause } => write!(out, "call ends: {cause}"),
             Self::CallerGone => out.write_str("caller hangs up"),
         }

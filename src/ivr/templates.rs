@@ -30,6 +30,7 @@ templates![
     "follow-me",
     "information-line",
     "on-call-line",
+    "receptionist",
 ];
 
 impl Template {
@@ -183,6 +184,13 @@ mod tests {
                 "busy,no-answer",
                 SUNDAY,
                 "start hours on-call pager second message",
+            ),
+            ("receptionist", "", WORKDAY, "start receptionist goodbye end"),
+            (
+                "receptionist",
+                "no-answer,busy",
+                WORKDAY,
+                "start receptionist desk message",
             ),
         ] {
             let trace = call(name, script, now);

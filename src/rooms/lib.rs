@@ -22,6 +22,9 @@ pub mod stage;
 pub mod tap;
 pub mod turn;
 
+/// The attribute of a phone that names the agent which is to come into the room with it.
+pub const WANTS_AGENT: &str = "strowger.agent";
+
 pub use claims::{Grants, Role};
 pub use config::{IceServers, Limits, RoomOptions, RoomsConfig};
 pub use error::{JoinRefused, RoomError};

@@ -36,6 +36,8 @@ pub struct WayIn {
     pub metadata: String,
     /// Pairs that members see, beside those of the call itself.
     pub attributes: BTreeMap<String, String>,
+    /// The agent that is to come as well; `*`: one without a name.
+    pub agent: Option<String>,
     /// The dispatch rule that led here; empty: none.
     pub rule: String,
     /// Whether the phone's number stays hidden from members.
@@ -147,6 +149,8 @@ pub enum RoomSaid {
     Digits(String),
     /// A member muted it, or lets it speak again.
     Muted(bool),
+    /// Whether an agent is there and in touch.
+    Agent(bool),
 }
 
 /// Why a phone may not come in.

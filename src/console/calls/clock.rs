@@ -219,7 +219,7 @@ pub fn ladder(legs: &[Leg], events: &[CallEvent], clock: &Clock) -> (Vec<String>
 
 /// Whether an event is something that passed on the wire, not a decision of ours.
 fn crosses(kind: &str) -> bool {
-    !matches!(kind, "node" | "bridge" | "recording" | "voicemail" | "room")
+    !matches!(kind, "node" | "bridge" | "recording" | "voicemail" | "room" | "agent")
 }
 
 fn from_them(kind: &str, caller: bool) -> bool {
@@ -242,6 +242,7 @@ fn text(event: &CallEvent) -> String {
         "recording" => "Recording",
         "voicemail" => "Voicemail",
         "room" => "Room",
+        "agent" => "Agent",
         "bridge" => "Joined",
         "hold" => "Hold",
         "resume" => "Resume",

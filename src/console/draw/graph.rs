@@ -69,7 +69,16 @@ pub fn nodes(graph: &Value) -> Vec<Node> {
         .filter_map(|node| {
             let id = text(node, "id")?;
             let data = node.get("data").unwrap_or(&Value::Null);
-            let said = ["label", "name", "message", "text", "prompt", "number", "extension"];
+            let said = [
+                "label",
+                "name",
+                "message",
+                "text",
+                "prompt",
+                "number",
+                "extension",
+                "agent",
+            ];
             Some(Node {
                 kind: text(node, "type").unwrap_or_default(),
                 label: said

@@ -103,6 +103,8 @@ fn told(moment: &Moment) -> String {
         }
         Moment::LeftMessage { mailbox } => format!("left a message for {mailbox}"),
         Moment::Joined { room } => format!("joined the room {room}"),
+        Moment::TalkedTo { agent } => format!("talked to the agent {agent}"),
+        Moment::NoAgent { agent } => format!("waited for the agent {agent}, who did not come"),
         Moment::HungUp { cause } => format!("hung up on: {cause}"),
         Moment::CallerGone => "hung up".to_owned(),
     }

@@ -129,6 +129,7 @@ impl Step for Dial {
             | Event::Answered
             | Event::VoicemailDone { .. }
             | Event::RoomLeft { .. }
+            | Event::Agent { .. }
             | Event::CallerGone => Next::Stay,
         }
     }

@@ -184,6 +184,7 @@ impl Step for Menu {
             | Event::DialEnded { .. }
             | Event::VoicemailDone { .. }
             | Event::RoomLeft { .. }
+            | Event::Agent { .. }
             | Event::CallerGone => Next::Stay,
         }
     }

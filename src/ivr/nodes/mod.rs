@@ -4,6 +4,7 @@
 //! caller happens in [`Step::enter`], [`Step::handle`] and [`Step::handle_timeout`], against the
 //! [`Run`] of that caller; what must be remembered between two events is in [`Wait`].
 
+mod agent;
 mod dial;
 mod hangup;
 mod hours;
@@ -202,6 +203,8 @@ nodes! {
     Dial in dial: "dial" or "forward";
     /// Takes a message.
     Voicemail in voicemail: "voicemail";
+    /// Connects with a program that speaks.
+    Agent in agent: "agent";
     /// Leads into a room.
     Room in room: "room" or "conference";
     /// Ends the call.

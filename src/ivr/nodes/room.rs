@@ -70,6 +70,7 @@ impl Step for Room {
         match event {
             Event::RoomLeft { id } if *wait == Wait::Action(id) => Next::Leave(vec![NEXT], HangupCause::FlowEnded),
             Event::RoomLeft { .. }
+            | Event::Agent { .. }
             | Event::Digit(_)
             | Event::PlayDone(_)
             | Event::Answered

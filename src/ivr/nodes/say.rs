@@ -89,6 +89,7 @@ pub(super) fn handle_playing(wait: &Wait, event: Event, run: &mut Run<'_>) -> Ne
         | Event::DialEnded { .. }
         | Event::VoicemailDone { .. }
         | Event::RoomLeft { .. }
+        | Event::Agent { .. }
         | Event::CallerGone => Next::Stay,
     }
 }

@@ -83,6 +83,7 @@ impl Step for Voicemail {
             | Event::Answered
             | Event::DialEnded { .. }
             | Event::RoomLeft { .. }
+            | Event::Agent { .. }
             | Event::CallerGone => Next::Stay,
         }
     }

@@ -140,6 +140,8 @@ pub enum PhoneEvent {
     Muted(bool),
     /// Somebody pressed keys for it.
     Digits(String),
+    /// Whether an agent is in the room and in touch. Told when the phone comes in and whenever it changes.
+    Agent(bool),
 }
 
 /// Every order to every room. Cheap to clone.

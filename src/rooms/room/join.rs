@@ -304,6 +304,7 @@ impl Room {
             self.outputs.push_back(RoomOutput::Close(old));
         }
         self.sessions.insert(session, key);
+        self.look_for_agents();
         let response = wire::ReconnectResponse {
             ice_servers: self.relays(&sid),
             server_info: Some(server_info()),
@@ -352,6 +353,7 @@ impl Room {
         {
             (browser.session, browser.lost_since) = (None, Some(now));
         }
+        self.look_for_agents();
     }
 
     /// Takes somebody out: tells them, tells the others, and ends what hung on them.
@@ -414,6 +416,7 @@ impl Room {
             participant: Box::new(member.info),
             reason,
         });
+        self.look_for_agents();
         if self.members.is_empty() {
             self.empty_since = Some(now);
         }

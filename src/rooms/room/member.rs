@@ -137,6 +137,10 @@ impl Member {
         self.grants.hidden
     }
 
+    pub(super) fn is_agent(&self) -> bool {
+        self.info.kind == wire::participant_info::Kind::Agent as i32
+    }
+
     pub(super) fn session(&self) -> Option<SessionKey> {
         match &self.body {
             Body::Browser(browser) => browser.session,

@@ -97,6 +97,8 @@ pub(crate) struct Room {
     info: wire::Room,
     options: RoomOptions,
     is_recording: bool,
+    /// Whether phones were told that an agent is there.
+    has_agent: bool,
     admitted: admit::Door,
     members: BTreeMap<MemberKey, Member>,
     tracks: BTreeMap<TrackKey, Track>,
@@ -155,6 +157,7 @@ impl Room {
             info,
             options: RoomOptions::default(),
             is_recording: false,
+            has_agent: false,
             members: BTreeMap::new(),
             tracks: BTreeMap::new(),
             incoming: HashMap::new(),

@@ -88,6 +88,8 @@ impl Room {
         self.stage.add_phone(phone, sequence, u32::from_be_bytes([c, d, e, f]));
         self.stage_due.get_or_insert(now + TICK);
         self.announce_track(track, now);
+        self.outputs
+            .push_back(RoomOutput::Phone(key, PhoneEvent::Agent(self.has_agent)));
         self.settle(now);
         Ok((key, sid, track_sid))
     }
@@ -249,6 +251,25 @@ impl Room {
             self.remove(key, reason, now);
             self.settle(now);
         }
+    }
+
+    /// Tells phones when the first agent is in touch and when the last no longer is. One whose signalling is cut
+    /// counts as gone until it is back: a program that was killed says nothing.
+    pub(super) fn look_for_agents(&mut self) {
+        let has_agent = self
+            .members
+            .values()
+            .any(|member| member.is_agent() && member.was_connected && member.session().is_some());
+        if has_agent == self.has_agent {
+            return;
+        }
+        self.has_agent = has_agent;
+        let phones = self
+            .members
+            .values()
+            .filter(|member| matches!(member.body, Body::Phone(_)));
+        self.outputs
+            .extend(phones.map(|phone| RoomOutput::Phone(phone.key, PhoneEvent::Agent(has_agent))));
     }
 
     /// A phone's track was muted or opened: the stage and the phone must know.

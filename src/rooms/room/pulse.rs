@@ -184,6 +184,7 @@ impl Room {
         member.info.state = wire::participant_info::State::Active as i32;
         if is_news {
             self.announce(key, true);
+            self.look_for_agents();
         }
         let pictures: Vec<_> = self
             .browser(key)

@@ -30,6 +30,7 @@ struct Meeting {
     room: Room,
     guests: Vec<Guest>,
     events: Vec<RoomEventKind>,
+    phones: Vec<PhoneEvent>,
     now: Instant,
 }
 
@@ -76,12 +77,17 @@ impl Meeting {
             room: Room::new(name, options, Arc::new(ground), world, now),
             guests: Vec::new(),
             events: Vec::new(),
+            phones: Vec::new(),
             now,
         }
     }
 
     /// Somebody comes with a microphone and space to hear three others.
     fn join(&mut self, identity: &str) -> usize {
+        self.join_with(grants(identity))
+    }
+
+    fn join_with(&mut self, grants: Grants) -> usize {
         let address = SocketAddr::from(([192, 0, 2, 1], 5000 + u16::try_from(self.guests.len()).unwrap()));
         let mut client = Client::new(address, self.now);
         let sdp = client.offer(Some("mic"), 3);
@@ -98,7 +104,7 @@ impl Meeting {
             }),
             ..Default::default()
         };
-        let joined = self.room.join(arrival(grants(identity), request), self.now).unwrap();
+        let joined = self.room.join(arrival(grants, request), self.now).unwrap();
         let member = self.room.sessions[&joined.session];
         self.guests.push(Guest {
             client,
@@ -144,10 +150,8 @@ impl Meeting {
                     }
                 }
                 RoomOutput::Event(event) => self.events.push(event.kind),
-                RoomOutput::Phone(..)
-                | RoomOutput::Reachable(..)
-                | RoomOutput::Unreachable(_)
-                | RoomOutput::Answer(..) => {}
+                RoomOutput::Phone(_, event) => self.phones.push(event),
+                RoomOutput::Reachable(..) | RoomOutput::Unreachable(_) | RoomOutput::Answer(..) => {}
             }
         }
     }
@@ -607,4 +611,33 @@ fn datagrams_of_strangers_and_nonsense_disturb_nobody() {
     meeting.perform();
     meeting.speak(ada, 500, b"fine");
     assert!(meeting.heard(bob, b"fine") > 20);
+}
+
+#[test]
+fn a_phone_is_told_when_an_agent_is_in_touch_and_when_it_no_longer_is() {
+    let mut meeting = Meeting::new(RoomOptions::default());
+    let (port, _far) = strowger_media::AudioPort::pair();
+    let caller = PhoneArrival {
+        identity: "caller".to_owned(),
+        name: String::new(),
+        metadata: String::new(),
+        attributes: BTreeMap::new(),
+        grants: Grants::default(),
+        port,
+    };
+    meeting.room.join_phone(caller, meeting.now).unwrap();
+    meeting.join("ada");
+    meeting.wait(1_000);
+    assert_eq!(meeting.phones, [PhoneEvent::Agent(false)], "a person is no agent");
+    let agent = Grants {
+        agent: true,
+        ..grants("clerk")
+    };
+    let clerk = meeting.join_with(agent);
+    assert_eq!(meeting.phones.len(), 1, "it is not connected yet");
+    meeting.wait(1_000);
+    assert_eq!(meeting.phones[1..], [PhoneEvent::Agent(true)]);
+    meeting.room.session_lost(meeting.guests[clerk].session, meeting.now);
+    meeting.perform();
+    assert_eq!(meeting.phones[2..], [PhoneEvent::Agent(false)]);
 }

@@ -97,6 +97,13 @@ impl Call {
             }
             Action::Voicemail { id, mailbox } => self.flow_takes_message(id, &mailbox, scene),
             Action::Room { id, name, pin } => self.flow_meets(id, &name, pin, scene),
+            Action::Agent {
+                id,
+                agent,
+                room,
+                metadata,
+            } => self.flow_meets_agent(id, agent, &room, metadata, scene),
+            Action::LeaveRoom => self.flow_leaves_room(scene),
             Action::Hangup { cause } => self.end(cause, scene),
         }
     }
@@ -234,6 +241,37 @@ impl Call {
             run.meeting = Some(id);
         }
         self.enter(Entrance::Room(Box::new(way)), scene);
+    }
+
+    /// Leads into a room of the caller's own, into which whoever hears of the newcomer sends the agent.
+    fn flow_meets_agent(&mut self, id: ActionId, agent: String, room: &str, metadata: String, scene: &mut Scene<'_>) {
+        let way = WayIn {
+            metadata,
+            agent: Some(agent),
+            ..WayIn::to(format!("{room}_{}", super::meeting::chance(scene)))
+        };
+        if let Some(run) = &mut self.run {
+            run.meeting = Some(id);
+        }
+        self.enter(Entrance::Room(Box::new(way)), scene);
+    }
+
+    /// An agent came into the room the flow led into, or is gone.
+    pub(super) fn flow_agent(&mut self, is_there: bool, scene: &mut Scene<'_>) {
+        let Some(id) = self.run.as_ref().and_then(|run| run.meeting) else {
+            return;
+        };
+        let detail = if is_there { "is here" } else { "is not here" };
+        self.note("agent", None, detail, scene);
+        self.tell_flow(Event::Agent { id, is_there }, scene);
+    }
+
+    fn flow_leaves_room(&mut self, scene: &mut Scene<'_>) {
+        if self.run.as_mut().and_then(|run| run.meeting.take()).is_some() {
+            self.note("room left", self.near, "by the flow", scene);
+            self.then = None;
+            self.leave_act(scene);
+        }
     }
 
     /// The room was left and the near party is still there, if the flow had led into it: whether it had.

@@ -11,6 +11,7 @@ use strowger_ivr::{Phrase, Sound};
 use strowger_media::{Codec, PlayId, tone};
 use strowger_model::HangupCause;
 use strowger_model::dispatch::{Asking as Question, Dispatch};
+use strowger_rooms::WANTS_AGENT;
 
 /// The keys of the longest PIN.
 const MOST_KEYS: usize = 16;
@@ -129,6 +130,7 @@ impl Call {
             .or(own)
             .unwrap_or_else(|| if known { number.clone() } else { "Phone".to_owned() });
         let mut attributes = way.attributes.clone();
+        attributes.extend(way.agent.clone().map(|agent| (WANTS_AGENT.to_owned(), agent)));
         let mut say = |key: &str, value: String| {
             if !value.is_empty() {
                 attributes.insert(format!("sip.{key}"), value);
@@ -328,6 +330,7 @@ impl Call {
                 };
                 self.turn_away(phrase, HangupCause::Rejected, scene);
             }
+            RoomSaid::Agent(is_there) => self.flow_agent(is_there, scene),
             RoomSaid::Removed => self.shown_out("removed", scene),
             RoomSaid::Ended => self.shown_out("the room ended", scene),
         }
@@ -460,7 +463,7 @@ impl Call {
 }
 
 /// Twelve letters that nobody can guess.
-fn chance(scene: &Scene<'_>) -> String {
+pub(super) fn chance(scene: &Scene<'_>) -> String {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut bytes = [0; 12];
     scene.world.fill(&mut bytes);

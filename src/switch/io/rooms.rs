@@ -155,6 +155,7 @@ impl Stay {
                         self.say(RoomSaid::Muted(muted)).await;
                     }
                     Some(PhoneEvent::Digits(digits)) => self.say(RoomSaid::Digits(digits)).await,
+                    Some(PhoneEvent::Agent(is_there)) => self.say(RoomSaid::Agent(is_there)).await,
                 },
             }
         }

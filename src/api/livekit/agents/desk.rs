@@ -6,7 +6,7 @@ use std::time::Duration;
 use strowger_access::{Access, RoomClaims, VideoGrant};
 use strowger_model::TenantId;
 use strowger_rooms::protocol as wire;
-use strowger_rooms::{RoomEvent, RoomEventKind, RoomName, RoomsHandle};
+use strowger_rooms::{RoomEvent, RoomEventKind, RoomName, RoomsHandle, WANTS_AGENT};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -228,6 +228,7 @@ impl Desk {
                 if let Some(rule) = person.attributes.get("sip.ruleID") {
                     self.by_rule(name, rule).await;
                 }
+                self.by_flow(name, person);
             }
             RoomEventKind::TrackPublished { participant, .. } => {
                 self.pool.person(name, JobType::JtPublisher, participant, now());
@@ -254,6 +255,22 @@ impl Desk {
             if !present.iter().any(|dispatch| dispatch.agent_name == agent.agent_name) {
                 self.pool.dispatch(room, agent, now());
             }
+        }
+    }
+
+    /// A phone came by a flow that names an agent. One without a name comes by itself.
+    fn by_flow(&mut self, room: &RoomName, phone: &wire::ParticipantInfo) {
+        if phone.kind != i32::from(wire::participant_info::Kind::Sip) {
+            return;
+        }
+        let wanted = phone.attributes.get(WANTS_AGENT).filter(|name| *name != "*");
+        if let Some(agent_name) = wanted.filter(|name| !self.pool.is_served(room, name)) {
+            let agent = wire::RoomAgentDispatch {
+                agent_name: agent_name.clone(),
+                metadata: phone.metadata.clone(),
+                ..wire::RoomAgentDispatch::default()
+            };
+            self.pool.dispatch(room, agent, now());
         }
     }
 

@@ -482,6 +482,14 @@ impl Pool {
         self.dispatches.values().filter(wanted).map(whole).collect()
     }
 
+    /// Whether an agent of that name is in a room or on its way there.
+    pub(super) fn is_served(&self, name: &RoomName, agent_name: &str) -> bool {
+        let served = |entry: &Entry| {
+            entry.room == *name && entry.job.agent_name == agent_name && !matches!(entry.stage, Stage::Over)
+        };
+        self.jobs.values().any(served)
+    }
+
     /// Calls an agent off.
     pub(super) fn call_off(&mut self, name: &RoomName, id: &str) -> Option<wire::AgentDispatch> {
         let found = self

@@ -332,6 +332,90 @@ fn a_phone_that_is_transferred_leaves_its_room_and_comes_back_when_nobody_answer
     all_quiet(&mut bench);
 }
 
+/// A bench whose flow hands callers to an agent, and the mailbox when there is none.
+fn with_agent() -> Bench {
+    let mut bench = Bench::new();
+    let definition = serde_json::json!({
+        "nodes": [
+            {"id": "start", "type": "start", "data": {}},
+            {"id": "clerk", "type": "agent", "data": {"agent": "clerk", "timeout": 8, "lostTimeout": 3}},
+            {"id": "mail", "type": "voicemail", "data": {"mailbox": "101"}},
+            {"id": "end", "type": "hangup", "data": {}}
+        ],
+        "edges": [
+            {"id": "1", "source": "start", "target": "clerk"},
+            {"id": "2", "source": "clerk", "target": "mail", "label": "fallback"},
+            {"id": "3", "source": "clerk", "target": "end", "label": "next"}
+        ]
+    });
+    let graph = strowger_ivr::Flow::parse(&definition).0.unwrap();
+    bench.change(|parts| parts.flows[0].graph = std::sync::Arc::new(graph));
+    bench
+}
+
+fn doing(bench: &Bench) -> String {
+    bench.told.last().unwrap().call.doing.to_string()
+}
+
+#[test]
+fn a_caller_who_waits_for_an_agent_that_does_not_come_takes_the_fallback() {
+    let mut bench = with_agent();
+    let caller = bench.outsider_dials(FLOW_NUMBER);
+    bench.acknowledges(caller);
+    let (call, guest) = guests(&bench).remove(0);
+    assert!(
+        guest.room.starts_with("clerk_") && guest.room.len() > 15,
+        "a room of their own: {}",
+        guest.room
+    );
+    assert_eq!(guest.attributes[strowger_rooms::WANTS_AGENT], "clerk");
+    says(&mut bench, call, joined());
+    says(&mut bench, call, RoomSaid::Agent(false));
+    bench.pass(Duration::from_secs(7));
+    assert_eq!((doing(&bench).as_str(), leaves(&bench)), ("room", 0));
+    bench.pass(Duration::from_secs(2));
+    assert_eq!((doing(&bench).as_str(), leaves(&bench)), ("voicemail", 1));
+    bench.hangs_up(caller);
+    all_quiet(&mut bench);
+}
+
+#[test]
+fn a_caller_whose_agent_is_lost_takes_the_fallback_unless_another_comes() {
+    let mut bench = with_agent();
+    let caller = bench.outsider_dials(FLOW_NUMBER);
+    bench.acknowledges(caller);
+    let call = guests(&bench)[0].0;
+    says(&mut bench, call, joined());
+    for there in [false, true, false, true] {
+        says(&mut bench, call, RoomSaid::Agent(there));
+    }
+    bench.pass(Duration::from_secs(100));
+    assert_eq!(doing(&bench), "room");
+    says(&mut bench, call, RoomSaid::Agent(false));
+    bench.pass(Duration::from_secs(4));
+    assert_eq!(doing(&bench), "voicemail");
+    bench.hangs_up(caller);
+    let ways = &bench.finished[0].events;
+    assert!(
+        ways.iter()
+            .any(|event| event.kind == "node" && event.detail == "fallback → mail")
+    );
+    all_quiet(&mut bench);
+}
+
+#[test]
+fn an_agent_that_shows_its_caller_out_lets_the_flow_go_on() {
+    let mut bench = with_agent();
+    let caller = bench.outsider_dials(FLOW_NUMBER);
+    bench.acknowledges(caller);
+    let call = guests(&bench)[0].0;
+    says(&mut bench, call, joined());
+    says(&mut bench, call, RoomSaid::Agent(true));
+    says(&mut bench, call, RoomSaid::Ended);
+    assert!(is_ended(&bench, caller));
+    all_quiet(&mut bench);
+}
+
 #[test]
 fn a_caller_of_a_flow_goes_on_when_the_room_is_left() {
     let mut bench = Bench::new();
