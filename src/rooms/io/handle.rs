@@ -147,7 +147,7 @@ pub enum PhoneEvent {
 /// Every order to every room. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct RoomsHandle {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl RoomsHandle {
@@ -204,7 +204,7 @@ impl RoomsHandle {
     }
 
     /// Does something with a room that runs.
-    async fn with<R: Send + 'static>(
+    pub(super) async fn with<R: Send + 'static>(
         &self,
         room: &RoomName,
         order: impl FnOnce(&mut Keeper, Instant) -> R + Send + 'static,

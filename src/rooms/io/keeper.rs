@@ -28,6 +28,8 @@ pub(super) struct Keeper {
     /// Where responses go. Bounded: one that is full belongs to a client that does not read, which is cut off.
     pub(super) sessions: HashMap<SessionKey, mpsc::Sender<wire::SignalResponse>>,
     pub(super) phones: HashMap<MemberKey, mpsc::Sender<PhoneEvent>>,
+    /// Where wishes for key frames of those go who are forwarded here.
+    pub(super) relays: HashMap<MemberKey, mpsc::Sender<String>>,
     pub(super) answers: HashMap<u64, oneshot::Sender<Result<String, RoomError>>>,
     number: u64,
     shared: Arc<Shared>,
@@ -40,6 +42,7 @@ impl Keeper {
             room,
             sessions: HashMap::new(),
             phones: HashMap::new(),
+            relays: HashMap::new(),
             answers: HashMap::new(),
             number,
             shared,
@@ -143,6 +146,13 @@ impl Keeper {
                     self.shared.roads.open(&name, road);
                 }
                 RoomOutput::Unreachable(peer) => self.shared.roads.close(self.number, peer),
+                RoomOutput::KeyFrameWanted(member, track) => {
+                    if let Some(relay) = self.relays.get(&member)
+                        && relay.try_send(track).is_err()
+                    {
+                        trace!("a forwarded picture's key frame is asked for already");
+                    }
+                }
                 RoomOutput::Answer(number, answer) => {
                     if let Some(waiting) = self.answers.remove(&number) {
                         let _ = waiting.send(answer);

@@ -3,6 +3,7 @@
 mod handle;
 mod keeper;
 mod ports;
+mod relay;
 mod roads;
 mod streams;
 pub mod turn;

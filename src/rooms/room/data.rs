@@ -85,6 +85,8 @@ impl Room {
             };
             let key = member.down_key();
             match &mut member.body {
+                // What is said here is not for the room they are in.
+                Body::Relayed => {}
                 Body::Phone(_) => {
                     if let Some(digits) = digits.clone() {
                         self.outputs

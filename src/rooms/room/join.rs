@@ -393,6 +393,7 @@ impl Room {
         }
         match &mut member.body {
             Body::Browser(browser) => self.hang_up(key, browser, now),
+            Body::Relayed => {}
             Body::Phone(phone) => {
                 self.stage.remove_phone(phone.key);
                 let event = if matches!(reason, Reason::RoomDeleted | Reason::RoomClosed) {

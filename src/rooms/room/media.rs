@@ -1,8 +1,8 @@
 //! The way of a packet: from a publisher's section to everybody who subscribed.
 
-use super::member::{MemberKey, PeerKey};
+use super::member::{Body, MemberKey, PeerKey};
 use super::subscribe::{Slot, State, Subscription};
-use super::{Response, Room};
+use super::{Response, Room, RoomOutput};
 use crate::forward::layers::Layer;
 use crate::forward::{Codec, Packet, begins_key_frame, red};
 use crate::peer::{MediaId, Outgoing, Payload, Peer};
@@ -53,7 +53,7 @@ impl Room {
     pub(super) fn forward(&mut self, key: TrackKey, layer: Option<Layer>, packet: &Packet, now: Instant) {
         let Some(track) = self.tracks.get_mut(&key) else { return };
         let is_video = track.is_video();
-        let is_from_phone = track.media.is_none();
+        let is_from_phone = track.is_from_phone;
         // Redundancy is taken off once, for all who did not agree on it.
         let primary = match packet.codec {
             Codec::Red => match red::primary(&packet.payload) {
@@ -165,11 +165,17 @@ impl Room {
     pub(super) fn ask_key_frame(&mut self, key: TrackKey, layer: Option<Layer>, now: Instant) {
         let Some(track) = self.tracks.get_mut(&key) else { return };
         let layer = layer.or_else(|| track.layers.best(2, now));
-        let Some(media) = track.media else { return };
         if !track.may_ask_key_frame(layer, now) {
             return;
         }
         let owner = track.owner;
+        let Some(media) = track.media else {
+            let source = track.cid.clone();
+            if let Some(Body::Relayed) = self.members.get(&owner).map(|member| &member.body) {
+                self.outputs.push_back(RoomOutput::KeyFrameWanted(owner, source));
+            }
+            return;
+        };
         let peer = PeerKey {
             member: owner,
             is_subscriber: false,

@@ -52,6 +52,8 @@ pub(super) enum Body {
     Browser(Box<Browser>),
     /// A phone.
     Phone(Phone),
+    /// Somebody who is in another room.
+    Relayed,
 }
 
 /// A phone's side.
@@ -144,21 +146,21 @@ impl Member {
     pub(super) fn session(&self) -> Option<SessionKey> {
         match &self.body {
             Body::Browser(browser) => browser.session,
-            Body::Phone(_) => None,
+            Body::Phone(_) | Body::Relayed => None,
         }
     }
 
     pub(super) fn browser(&self) -> Option<&Browser> {
         match &self.body {
             Body::Browser(browser) => Some(browser),
-            Body::Phone(_) => None,
+            Body::Phone(_) | Body::Relayed => None,
         }
     }
 
     pub(super) fn browser_mut(&mut self) -> Option<&mut Browser> {
         match &mut self.body {
             Body::Browser(browser) => Some(browser),
-            Body::Phone(_) => None,
+            Body::Phone(_) | Body::Relayed => None,
         }
     }
 

@@ -19,6 +19,7 @@ mod permission;
 mod phone;
 mod publish;
 mod pulse;
+mod relay;
 mod requests;
 mod rpc;
 mod subscribe;
@@ -85,6 +86,8 @@ pub(crate) enum RoomOutput {
     Reachable(String, PeerKey),
     /// A connection is gone.
     Unreachable(PeerKey),
+    /// A picture that is relayed from another room needs a key frame: whose, and its sid there.
+    KeyFrameWanted(MemberKey, String),
     /// A server's call of a member's method was answered.
     Answer(u64, Result<String, RoomError>),
 }

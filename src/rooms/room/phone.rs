@@ -115,8 +115,9 @@ impl Room {
             mime: info.mime_type.clone(),
             is_encrypted: false,
         };
-        self.tracks
-            .insert(key, Track::new(key, owner, info, String::new(), tag));
+        let mut track = Track::new(key, owner, info, String::new(), tag);
+        track.is_from_phone = true;
+        self.tracks.insert(key, track);
     }
 
     /// 20 ms have passed: what phones say goes in, what they are to hear goes out, and what they said becomes

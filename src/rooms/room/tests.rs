@@ -151,7 +151,10 @@ impl Meeting {
                 }
                 RoomOutput::Event(event) => self.events.push(event.kind),
                 RoomOutput::Phone(_, event) => self.phones.push(event),
-                RoomOutput::Reachable(..) | RoomOutput::Unreachable(_) | RoomOutput::Answer(..) => {}
+                RoomOutput::Reachable(..)
+                | RoomOutput::Unreachable(_)
+                | RoomOutput::KeyFrameWanted(..)
+                | RoomOutput::Answer(..) => {}
             }
         }
     }
@@ -640,4 +643,46 @@ fn a_phone_is_told_when_an_agent_is_in_touch_and_when_it_no_longer_is() {
     meeting.room.session_lost(meeting.guests[clerk].session, meeting.now);
     meeting.perform();
     assert_eq!(meeting.phones[2..], [PhoneEvent::Agent(false)]);
+}
+
+#[test]
+fn somebody_who_is_in_another_room_is_heard_until_they_are_gone() {
+    let mut meeting = Meeting::new(RoomOptions::default());
+    let bob = meeting.join("bob");
+    meeting.wait(1_000);
+    let who = wire::ParticipantInfo {
+        identity: "far".to_owned(),
+        ..Default::default()
+    };
+    let far = meeting.room.join_relayed(&who, meeting.now).unwrap();
+    assert!(meeting.room.join_relayed(&who, meeting.now).is_err(), "one is enough");
+    let voice = wire::TrackInfo {
+        sid: "TR_there".to_owned(),
+        ..Default::default()
+    };
+    meeting.room.relay_track(far, &voice, meeting.now).unwrap();
+    meeting.wait(500);
+    let mut sequence = 7;
+    meeting.run(Duration::from_millis(400), |meeting| {
+        sequence += 1;
+        let packet = crate::forward::Packet {
+            sequence,
+            timestamp: u32::try_from(sequence).unwrap() * 960,
+            marker: false,
+            codec: crate::forward::Codec::Opus,
+            profile: 0,
+            rotation: None,
+            payload: b"hello"[..].into(),
+            level: Some(20),
+            voice: Some(true),
+            received: meeting.now,
+        };
+        let now = meeting.now;
+        assert!(meeting.room.relay_packet(far, "TR_there", &packet, now));
+    });
+    assert!(meeting.heard(bob, b"hello") > 10);
+    meeting.room.leave_relayed(far, meeting.now);
+    meeting.perform();
+    assert_eq!(meeting.room.participants().len(), 1);
+    assert!(meeting.room.tracks.values().all(|track| track.cid != "TR_there"));
 }

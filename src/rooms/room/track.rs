@@ -22,6 +22,8 @@ pub(super) struct Track {
     pub(super) cid: String,
     /// The section it comes in; `None` until it is negotiated.
     pub(super) media: Option<MediaId>,
+    /// Whether the room's own stage makes it.
+    pub(super) is_from_phone: bool,
     /// Whether the others know of it.
     pub(super) is_announced: bool,
     /// Whether its publisher knows that somebody listens.
@@ -44,6 +46,7 @@ impl Track {
             info,
             cid,
             media: None,
+            is_from_phone: false,
             is_announced: false,
             has_told_publisher: false,
             layers: Layers::default(),

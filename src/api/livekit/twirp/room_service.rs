@@ -170,11 +170,17 @@ async fn forward_participant(
     on: Context,
     request: wire::ForwardParticipantRequest,
 ) -> Result<wire::ForwardParticipantResponse, TwirpError> {
-    on.steer(&request.room)?;
+    let room = on.steer(&request.room)?;
     on.need(|grants| grants.destination_room == request.destination_room)?;
-    Err(TwirpError::unimplemented(
-        "a participant is in one room at a time: use MoveParticipant",
-    ))
+    if request.room == request.destination_room {
+        return Err(TwirpError::invalid("destination room is the participant's own"));
+    }
+    let destination = on.room(&request.destination_room)?;
+    let rooms = on.rooms()?;
+    rooms
+        .forward_participant(&room, &request.identity, &destination.name)
+        .await?;
+    Ok(wire::ForwardParticipantResponse {})
 }
 
 async fn perform_rpc(on: Context, request: wire::PerformRpcRequest) -> Result<wire::PerformRpcResponse, TwirpError> {
