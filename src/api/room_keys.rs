@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use strowger_access::Access;
 use strowger_model::WebhookId;
-use strowger_model::record::{RoomKey, RoomWebhook};
+use strowger_model::record::{RoomKey, RoomWebhook, WebhookPost};
 use strowger_model::role::Permission;
 use strowger_store::Actor;
 use utoipa::ToSchema;
@@ -143,6 +143,12 @@ pub(crate) async fn revoke(caller: Caller, Path(id): Path<String>) -> Result<Sta
     }
 }
 
+/// The events that are listed for each address.
+const EVENTS: usize = 50;
+
+/// The events that are looked through for that.
+const MOST_EVENTS: i64 = 1_000;
+
 /// An address that is told what happens in rooms.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WebhookJson {
@@ -156,8 +162,40 @@ pub(crate) struct WebhookJson {
     told_at: Option<String>,
     /// Why the last telling failed, if it did.
     problem: Option<String>,
+    /// The last fifty events that were told, or wait to be, newest first; in lists only.
+    last_events: Vec<WebhookEventJson>,
     /// When it was made.
     created_at: String,
+}
+
+/// An event that was told to an address, or waits to be.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WebhookEventJson {
+    /// What happened, such as `room_started`.
+    event: String,
+    /// `waiting`, `taken` or `given_up`.
+    state: String,
+    /// How often it was sent.
+    tries: i64,
+    /// Why it was not taken the last time.
+    problem: Option<String>,
+    /// When it happened.
+    created_at: String,
+    /// When it was taken or given up.
+    told_at: Option<String>,
+}
+
+impl From<WebhookPost> for WebhookEventJson {
+    fn from(post: WebhookPost) -> Self {
+        Self {
+            event: post.event,
+            state: post.state,
+            tries: post.tries,
+            problem: post.problem,
+            created_at: stamp(post.created_at),
+            told_at: post.told_at.map(stamp),
+        }
+    }
 }
 
 impl From<RoomWebhook> for WebhookJson {
@@ -168,6 +206,7 @@ impl From<RoomWebhook> for WebhookJson {
             api_key: webhook.key,
             told_at: webhook.told_at.map(stamp),
             problem: webhook.problem,
+            last_events: Vec::new(),
             created_at: stamp(webhook.created_at),
         }
     }
@@ -180,8 +219,15 @@ impl From<RoomWebhook> for WebhookJson {
 )]
 pub(crate) async fn webhooks(caller: Caller) -> Result<Json<Listing<WebhookJson>>, Problem> {
     let scope = caller.may(Permission::ManageTenant)?;
-    let webhooks = scope.room_webhooks().list().await?;
-    Ok(whole(webhooks.into_iter().map(WebhookJson::from).collect()))
+    let area = scope.room_webhooks();
+    let mut listed: Vec<WebhookJson> = area.list().await?.into_iter().map(WebhookJson::from).collect();
+    for (webhook, post) in area.last_posts(MOST_EVENTS).await? {
+        let of = listed.iter_mut().find(|listed| listed.id == webhook.uuid());
+        if let Some(of) = of.filter(|of| of.last_events.len() < EVENTS) {
+            of.last_events.push(post.into());
+        }
+    }
+    Ok(whole(listed))
 }
 
 /// An address that is to be told.

@@ -553,6 +553,27 @@ pub struct RoomWebhook {
     pub created_at: OffsetDateTime,
 }
 
+/// An event that is told to an address, or was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookPost {
+    /// Its number at that address.
+    pub number: i64,
+    /// What happened, such as `room_started`.
+    pub event: String,
+    /// `waiting`, `taken` or `given_up`.
+    pub state: String,
+    /// How often it was sent.
+    pub tries: i64,
+    /// Why it was not taken the last time.
+    pub problem: Option<String>,
+    /// When it is sent next, while it waits.
+    pub due_at: OffsetDateTime,
+    /// When it was taken or given up.
+    pub told_at: Option<OffsetDateTime>,
+    /// When it happened.
+    pub created_at: OffsetDateTime,
+}
+
 /// A background job as the console shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobRow {

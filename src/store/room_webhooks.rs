@@ -1,5 +1,7 @@
 //! Addresses that are told what happens in a tenant's rooms.
 
+mod posts;
+
 use crate::Result;
 use crate::audit::Actor;
 use crate::scope::area;
@@ -74,20 +76,6 @@ impl RoomWebhooks {
             .await?;
         tx.commit().await?;
         Ok(webhook)
-    }
-
-    /// Writes how the last telling went: `None` when it was taken.
-    ///
-    /// # Errors
-    /// The database did not answer.
-    pub async fn told(&self, webhook: WebhookId, problem: Option<&str>) -> Result<()> {
-        let mut tx = self.scope.write().await?;
-        tx.run(
-            "update room_webhooks set told_at = $3, problem = $4 where tenant_id = $1 and id = $2",
-            args![self.scope.tenant(), webhook, self.scope.now(), problem],
-        )
-        .await?;
-        tx.commit().await
     }
 
     /// Removes an address. Returns whether there was one.

@@ -10,13 +10,17 @@ use axum::response::IntoResponse;
 use strowger_model::WebhookId;
 use strowger_model::role::Permission;
 
+/// How many of the last events are shown.
+const LAST: i64 = 50;
+
 async fn list(desk: &Desk, made: Option<&Made>, values: &Values, problems: &Problems) -> Page {
     let keys = desk.scope.room_keys().list().await?;
-    let webhooks = desk.scope.room_webhooks().list().await?;
+    let area = desk.scope.room_webhooks();
+    let (webhooks, posts) = (area.list().await?, area.last_posts(LAST).await?);
     let page = room_view::keys(
         &desk.shell(),
         &desk.base(),
-        (&keys, &webhooks),
+        (&keys, &webhooks, &posts),
         made,
         (values, problems),
     );

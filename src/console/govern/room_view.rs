@@ -4,7 +4,8 @@ use crate::show::{
     Act, Block, Body, Cell, Choice, Column, Field, Form, Note, Page, Problems, Row, Section, Shell, State, Table,
     Values,
 };
-use strowger_model::record::{RoomKey, RoomWebhook};
+use strowger_model::WebhookId;
+use strowger_model::record::{RoomKey, RoomWebhook, WebhookPost};
 
 /// A key that was just made.
 #[derive(Debug, Clone)]
@@ -22,7 +23,7 @@ pub struct Made {
 pub fn keys(
     shell: &Shell,
     base: &str,
-    (keys, webhooks): (&[RoomKey], &[RoomWebhook]),
+    (keys, webhooks, posts): (&[RoomKey], &[RoomWebhook], &[(WebhookId, WebhookPost)]),
     made: Option<&Made>,
     (values, problems): (&Values, &Problems),
 ) -> Page {
@@ -56,6 +57,9 @@ pub fn keys(
     let form = Form::post(to, "New key", &shell.csrf, vec![name], "Make a key").filled(kept, wrong);
     blocks.push(Block::One(Section::new("nk", "New key", vec![Body::Form(form)])));
     blocks.push(Block::One(told(shell, base, webhooks)));
+    if !webhooks.is_empty() {
+        blocks.push(Block::One(last_told(shell, webhooks, posts)));
+    }
     if !keys.is_empty() {
         let (kept, wrong) = typed(of_webhook);
         let form = webhook_form(shell, base, keys).filled(kept, wrong);
@@ -138,6 +142,40 @@ fn told(shell: &Shell, base: &str, webhooks: &[RoomWebhook]) -> Section {
         "An address of yours can hear when rooms begin and end and who comes and goes.",
     );
     Section::table("wh", "Webhooks", table, empty)
+}
+
+fn last_told(shell: &Shell, webhooks: &[RoomWebhook], posts: &[(WebhookId, WebhookPost)]) -> Section {
+    let columns = vec![
+        Column::name("Event"),
+        Column::text("Address").class("full"),
+        Column::text("Happened").class("w"),
+        Column::figure("Sent", "Sent"),
+        Column::text("State"),
+    ];
+    let rows = posts.iter().filter_map(|(of, post)| {
+        let webhook = webhooks.iter().find(|webhook| webhook.id == *of)?;
+        let why = || post.problem.clone().unwrap_or_default();
+        let state = match (post.state.as_str(), post.tries) {
+            ("taken", _) => State::ok("Taken"),
+            ("given_up", _) => State::bad(format!("Given up: {}", why())),
+            (_, 0) => State::idle("Waits"),
+            (_, _) => State::warn(format!("Sent again {}: {}", shell.clock.stamp(post.due_at), why())),
+        };
+        Some(Row::of(vec![
+            Cell::text(post.event.clone()),
+            Cell::text(webhook.url.clone()),
+            Cell::text(shell.clock.stamp(post.created_at)),
+            Cell::text(post.tries.to_string()),
+            Cell::State(state),
+        ]))
+    });
+    let table = Table::new("Last events", columns, rows.collect());
+    Section::table(
+        "wp",
+        "Last events told",
+        table,
+        ("None yet.", "What happens in rooms from now on is told."),
+    )
 }
 
 fn webhook_form(shell: &Shell, base: &str, keys: &[RoomKey]) -> Form {

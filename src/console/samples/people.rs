@@ -15,7 +15,7 @@ use serde_json::json;
 use strowger_model::job::JobState;
 use strowger_model::record::{
     ApiToken, AuditEntry, Binding, Device, Flow, FlowVersion, JobRow, Number, Prompt, Recording, RoomKey, RoomWebhook,
-    Tenant, Trunk, User, Voicemail,
+    Tenant, Trunk, User, Voicemail, WebhookPost,
 };
 use strowger_model::settings::{Entry, Layer, Lock, Settings, Tier};
 use strowger_model::trunk::{DigestAlgorithm, NumberTarget, Transport, TrunkKind};
@@ -541,13 +541,38 @@ fn room_keys_page(shell: &Shell) -> Page {
         problem: Some("answered 502".into()),
         created_at: NOW - Duration::days(2),
     };
+    let post = |event: &str, state: &str, tries, problem: Option<&str>| WebhookPost {
+        number: tries,
+        event: event.into(),
+        state: state.into(),
+        tries,
+        problem: problem.map(str::to_owned),
+        due_at: NOW + Duration::seconds(8),
+        told_at: None,
+        created_at: NOW - Duration::minutes(5),
+    };
+    let posts = [
+        (webhook.id, post("participant_joined", "waiting", 0, None)),
+        (webhook.id, post("room_started", "waiting", 3, Some("answered 502"))),
+        (
+            webhook.id,
+            post("room_finished", "given_up", 10, Some("nobody answers")),
+        ),
+        (webhook.id, post("room_started", "taken", 1, None)),
+    ];
     let made = room_view::Made {
         name: "Booking site".into(),
         key: "APIr4d8ypzn6vcb".into(),
         secret: "5f0c9a".repeat(10),
     };
     let (values, problems) = none();
-    room_view::keys(shell, BASE, (&keys, &[webhook]), Some(&made), (&values, &problems))
+    room_view::keys(
+        shell,
+        BASE,
+        (&keys, &[webhook], &posts),
+        Some(&made),
+        (&values, &problems),
+    )
 }
 
 fn system_pages() -> Vec<Sample> {

@@ -11,3 +11,4 @@ mod minutes;
 mod places;
 mod queue;
 mod retention;
+mod webhooks;

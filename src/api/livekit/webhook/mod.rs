@@ -1,9 +1,9 @@
 //! Webhooks: what happens in rooms, told to the addresses a tenant named, in `LiveKit`'s form and signed as
 //! theirs, so that the receivers of its SDKs take it.
 //!
-//! Each address has a queue of its own: events arrive in their order, a slow address holds up no other, and a
-//! full queue drops what comes next and says so. An event that is not taken is sent again, each time later,
-//! and given up after [`TRIES`]. The queues live in memory: what is not told when the daemon ends is lost.
+//! Each address has a queue of its own in the database: events arrive in their order, a slow address holds up no
+//! other, and a full queue drops what comes next and says so. An event that is not taken is sent again, each time
+//! later, and given up after [`TRIES`]. What is not told when the daemon ends is told by the next.
 
 mod event;
 mod post;
@@ -20,6 +20,7 @@ use strowger_model::record::RoomWebhook;
 use strowger_model::{TenantId, WebhookId};
 use strowger_rooms::RoomsHandle;
 use strowger_rooms::protocol as wire;
+use strowger_store::RoomWebhooks;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -29,19 +30,22 @@ use tracing::{debug, warn};
 /// Events that wait to be handed to the queues of addresses; beyond, they are dropped.
 const WAITING: usize = 4096;
 
-/// Events that wait for one address; beyond, they are dropped.
-const WAITING_PER_ADDRESS: usize = 1000;
+/// How often an event is sent before it is given up: for about four minutes.
+const TRIES: i64 = 10;
 
-/// How often an event is sent before it is given up.
-const TRIES: u32 = 8;
-
-/// How long to wait before the second try; twice as long before each further one, up to a minute.
+/// How long to wait before the second try; twice as long before each further one, up to [`LAST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest wait between two tries.
+const LAST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long to wait for a database that does not answer.
+const DATABASE: Duration = Duration::from_secs(2);
 
 /// How long a signature is good for.
 const SIGNED_FOR: Duration = Duration::from_secs(5 * 60);
 
-/// A queue that heard nothing for so long is put away.
+/// How often the task of a quiet address looks whether the address is still there.
 const IDLE: Duration = Duration::from_secs(10 * 60);
 
 /// The way to the webhooks for those who have something to tell. Cheap to clone.
@@ -65,7 +69,7 @@ impl Webhooks {
         let herald = Herald {
             access,
             reach: Arc::new(reach),
-            queues: HashMap::new(),
+            bells: HashMap::new(),
             carriers: JoinSet::new(),
         };
         tasks.spawn(herald.run(rooms.events(), heard, end));
@@ -84,7 +88,8 @@ impl Webhooks {
 struct Herald {
     access: Access,
     reach: Arc<Reach>,
-    queues: HashMap<WebhookId, mpsc::Sender<Arc<[u8]>>>,
+    /// The carriers' bells: one waiting ring says as much as many.
+    bells: HashMap<WebhookId, mpsc::Sender<()>>,
     carriers: JoinSet<()>,
 }
 
@@ -95,6 +100,10 @@ impl Herald {
         mut heard: mpsc::Receiver<News>,
         end: CancellationToken,
     ) {
+        match self.access.store().webhooks_with_posts().await {
+            Ok(left) => left.into_iter().for_each(|webhook| self.ring(webhook)),
+            Err(error) => warn!(%error, "what an earlier run did not tell waits for the next event"),
+        }
         loop {
             // Every branch may be dropped half-way: receiving takes nothing out before it is done.
             tokio::select! {
@@ -135,33 +144,43 @@ impl Herald {
             event.created_at = world.now().unix_timestamp();
         }
         debug!(%tenant, event = event.event, size_bytes = event.encoded_len(), "telling webhooks");
-        let Ok(body) = serde_json::to_vec(&event) else { return };
-        let body: Arc<[u8]> = body.into();
+        let Ok(body) = serde_json::to_string(&event) else {
+            return;
+        };
+        let area = self.access.store().tenant(tenant).room_webhooks();
         for webhook in webhooks {
-            self.queue(webhook, Arc::clone(&body));
+            match area.post(webhook.id, &event.event, &body).await {
+                Ok(true) => self.ring(webhook),
+                Ok(false) => {
+                    warn!(webhook = %webhook.id, "too much waits for this address: an event is dropped");
+                }
+                Err(error) => {
+                    warn!(webhook = %webhook.id, %error, "an event cannot be kept for its address");
+                }
+            }
         }
     }
 
-    fn queue(&mut self, webhook: RoomWebhook, body: Arc<[u8]>) {
+    /// Tells an address' task that something waits; starts the task if there is none.
+    fn ring(&mut self, webhook: RoomWebhook) {
         let id = webhook.id;
-        let alive = self.queues.get(&id).filter(|queue| !queue.is_closed());
-        let queue = if let Some(queue) = alive {
-            queue.clone()
+        let alive = self.bells.get(&id).filter(|bell| !bell.is_closed());
+        let bell = if let Some(bell) = alive {
+            bell.clone()
         } else {
-            let (queue, waiting) = mpsc::channel(WAITING_PER_ADDRESS);
+            let (bell, rung) = mpsc::channel(1);
             let carrier = Carrier {
                 access: self.access.clone(),
                 reach: Arc::clone(&self.reach),
                 webhook,
             };
-            self.carriers.spawn(carrier.run(waiting));
-            self.queues.retain(|_, queue| !queue.is_closed());
-            self.queues.insert(id, queue.clone());
-            queue
+            self.carriers.spawn(carrier.run(rung));
+            self.bells.retain(|_, bell| !bell.is_closed());
+            self.bells.insert(id, bell.clone());
+            bell
         };
-        if queue.try_send(body).is_err() {
-            warn!(webhook = %id, "too much waits for this address: an event is dropped");
-        }
+        // A bell that rings already will be heard.
+        let _ = bell.try_send(());
     }
 }
 
@@ -173,32 +192,59 @@ struct Carrier {
 }
 
 impl Carrier {
-    async fn run(self, mut waiting: mpsc::Receiver<Arc<[u8]>>) {
-        while let Ok(Some(body)) = tokio::time::timeout(IDLE, waiting.recv()).await {
-            let outcome = self.deliver(&body).await;
-            let problem = outcome.err().map(|fault| fault.to_string());
-            if let Some(problem) = &problem {
-                warn!(webhook = %self.webhook.id, %problem, "an event was not taken");
-            }
-            let told = self.access.store().tenant(self.webhook.tenant).room_webhooks();
-            if let Err(error) = told.told(self.webhook.id, problem.as_deref()).await {
-                warn!(%error, "cannot write how the telling went");
+    /// Until the address is removed.
+    async fn run(self, mut bell: mpsc::Receiver<()>) {
+        loop {
+            match self.tell_next().await {
+                Ok(true) => {}
+                Ok(false) => match tokio::time::timeout(IDLE, bell.recv()).await {
+                    Ok(Some(())) => {}
+                    Ok(None) => return,
+                    Err(_) => {
+                        let listed = self.area().list().await;
+                        if listed.is_ok_and(|known| known.iter().all(|known| known.id != self.webhook.id)) {
+                            return;
+                        }
+                    }
+                },
+                Err(error) => {
+                    warn!(webhook = %self.webhook.id, %error, "a webhook waits for the database");
+                    tokio::time::sleep_until(Instant::now() + DATABASE).await;
+                }
             }
         }
     }
 
-    async fn deliver(&self, body: &[u8]) -> Result<(), Fault> {
-        let mut pause = FIRST_PAUSE;
-        for attempt in 1.. {
-            match self.once(body).await {
-                Ok(()) => return Ok(()),
-                Err(fault) if attempt == TRIES || !fault.may_pass() => return Err(fault),
-                Err(fault) => debug!(webhook = %self.webhook.id, attempt, %fault, "will be sent again"),
-            }
-            tokio::time::sleep_until(Instant::now() + pause).await;
-            pause = (pause * 2).min(Duration::from_secs(60));
+    fn area(&self) -> RoomWebhooks {
+        self.access.store().tenant(self.webhook.tenant).room_webhooks()
+    }
+
+    /// Tells the next event once, when it is due. Whether there was one.
+    async fn tell_next(&self) -> strowger_store::Result<bool> {
+        let area = self.area();
+        let Some((post, body)) = area.next_post(self.webhook.id).await? else {
+            return Ok(false);
+        };
+        let world = self.access.world();
+        if let Ok(wait) = Duration::try_from(post.due_at - world.now()) {
+            // A clock that was set back must not keep an event longer than any pause.
+            tokio::time::sleep_until(Instant::now() + wait.min(LAST_PAUSE)).await;
         }
-        Ok(())
+        match self.once(body.as_bytes()).await {
+            Ok(()) => area.post_taken(self.webhook.id, post.number).await?,
+            Err(fault) => {
+                let tries = post.tries + 1;
+                let again = (tries < TRIES && fault.may_pass()).then(|| world.now() + pause_after(tries));
+                if again.is_some() {
+                    debug!(webhook = %self.webhook.id, tries, %fault, "an event will be sent again");
+                } else {
+                    warn!(webhook = %self.webhook.id, tries, %fault, "an event was not taken");
+                }
+                area.post_failed(self.webhook.id, post.number, &fault.to_string(), again)
+                    .await?;
+            }
+        }
+        Ok(true)
     }
 
     async fn once(&self, body: &[u8]) -> Result<(), Fault> {
@@ -221,5 +267,22 @@ impl Carrier {
             body,
         };
         self.reach.post(&parcel).await
+    }
+}
+
+/// How long to wait after so many tries.
+fn pause_after(tries: i64) -> Duration {
+    let doublings = u32::try_from(tries - 1).unwrap_or(0).min(6);
+    (FIRST_PAUSE * 2_u32.pow(doublings)).min(LAST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_pause_is_twice_the_one_before_up_to_a_minute() {
+        let pauses: Vec<u64> = (1..TRIES).map(|tries| pause_after(tries).as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
     }
 }
