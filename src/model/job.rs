@@ -60,6 +60,8 @@ coded! {
         TrunkDown = "trunk_down",
         /// A trunk that was down can be used again.
         TrunkUp = "trunk_up",
+        /// A scheduled meeting opens its doors.
+        MeetingOpens = "meeting_opens",
     }
 }
 

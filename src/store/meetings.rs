@@ -1,5 +1,7 @@
 //! What people say about the tenant's rooms: properties, who runs them, who was asked to come.
 
+mod due;
+
 use crate::Result;
 use crate::audit::Actor;
 use crate::rooms::room_of;

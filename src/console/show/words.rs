@@ -333,6 +333,7 @@ pub const fn notice(kind: NoticeKind) -> &'static str {
         NoticeKind::CallMissed => "Missed call",
         NoticeKind::TrunkDown => "Trunk is down",
         NoticeKind::TrunkUp => "Trunk is up again",
+        NoticeKind::MeetingOpens => "Meeting opens",
     }
 }
 

@@ -120,3 +120,45 @@ fn a_link_lets_one_person_in_once_and_nobody_after_it_is_taken_back() {
         assert!(bench.store.accounts().guest_link("one").await.unwrap().is_none());
     });
 }
+
+#[test]
+fn hosts_are_told_once_that_a_scheduled_meeting_opens_and_again_when_it_is_moved() {
+    on_each_engine(|bench| async move {
+        let scope = bench.tenant("acme").await;
+        let ada = bench.user(&scope, "ada", "101").await;
+        let meetings = scope.meetings();
+        let made = meetings
+            .create(&actor(), Some(ada.id), MeetingChange::named("weekly"))
+            .await
+            .unwrap();
+        let change = |minutes| {
+            let starts_at = made.room.created_at + Duration::minutes(minutes);
+            MeetingChange {
+                title: "Planning".into(),
+                schedule: Some(Schedule {
+                    starts_at,
+                    ends_at: starts_at + Duration::HOUR,
+                    zone: "UTC".into(),
+                }),
+                ..MeetingChange::named("weekly")
+            }
+        };
+        meetings.update(&actor(), made.id(), &change(60)).await.unwrap();
+        assert_eq!(
+            bench.store.tell_of_due_meetings().await.unwrap(),
+            0,
+            "its doors are shut"
+        );
+        for (minutes, told) in [(14, 1), (14, 0), (10, 1)] {
+            meetings.update(&actor(), made.id(), &change(minutes)).await.unwrap();
+            assert_eq!(bench.store.tell_of_due_meetings().await.unwrap(), told);
+        }
+        let notices = scope.notices().list(&crate::Page::first(10)).await.unwrap().items;
+        assert_eq!(notices.len(), 2);
+        assert!(
+            notices[0].detail.starts_with("Planning (weekly) begins at ") && notices[0].detail.contains("ada"),
+            "{}",
+            notices[0].detail
+        );
+    });
+}
