@@ -10,3 +10,4 @@ mod roles;
 mod rooms;
 mod stand_in;
 mod tokens;
+mod twirp;

@@ -39,9 +39,7 @@ pub(super) async fn call(call: Call, method: &str) -> Result<Response, TwirpErro
         "StartTrackEgress" => call.answer(track).await,
         "ListEgress" => call.answer(list).await,
         "StopEgress" => call.answer(stop).await,
-        "StartEgress" => Err(TwirpError::unimplemented(
-            "use StartRoomCompositeEgress, StartParticipantEgress or StartTrackEgress",
-        )),
+        "StartEgress" => call.answer(unified).await,
         "StartWebEgress" => Err(TwirpError::unimplemented(
             "web pages are not recorded here: there is no browser",
         )),
@@ -76,6 +74,71 @@ async fn room_composite(
     let file = outputs.file(&on)?;
     let room = request.room_name.clone();
     start(on, &room, TapFilter::AllAudio, file, Request::RoomComposite(request)).await
+}
+
+/// The newer request for all of these: a template with sound alone is the room's mix, and media name one
+/// participant's sound, one track, or everything.
+async fn unified(on: Context, request: wire::StartEgressRequest) -> Result<wire::EgressInfo, TwirpError> {
+    use wire::output::Config;
+    use wire::start_egress_request::Source;
+    let mut outputs = Outputs::default();
+    if request.storage.is_some() || request.outputs.iter().any(|output| output.storage.is_some()) {
+        return Err(no_upload());
+    }
+    for output in &request.outputs {
+        match &output.config {
+            Some(Config::File(file)) => outputs.files(&[wire::EncodedFileOutput {
+                file_type: file.file_type,
+                filepath: file.filepath.clone(),
+                disable_manifest: file.disable_manifest,
+                ..wire::EncodedFileOutput::default()
+            }]),
+            Some(Config::Stream(_) | Config::Segments(_) | Config::Images(_)) => outputs.others(&[1]),
+            None => {}
+        }
+    }
+    let file = outputs.file(&on)?;
+    let room = request.room_name.clone();
+    let what = match &request.source {
+        Some(Source::Template(template)) if template.audio_only => TapFilter::AllAudio,
+        Some(Source::Template(_)) => return Err(TwirpError::unimplemented(NO_PICTURES)),
+        Some(Source::Web(_)) => {
+            return Err(TwirpError::unimplemented(
+                "web pages are not recorded here: there is no browser",
+            ));
+        }
+        Some(Source::Media(media)) => media_of(&on, &room, media).await?,
+        None => return Err(TwirpError::invalid("request has missing or invalid field: source")),
+    };
+    start(on, &room, what, file, Request::Egress(request)).await
+}
+
+/// What of a room is meant. Sound goes to one channel here, so routes to several are refused.
+async fn media_of(on: &Context, room: &str, media: &wire::MediaSource) -> Result<TapFilter, TwirpError> {
+    use wire::audio_route::Match;
+    if media.video.is_some() {
+        return Err(TwirpError::unimplemented(NO_PICTURES));
+    }
+    let audio = media
+        .audio
+        .as_ref()
+        .ok_or_else(|| TwirpError::invalid("request has missing or invalid field: audio"))?;
+    match &audio.routes[..] {
+        [] => Ok(TapFilter::AllAudio),
+        [route] if !audio.capture_all => match &route.r#match {
+            Some(Match::TrackId(sid)) => audio_track(on, room, sid).await,
+            Some(Match::ParticipantIdentity(identity)) => {
+                on.rooms()?.participant(&on.room(room)?, identity).await?;
+                Ok(TapFilter::Participant(identity.clone()))
+            }
+            Some(Match::ParticipantKind(_)) | None => Err(TwirpError::unimplemented(
+                "name a track or a participant: kinds are not told apart here",
+            )),
+        },
+        _ => Err(TwirpError::unimplemented(
+            "one route goes to one file here: ask for an egress for each",
+        )),
+    }
 }
 
 async fn participant(on: Context, request: wire::ParticipantEgressRequest) -> Result<wire::EgressInfo, TwirpError> {

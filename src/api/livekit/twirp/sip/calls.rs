@@ -3,12 +3,13 @@
 use super::{of_cause, trunks};
 use crate::livekit::twirp::{Code, Context, TwirpError};
 use std::time::Duration;
-use strowger_model::{HangupCause, Metadata};
+use strowger_model::{CallId, HangupCause, Metadata};
 use strowger_rooms::protocol as wire;
 use strowger_switch::entrance::{DialIntoRoom, IntoRoom, WayIn};
 use strowger_switch::io::DialError;
-use strowger_switch::live::{PlaceCall, PlaceError};
-use wire::SipTransferStatus;
+use strowger_switch::live::{EventKind, PlaceCall, PlaceError, SwitchEvent};
+use tokio::sync::broadcast;
+use wire::{SipTransferReason, SipTransferStatus};
 
 /// The longest a phone may be rung.
 const LONGEST_RING: Duration = Duration::from_secs(600);
@@ -123,19 +124,59 @@ pub(super) async fn transfer(
     }
     let (calls, who) = (&on.state().calls, &request.participant_identity);
     let timeout = span(request.ringing_timeout).map(|timeout| timeout.min(LONGEST_RING));
-    if !calls
+    let phone = on.rooms()?.participant(&room, who).await?;
+    let call: Option<CallId> = phone.attributes.get("sip.callID").and_then(|id| id.parse().ok());
+    let events = calls.subscribe();
+    let is_rung = calls
         .transfer_room_phone(&room, who, &request.transfer_to, timeout)
-        .await
-    {
+        .await;
+    let (Some(call), true) = (call, is_rung) else {
         return Err(TwirpError::not_found(
             "there is no such phone in the room, or nobody who could be rung",
         ));
-    }
+    };
+    let (status, reason) = outcome(events, call).await;
     Ok(wire::TransferSipParticipantResponse {
         transfer_id: on.new_id("STX"),
-        status: SipTransferStatus::StsTransferOngoing.into(),
+        status: status.into(),
+        reason: reason.into(),
         ..wire::TransferSipParticipantResponse::default()
     })
+}
+
+/// How a transfer ends: the phone talks with somebody else, comes back into the room, or hangs up.
+async fn outcome(mut events: broadcast::Receiver<SwitchEvent>, call: CallId) -> (SipTransferStatus, SipTransferReason) {
+    let mut has_left = false;
+    // Ringing ends by itself; the limit is for events that were missed.
+    let end = tokio::time::Instant::now() + LONGEST_RING;
+    loop {
+        match tokio::time::timeout_at(end, events.recv()).await {
+            Err(_) | Ok(Err(broadcast::error::RecvError::Closed)) => {
+                return (SipTransferStatus::StsTransferOngoing, SipTransferReason::default());
+            }
+            Ok(Err(broadcast::error::RecvError::Lagged(_))) => {}
+            Ok(Ok(event)) if event.call.id == call => match (event.kind, event.call.doing) {
+                (EventKind::Ended | EventKind::Missed | EventKind::Rejected, _) => {
+                    return (SipTransferStatus::StsTransferFailed, SipTransferReason::StrCallEnded);
+                }
+                (_, "talking" | "held") => {
+                    return (
+                        SipTransferStatus::StsTransferSuccessful,
+                        SipTransferReason::StrCompleted,
+                    );
+                }
+                (_, "room") if has_left => {
+                    return (
+                        SipTransferStatus::StsTransferFailed,
+                        SipTransferReason::StrRingingTimeout,
+                    );
+                }
+                (_, "room") => {}
+                (_, _) => has_left = true,
+            },
+            Ok(Ok(_)) => {}
+        }
+    }
 }
 
 #[cfg(test)]
