@@ -1,7 +1,7 @@
-//! Programs that steer rooms with the stock server SDKs, unchanged: every method, the refusals they look for,
-//! and a webhook that the SDK's own receiver takes.
+//! Programs that steer rooms with the stock server SDKs for Python and Node, unchanged: every method, on members and
+//! phones who are there, the refusals they look for, and webhooks that the SDKs' own receivers take.
 //!
-//! The SDK is the client library's (`packaging/fetch-clients`); its folder is named by `STROWGER_CLIENTS`.
+//! The SDKs are their makers' own (`packaging/fetch-clients`); their folder is named by `STROWGER_CLIENTS`.
 
 #![cfg(test)]
 
@@ -9,9 +9,13 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
-use strowger_tests::Sandbox;
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
+use strowger_tests::baresip::{Baresip, Setup};
+use strowger_tests::scene::{CALLER_HZ, phone, tone_file};
+use strowger_tests::{Sandbox, process};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+const SOON: Duration = Duration::from_secs(60);
 
 #[expect(
     clippy::disallowed_methods,
@@ -21,41 +25,89 @@ fn clients() -> String {
     std::env::var("STROWGER_CLIENTS").expect("run packaging/fetch-clients and set STROWGER_CLIENTS")
 }
 
-/// Runs a program of `tests/clients` on what it is given; what it saw.
-async fn ran(script: &str, given: &Value) -> Value {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(script);
-    let mut child = Command::new(Path::new(&clients()).join("bin/python"))
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(given.to_string().as_bytes()).await.unwrap();
-    drop(stdin);
-    let output = tokio::time::timeout(Duration::from_secs(120), child.wait_with_output()).await;
-    let output = output.expect("the program ends in time").unwrap();
-    assert!(output.status.success(), "the program failed");
-    serde_json::from_slice(&output.stdout).unwrap()
+/// A program of `tests/clients` that tells what happens, line by line.
+struct Program {
+    lines: Lines<BufReader<ChildStdout>>,
+    child: Child,
 }
 
-/// A port nobody uses.
-#[expect(clippy::disallowed_methods, reason = "the port is handed to a program at once")]
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+impl Program {
+    /// Starts a program on what it is given.
+    async fn start(script: &str, given: &Value) -> Self {
+        let clients = clients();
+        let mut command = if script.ends_with(".mjs") {
+            Command::new("node")
+        } else {
+            Command::new(Path::new(&clients).join("bin/python"))
+        };
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(script));
+        if script.ends_with(".mjs") {
+            command.arg(Path::new(&clients).join("node"));
+        }
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(given.to_string().as_bytes()).await.unwrap();
+        drop(stdin);
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { lines, child }
+    }
+
+    /// What it says next.
+    async fn says(&mut self) -> Value {
+        let line = tokio::time::timeout(Duration::from_secs(120), self.lines.next_line()).await;
+        let line = line.expect("the program speaks in time").unwrap();
+        serde_json::from_str(&line.expect("the program failed")).unwrap()
+    }
+
+    /// What it says up to and with a line that `is_last`.
+    async fn says_until(&mut self, is_last: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let mut said = Vec::new();
+        loop {
+            let line = self.says().await;
+            let is_end = is_last(&line);
+            said.push(line);
+            if is_end {
+                return said;
+            }
+        }
+    }
+
+    async fn ends_well(mut self) {
+        let status = tokio::time::timeout(SOON, self.child.wait()).await;
+        assert!(
+            status.expect("the program ends in time").unwrap().success(),
+            "the program failed"
+        );
+    }
+}
+
+/// Runs a program of `tests/clients` on what it is given; the one line it says.
+async fn ran(script: &str, given: &Value) -> Value {
+    let mut program = Program::start(script, given).await;
+    let seen = program.says().await;
+    program.ends_well().await;
+    seen
+}
+
+fn given(sandbox: &Sandbox, mut wanted: Value) -> Value {
+    let rooms = &sandbox.card.rooms;
+    wanted["url"] = json!(rooms.url);
+    wanted["key"] = json!(rooms.api_key);
+    wanted["secret"] = json!(rooms.api_secret);
+    wanted
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_steers_rooms_and_trunks_and_is_told_by_webhook() {
     let sandbox = Sandbox::start().await.unwrap();
     let rooms = &sandbox.card.rooms;
-    let port = free_port();
+    let port = process::free_port().unwrap();
     let hook = json!({"url": format!("http://127.0.0.1:{port}/hook"), "api_key": rooms.api_key});
     sandbox.post("/api/room-webhooks", &hook).await.unwrap();
     let given = json!({
@@ -77,4 +129,151 @@ async fn a_program_steers_rooms_and_trunks_and_is_told_by_webhook() {
         assert_eq!(seen[what], code, "{what}: {seen}");
     }
     assert_eq!(seen["told"], json!(["room_started", "room_finished"]));
+}
+
+/// Steers two live members by an SDK and checks what it was answered and what they saw.
+async fn steer(script: &str, receiver: &str) {
+    let sandbox = Sandbox::start().await.unwrap();
+    let port = process::free_port().unwrap();
+    let mut hook = Program::start(receiver, &given(&sandbox, json!({"port": port}))).await;
+    assert_eq!(hook.says().await["ready"], true);
+    let address = json!({"url": format!("http://127.0.0.1:{port}/hook"), "api_key": sandbox.card.rooms.api_key});
+    sandbox.post("/api/room-webhooks", &address).await.unwrap();
+    // What is always recorded is so from its first member on.
+    let always = json!({"name": "live", "recording": "always"});
+    sandbox.post("/api/rooms", &always).await.unwrap();
+    let mut crowd = Program::start("crowd.py", &given(&sandbox, json!({"room": "live"}))).await;
+    let ready = crowd.says_until(|line| line["ready"] == true).await.pop().unwrap();
+    assert_eq!(ready["recording"], true);
+    let wanted = json!({"room": "live", "other": "annex", "track": ready["track"]});
+    let seen = ran(script, &given(&sandbox, wanted)).await;
+    for (what, answer) in [
+        ("listed", json!(["ada", "bob"])),
+        ("sound", json!(true)),
+        ("changed", json!(["Ada L", "m", "good"])),
+        ("egress", json!(["live", "voice.ogg"])),
+        ("active", json!(true)),
+        ("no egress", json!("not_found")),
+        ("no subscriber", json!("not_found")),
+        ("rpc", json!("hello you")),
+        ("rpc to nobody", json!("not_found")),
+        ("rpc refused", json!("unknown")),
+        ("rpc unknown", json!("unknown")),
+        ("muted", json!(true)),
+        ("no track", json!("not_found")),
+        ("no such room", json!("not_found")),
+        ("moved", json!(["bob"])),
+        ("forwarded", json!([["ada", 1], ["bob", 0]])),
+        ("no one to forward", json!("not_found")),
+        ("removed", json!("not_found")),
+    ] {
+        assert_eq!(seen[what], answer, "{what}: {seen}");
+    }
+    let is_out = |line: &Value| line["to"] == "ada" && line["event"] == "out";
+    let saw = crowd.says_until(is_out).await;
+    assert_eq!(saw.last().unwrap()["reason"], "PARTICIPANT_REMOVED");
+    let count = |event: &str| {
+        let of_bob = |line: &&Value| line["to"] == "bob" && line["event"] == event;
+        saw.iter().filter(of_bob).count()
+    };
+    let data = json!({"to": "bob", "event": "data", "topic": "t", "data": "hello"});
+    assert!(saw.contains(&data), "{saw:?}");
+    assert_eq!((count("name"), count("metadata"), count("muted")), (1, 1, 1), "{saw:?}");
+    let told = hook.says_until(|event| event["event"] == "egress_ended").await;
+    let has = |event: &str, of: &str| {
+        let is_it = |one: &Value| one["event"] == event && one["room"] == "live" && one["identity"] == of;
+        assert!(told.iter().any(is_it), "{event} of {of}: {told:?}");
+    };
+    has("room_started", "");
+    for (event, of) in [
+        ("participant_joined", "ada"),
+        ("participant_joined", "bob"),
+        ("track_published", "ada"),
+        ("track_unpublished", "ada"),
+        ("participant_left", "bob"),
+        ("participant_left", "ada"),
+        ("egress_started", ""),
+    ] {
+        has(event, of);
+    }
+    assert_eq!(
+        (&told[0]["event"], &told[0]["again"]),
+        (&json!("room_started"), &json!(true))
+    );
+    let listed = sandbox.get("/api/room-webhooks").await.unwrap();
+    let first = listed["items"][0]["last_events"]
+        .as_array()
+        .unwrap()
+        .last()
+        .unwrap()
+        .clone();
+    assert_eq!(
+        (&first["event"], &first["tries"]),
+        (&json!("room_started"), &json!(2)),
+        "{first}"
+    );
+    // Again after being subscribed by the program, and again in the other room, where ada is forwarded.
+    assert!(count("hears no more") >= 1 && count("hears") >= 2, "{saw:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_python_program_steers_members_who_are_there() {
+    steer("steer.py", "hook.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_program_steers_members_who_are_there() {
+    steer("steer.mjs", "hook.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn phones_come_by_a_rule_hold_are_muted_called_in_and_transferred() {
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start().await.unwrap();
+    let tone = tone_file(folder.path(), CALLER_HZ).unwrap();
+    let [_, desk, third] = &sandbox.card.devices[..3] else {
+        panic!("three phones")
+    };
+    let wanted = json!({
+        "room": "reception", "pin": "4711", "desk": desk.extension, "third": third.extension, "nobody": "199",
+    });
+    let mut program = Program::start("sip.py", &given(&sandbox, wanted)).await;
+    assert_eq!(program.says().await["ready"], true);
+    let outside = Setup {
+        server: sandbox.sip(),
+        user: "+4915112345678",
+        password: "none",
+        speaks: &tone,
+        answers: false,
+        transport: "udp",
+        registers: false,
+    };
+    let mut caller = Baresip::start(&outside).await.unwrap();
+    let mut at_desk = phone(&sandbox, 1, &tone, true).await.unwrap();
+    let mut at_third = phone(&sandbox, 2, &tone, true).await.unwrap();
+    caller
+        .dial(&format!("sip:+15550007000@{}", sandbox.sip()))
+        .await
+        .unwrap();
+    caller.event("CALL_ESTABLISHED").await.unwrap();
+    caller.press("4711#").await.unwrap();
+    assert_eq!(
+        program.says().await,
+        json!({"came": "active", "by_rule": true, "team": "blue"})
+    );
+    let key = caller.event("CALL_DTMF_START").await.unwrap();
+    assert_eq!(key["param"], "9", "{key}");
+    caller.command("hold", "").await.unwrap();
+    assert_eq!(program.says().await["status"], "hold");
+    caller.command("resume", "").await.unwrap();
+    assert_eq!(program.says().await["status"], "active");
+    assert_eq!(program.says().await["muted"], true);
+    at_desk.event("CALL_ESTABLISHED").await.unwrap();
+    let wanted = json!({"desk": "desk", "sid": true, "name": "The desk", "floor": "2", "status": "active"});
+    assert_eq!(program.says().await, wanted);
+    at_third.event("CALL_ESTABLISHED").await.unwrap();
+    assert_eq!(program.says().await["transferred"], "STS_TRANSFER_SUCCESSFUL");
+    let nobody = program.says().await;
+    assert_eq!(nobody["nobody"], "not_found", "{nobody}");
+    program.ends_well().await;
 }

@@ -1,0 +1,83 @@
+"""Members of a room for programs that steer it, made of the stock client library: ada speaks, answers calls and has
+attributes; bob listens. Reads one JSON object from standard input: {"url": "ws://…", "key": "API…", "secret": "…",
+"room": "…"}. Prints a JSON line when both are there and heard, then one for whatever happens to them. Ends when it is
+killed."""
+
+import asyncio
+import json
+import math
+import sys
+
+from livekit import api, rtc
+
+RATE = 48000
+FRAME = 480
+
+
+def say(**what):
+    print(json.dumps(what), flush=True)
+
+
+async def speak(source):
+    step = 2 * math.pi * 440 / RATE
+    start = 0
+    while True:
+        part = (int(8000 * math.sin(step * n)) for n in range(start, start + FRAME))
+        part = b"".join(value.to_bytes(2, "little", signed=True) for value in part)
+        await source.capture_frame(rtc.AudioFrame(part, RATE, 1, FRAME))
+        start += FRAME
+
+
+def watch(name, room):
+    """Prints what a member sees happen."""
+    room.on("track_muted", lambda who, track: say(to=name, event="muted", track=track.sid))
+    room.on("track_subscribed", lambda track, publication, who: say(to=name, event="hears", of=who.identity))
+    room.on("track_unsubscribed", lambda track, publication, who: say(to=name, event="hears no more", of=who.identity))
+    room.on("data_received", lambda packet: say(to=name, event="data", topic=packet.topic, data=packet.data.decode()))
+    room.on("participant_name_changed", lambda who, *_: say(to=name, event="name", of=who.identity, name=who.name))
+    room.on("participant_metadata_changed", lambda who, *_: say(to=name, event="metadata", of=who.identity))
+    room.on(
+        "participant_attributes_changed",
+        lambda changed, who: say(to=name, event="attributes", of=who.identity, attributes=changed),
+    )
+    room.on("disconnected", lambda reason: say(to=name, event="out", reason=rtc.DisconnectReason.Name(reason)))
+    room.on("participant_connected", lambda who: say(to=name, event="comes", of=who.identity))
+    room.on("moved", lambda *_: say(to=name, event="moved", room=room.name))
+    room.on("reconnected", lambda *_: say(to=name, event="back", room=room.name))
+
+
+async def join(given, identity):
+    grants = api.VideoGrants(room_join=True, room=given["room"])
+    token = api.AccessToken(given["key"], given["secret"]).with_identity(identity).with_grants(grants).to_jwt()
+    room = rtc.Room()
+    watch(identity, room)
+    await room.connect(given["url"], token)
+    return room
+
+
+async def main():
+    given = json.load(sys.stdin)
+    ada = await join(given, "ada")
+    source = rtc.AudioSource(RATE, 1)
+    track = rtc.LocalAudioTrack.create_audio_track("microphone", source)
+    publication = await ada.local_participant.publish_track(
+        track, rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+    )
+    voice = asyncio.ensure_future(speak(source))
+
+    @ada.local_participant.register_rpc_method("greet")
+    async def greet(call):
+        if call.payload == "refuse":
+            raise rtc.RpcError(1400, "not today")
+        return f"hello {call.payload}"
+
+    bob = await join(given, "bob")
+    heard = asyncio.Event()
+    bob.on("track_subscribed", lambda *_: heard.set())
+    if not any(p.track for one in bob.remote_participants.values() for p in one.track_publications.values()):
+        await asyncio.wait_for(heard.wait(), 20)
+    say(ready=True, track=publication.sid, recording=ada.is_recording)
+    await voice
+
+
+asyncio.run(main())
