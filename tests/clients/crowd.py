@@ -8,6 +8,7 @@ import json
 import math
 import sys
 
+import numpy as np
 from livekit import api, rtc
 
 RATE = 48000
@@ -26,6 +27,19 @@ async def speak(source):
         part = b"".join(value.to_bytes(2, "little", signed=True) for value in part)
         await source.capture_frame(rtc.AudioFrame(part, RATE, 1, FRAME))
         start += FRAME
+
+
+async def listen(name, track):
+    """Prints when what a member hears falls silent and when it sounds again."""
+    sounds, since = True, 0
+    async for event in rtc.AudioStream(track, sample_rate=RATE, num_channels=1):
+        part = np.frombuffer(event.frame.data, dtype=np.int16).astype(np.float64)
+        is_loud = float(np.sqrt(np.mean(part**2))) > 500
+        since = 0 if is_loud == sounds else since + len(part)
+        # Half a second of it is no gap between two packets.
+        if since > RATE / 2:
+            sounds, since = is_loud, 0
+            say(to=name, event="sound" if sounds else "silence")
 
 
 def watch(name, room):
@@ -60,7 +74,7 @@ async def main():
     ada = await join(given, "ada")
     source = rtc.AudioSource(RATE, 1)
     track = rtc.LocalAudioTrack.create_audio_track("microphone", source)
-    publication = await ada.local_participant.publish_track(
+    published = await ada.local_participant.publish_track(
         track, rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
     )
     voice = asyncio.ensure_future(speak(source))
@@ -73,10 +87,19 @@ async def main():
 
     bob = await join(given, "bob")
     heard = asyncio.Event()
-    bob.on("track_subscribed", lambda *_: heard.set())
-    if not any(p.track for one in bob.remote_participants.values() for p in one.track_publications.values()):
-        await asyncio.wait_for(heard.wait(), 20)
-    say(ready=True, track=publication.sid, recording=ada.is_recording)
+    ears = []
+
+    @bob.on("track_subscribed")
+    def subscribed(track, publication, who):
+        heard.set()
+        ears.append(asyncio.ensure_future(listen("bob", track)))
+
+    for one in bob.remote_participants.values():
+        for publication in one.track_publications.values():
+            if publication.track and not heard.is_set():
+                subscribed(publication.track, publication, one)
+    await asyncio.wait_for(heard.wait(), 20)
+    say(ready=True, track=published.sid, recording=ada.is_recording)
     await voice
 
 
