@@ -5,6 +5,7 @@
 
 #![cfg(test)]
 
+use anyhow::Context as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::f64::consts::TAU;
@@ -12,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
-use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, detail, only_call, phone, tone_file};
+use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, detail, log, phone, tone_file};
 use strowger_tests::{Sandbox, eventually, process, sipp, tone};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::UdpSocket;
@@ -124,7 +125,14 @@ async fn a_phone_hears_itself_by_an_agent_and_takes_the_fallback_when_it_is_kill
     callee.event_within("CALL_RTCP", SOON).await.unwrap();
     caller.hang_up().await.unwrap();
     callee.event("CALL_CLOSED").await.unwrap();
-    let call = only_call(&sandbox, "completed", SOON).await.unwrap();
+    // Beside it stands the meeting with the agent.
+    let call = eventually(SOON, "the call's row", || async {
+        let calls = log(&sandbox).await?;
+        let own = |call: &&Value| call["call_type"] != "MEETING" && call["status"] == "completed";
+        calls.iter().find(own).cloned().context("it is not in the log")
+    })
+    .await
+    .unwrap();
     let events = detail(&sandbox, &call).await.unwrap()["events"].clone();
     let took_fallback = |event: &Value| event["kind"] == "node" && event["detail"] == "fallback → desk";
     assert!(events.as_array().unwrap().iter().any(took_fallback), "{events}");
