@@ -303,11 +303,12 @@ impl Call {
     pub(super) fn room_said(&mut self, said: RoomSaid, scene: &mut Scene<'_>) {
         let media = self.near_leg().and_then(Leg::media);
         let Act::Meeting {
-            stay: Stay::Inside { sid, .. },
+            stay: Stay::Inside { sid, way, .. },
         } = &mut self.act
         else {
             return;
         };
+        let wants_agent = way.agent.is_some();
         match said {
             RoomSaid::Joined { sid: given } => {
                 *sid = Some(given);
@@ -324,6 +325,11 @@ impl Call {
             RoomSaid::Refused(why) => {
                 self.note("room", self.near, "refused", scene);
                 self.outputs.push_back(Output::Room(RoomOrder::Leave));
+                if wants_agent && self.run.is_some() {
+                    // No agent comes into a room that is not; the flow takes its fallback when it has waited.
+                    self.act = Act::Waiting;
+                    return;
+                }
                 let phrase = match why {
                     Refusal::Locked => Phrase::Locked,
                     Refusal::Full => Phrase::Full,

@@ -404,6 +404,19 @@ fn a_caller_whose_agent_is_lost_takes_the_fallback_unless_another_comes() {
 }
 
 #[test]
+fn a_caller_who_waits_for_an_agent_is_not_turned_away_when_there_is_no_room() {
+    let mut bench = with_agent();
+    let caller = bench.outsider_dials(FLOW_NUMBER);
+    bench.acknowledges(caller);
+    let call = guests(&bench)[0].0;
+    says(&mut bench, call, RoomSaid::Refused(Refusal::Full));
+    bench.pass(Duration::from_secs(9));
+    assert_eq!(doing(&bench), "voicemail");
+    bench.hangs_up(caller);
+    all_quiet(&mut bench);
+}
+
+#[test]
 fn an_agent_that_shows_its_caller_out_lets_the_flow_go_on() {
     let mut bench = with_agent();
     let caller = bench.outsider_dials(FLOW_NUMBER);
