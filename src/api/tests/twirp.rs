@@ -114,24 +114,9 @@ impl Neighbours {
     }
 }
 
-#[tokio::test]
-async fn a_neighbour_finds_no_room_participant_trunk_rule_or_dispatch() {
-    let both = Neighbours::new().await;
-    let trunk = json!({"trunk": {"name": "out", "address": "192.0.2.7", "numbers": [both.house.acme.number]}});
-    let trunk = both.made("SIP/CreateSIPOutboundTrunk", &trunk).await["sipTrunkId"].clone();
-    let inbound = json!({"trunk": {"name": "in", "numbers": ["+4942177"], "allowedAddresses": ["192.0.2.8"]}});
-    let inbound = both.made("SIP/CreateSIPInboundTrunk", &inbound).await["sipTrunkId"].clone();
-    let rule = json!({"dispatchRule": {"name": "r", "rule": {"dispatchRuleDirect": {"roomName": ROOM}}, "trunkIds": [inbound]}});
-    let rule = both.made("SIP/CreateSIPDispatchRule", &rule).await["sipDispatchRuleId"].clone();
-    let dispatch = json!({"room": ROOM, "agentName": "clerk"});
-    let dispatch = both.made("AgentDispatchService/CreateDispatch", &dispatch).await["id"].clone();
-
-    let ada = |more: Value| {
-        let mut body = json!({"room": ROOM, "identity": "ada", "destinationRoom": "annex"});
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        body
-    };
-    let not_found = [
+/// What a neighbour asks about rooms and who is in them.
+fn about_rooms(dispatch: &Value) -> Vec<(&'static str, Value)> {
+    vec![
         ("RoomService/DeleteRoom", json!({"room": ROOM})),
         ("RoomService/ListParticipants", json!({"room": ROOM})),
         ("RoomService/GetParticipant", json!({"room": ROOM, "identity": "ada"})),
@@ -153,8 +138,14 @@ async fn a_neighbour_finds_no_room_participant_trunk_rule_or_dispatch() {
         ),
         ("RoomService/SendData", json!({"room": ROOM, "data": "aGk="})),
         ("RoomService/UpdateRoomMetadata", json!({"room": ROOM, "metadata": "x"})),
-        ("RoomService/MoveParticipant", ada(json!({}))),
-        ("RoomService/ForwardParticipant", ada(json!({}))),
+        (
+            "RoomService/MoveParticipant",
+            json!({"room": ROOM, "identity": "ada", "destinationRoom": "annex"}),
+        ),
+        (
+            "RoomService/ForwardParticipant",
+            json!({"room": ROOM, "identity": "ada", "destinationRoom": "annex"}),
+        ),
         (
             "RoomService/PerformRpc",
             json!({"room": ROOM, "destinationIdentity": "ada", "method": "greet"}),
@@ -163,6 +154,33 @@ async fn a_neighbour_finds_no_room_participant_trunk_rule_or_dispatch() {
             "AgentDispatchService/DeleteDispatch",
             json!({"room": ROOM, "dispatchId": dispatch}),
         ),
+        (
+            "Egress/StartRoomCompositeEgress",
+            json!({"roomName": ROOM, "audioOnly": true, "fileOutputs": [{"filepath": "x"}]}),
+        ),
+        (
+            "Egress/StartParticipantEgress",
+            json!({"roomName": ROOM, "identity": "ada", "fileOutputs": [{"filepath": "x"}]}),
+        ),
+        (
+            "Egress/StartTrackEgress",
+            json!({"roomName": ROOM, "trackId": "TR_1", "file": {"filepath": "x"}}),
+        ),
+        (
+            "Egress/StartTrackCompositeEgress",
+            json!({"roomName": ROOM, "audioTrackId": "TR_1", "fileOutputs": [{"filepath": "x"}]}),
+        ),
+        (
+            "Egress/StartEgress",
+            json!({"roomName": ROOM, "template": {"audioOnly": true}, "outputs": [{"file": {"filepath": "x"}}]}),
+        ),
+        ("Egress/StopEgress", json!({"egressId": "EG_1"})),
+    ]
+}
+
+/// What a neighbour asks about phones.
+fn about_phones(trunk: &Value, inbound: &Value, rule: &Value) -> Vec<(&'static str, Value)> {
+    vec![
         ("SIP/DeleteSIPTrunk", json!({"sipTrunkId": trunk})),
         ("SIP/DeleteSIPTrunk", json!({"sipTrunkId": inbound})),
         ("SIP/DeleteSIPDispatchRule", json!({"sipDispatchRuleId": rule})),
@@ -188,29 +206,25 @@ async fn a_neighbour_finds_no_room_participant_trunk_rule_or_dispatch() {
             "SIP/TransferSIPParticipant",
             json!({"roomName": ROOM, "participantIdentity": "ada", "transferTo": "tel:101"}),
         ),
-        (
-            "Egress/StartRoomCompositeEgress",
-            json!({"roomName": ROOM, "audioOnly": true, "fileOutputs": [{"filepath": "x"}]}),
-        ),
-        (
-            "Egress/StartParticipantEgress",
-            json!({"roomName": ROOM, "identity": "ada", "fileOutputs": [{"filepath": "x"}]}),
-        ),
-        (
-            "Egress/StartTrackEgress",
-            json!({"roomName": ROOM, "trackId": "TR_1", "file": {"filepath": "x"}}),
-        ),
-        (
-            "Egress/StartTrackCompositeEgress",
-            json!({"roomName": ROOM, "audioTrackId": "TR_1", "fileOutputs": [{"filepath": "x"}]}),
-        ),
-        (
-            "Egress/StartEgress",
-            json!({"roomName": ROOM, "template": {"audioOnly": true}, "outputs": [{"file": {"filepath": "x"}}]}),
-        ),
-        ("Egress/StopEgress", json!({"egressId": "EG_1"})),
-    ];
-    for (path, body) in &not_found {
+    ]
+}
+
+#[tokio::test]
+async fn a_neighbour_finds_no_room_participant_trunk_rule_or_dispatch() {
+    let both = Neighbours::new().await;
+    let trunk = json!({"trunk": {"name": "out", "address": "192.0.2.7", "numbers": [both.house.acme.number]}});
+    let trunk = both.made("SIP/CreateSIPOutboundTrunk", &trunk).await["sipTrunkId"].clone();
+    let inbound = json!({"trunk": {"name": "in", "numbers": ["+4942177"], "allowedAddresses": ["192.0.2.8"]}});
+    let inbound = both.made("SIP/CreateSIPInboundTrunk", &inbound).await["sipTrunkId"].clone();
+    let rule = json!({"dispatchRule": {"name": "r", "rule": {"dispatchRuleDirect": {"roomName": ROOM}}, "trunkIds": [inbound]}});
+    let rule = both.made("SIP/CreateSIPDispatchRule", &rule).await["sipDispatchRuleId"].clone();
+    let dispatch = json!({"room": ROOM, "agentName": "clerk"});
+    let dispatch = both.made("AgentDispatchService/CreateDispatch", &dispatch).await["id"].clone();
+
+    for (path, body) in about_rooms(&dispatch)
+        .iter()
+        .chain(&about_phones(&trunk, &inbound, &rule))
+    {
         let (_, answer) = both.call(&both.zenith, path, body).await;
         assert_eq!(answer["code"], "not_found", "{path}: {answer}");
     }
