@@ -11,4 +11,5 @@ pub mod cpu_time;
 pub mod jobs;
 pub mod priority;
 pub mod prompts;
+pub mod redact;
 pub mod whisper;

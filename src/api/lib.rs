@@ -24,6 +24,7 @@ mod refusals;
 mod room_keys;
 mod rooms;
 mod router;
+mod search;
 mod settings;
 mod state;
 #[cfg(test)]

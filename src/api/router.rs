@@ -5,7 +5,7 @@ use crate::problem::{Problem, finish};
 use crate::state::{ApiState, Described};
 use crate::{
     calls, dev, devices, events, flows, health, livekit, meetings, metrics, numbers, recordings, room_keys, rooms,
-    settings, transcription, voicemail,
+    search, settings, transcription, voicemail,
 };
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
@@ -63,6 +63,7 @@ fn described_routes() -> OpenApiRouter<ApiState> {
         .merge(calls::routes())
         .merge(recordings::routes())
         .merge(transcription::routes())
+        .merge(search::routes())
         .merge(voicemail::routes())
         .merge(numbers::routes())
         .merge(devices::routes())

@@ -7,8 +7,10 @@ use crate::refusals::{Named, Refusals, Sent};
 use crate::state::ApiState;
 use crate::wire::{Listing, page, seconds, stamp};
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use strowger_model::captions::{self, Form};
 use strowger_model::record::Transcript;
 use strowger_model::role::Permission;
 use strowger_model::speech::{Point, Segment};
@@ -25,6 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(request))
         .routes(routes!(list))
         .routes(routes!(get, remove))
+        .routes(routes!(file))
 }
 
 /// A transcript.
@@ -107,6 +110,21 @@ pub(crate) struct SegmentJson {
     confidence: f64,
     /// The mood of this turn.
     sentiment: &'static str,
+    /// The words with their times.
+    words: Vec<WordJson>,
+}
+
+/// A word.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WordJson {
+    /// As written.
+    text: String,
+    /// Start, milliseconds from the start of the recording.
+    start_ms: i64,
+    /// End, milliseconds from the start of the recording.
+    end_ms: i64,
+    /// How sure the model was, 0 to 1.
+    confidence: f64,
 }
 
 impl From<Point> for PointJson {
@@ -129,6 +147,16 @@ impl From<Segment> for SegmentJson {
             text: segment.text,
             confidence: segment.confidence,
             sentiment: segment.sentiment.code(),
+            words: segment
+                .words
+                .into_iter()
+                .map(|word| WordJson {
+                    text: word.text,
+                    start_ms: word.start_ms,
+                    end_ms: word.end_ms,
+                    confidence: word.confidence,
+                })
+                .collect(),
         }
     }
 }
@@ -310,6 +338,37 @@ pub(crate) async fn get(caller: Caller, Id(id): Id<TranscriptId>) -> Result<Json
     let scope = caller.may(Permission::ReadAllCalls)?;
     let transcript = scope.transcripts().get(id).await?;
     Ok(Json(transcript.ok_or_else(|| Problem::not_found("transcript"))?.into()))
+}
+
+/// The form a transcript is wanted in.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FileQuery {
+    /// `vtt` (captions with a time for each word), `srt`, `txt` or `json`; `vtt` when absent.
+    format: Option<String>,
+}
+
+/// A transcript as a file: captions for a player, or plain text.
+#[utoipa::path(
+    get, path = "/api/transcription/{id}/file", tag = "transcription",
+    params(("id" = Uuid, Path, description = "The transcript's id"), FileQuery),
+    responses(
+        (status = 200, description = "The file", content_type = "text/vtt", body = String),
+        Refusals, Named
+    )
+)]
+pub(crate) async fn file(
+    caller: Caller,
+    Id(id): Id<TranscriptId>,
+    Asked(query): Asked<FileQuery>,
+) -> Result<Response, Problem> {
+    let scope = caller.may(Permission::ReadAllCalls)?;
+    let form = Form::from_code(query.format.as_deref().unwrap_or("vtt"));
+    let form = form.ok_or_else(|| Problem::field("format", "one of `vtt`, `srt`, `txt` and `json`"))?;
+    let transcript = scope.transcripts().get(id).await?;
+    let transcript = transcript.ok_or_else(|| Problem::not_found("transcript"))?;
+    let kind = [(header::CONTENT_TYPE, form.media_type())];
+    Ok((kind, captions::write(&transcript.segments, form)).into_response())
 }
 
 /// Removes a transcript; the recording stays and can be transcribed again.

@@ -29,6 +29,7 @@ pub mod recordings;
 pub mod rooms;
 #[cfg(any(test, feature = "samples"))]
 pub mod samples;
+pub mod search;
 pub mod show;
 mod state;
 pub mod system;
@@ -73,6 +74,7 @@ pub fn router(state: ConsoleState) -> Router {
         .merge(prompts::routes())
         .merge(recordings::routes())
         .merge(rooms::routes())
+        .merge(search::routes())
         .merge(system::routes())
         .merge(voicemail::routes())
         .route("/calls/{call}", get(call_anywhere))

@@ -25,6 +25,7 @@ const GROUPS: [(&str, &[Entry]); 5] = [
             ("/recordings", "Recordings", EVERYBODY),
             ("/voicemail", "Voicemail", EVERYBODY),
             ("/rooms", "Rooms", EVERYBODY),
+            ("/search", "Search", EVERYBODY),
         ],
     ),
     (

@@ -7,6 +7,7 @@
 pub mod bucket;
 pub mod calendar;
 pub mod call;
+pub mod captions;
 pub mod capture;
 pub mod cause;
 pub mod dispatch;
@@ -19,6 +20,7 @@ pub mod number;
 pub mod record;
 pub mod retention;
 pub mod role;
+pub mod search;
 pub mod settings;
 pub mod speech;
 pub mod trunk;

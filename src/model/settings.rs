@@ -176,6 +176,30 @@ pub const KEYS: &[Key] = &[
         label: "Transcribe recorded meetings without being asked",
     },
     Key {
+        name: "redact_cards",
+        kind: Kind::Switch,
+        default: "true",
+        label: "Take payment card numbers out of transcripts and audio, spoken ones where a transcript is made",
+    },
+    Key {
+        name: "redact_ibans",
+        kind: Kind::Switch,
+        default: "false",
+        label: "Take bank account numbers out of transcripts and their audio",
+    },
+    Key {
+        name: "redact_emails",
+        kind: Kind::Switch,
+        default: "false",
+        label: "Take e-mail addresses out of transcripts and their audio",
+    },
+    Key {
+        name: "redact_phones",
+        kind: Kind::Switch,
+        default: "false",
+        label: "Take telephone numbers out of transcripts and their audio",
+    },
+    Key {
         name: "log_numbers",
         kind: Kind::Switch,
         default: "false",

@@ -7,7 +7,8 @@ use crate::transcripts;
 use crate::{Result, Scope, notices};
 use strowger_model::job::NoticeKind;
 use strowger_model::record::Recording;
-use strowger_model::{CallId, CallType, CaptureId, RecordingId, TenantId};
+use strowger_model::settings::Settings;
+use strowger_model::{CallId, CallType, CaptureId, RecordingId, TenantId, UserId};
 
 /// What processing made of a capture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +44,32 @@ pub struct TrackResult {
     pub sha256: String,
     /// 400 peaks, 0–255.
     pub peaks: Vec<u8>,
+}
+
+/// Audio in which stretches were silenced, to be put in the place of what there was.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Silenced {
+    /// The recording.
+    pub recording: RecordingId,
+    /// The blob it was made from.
+    pub former: String,
+    /// The whole.
+    pub whole: RecordingResult,
+    /// Each speaker of a meeting whose track changed.
+    pub tracks: Vec<SilencedTrack>,
+    /// How many stretches were silenced.
+    pub stretches: usize,
+}
+
+/// A speaker's track in which stretches were silenced.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SilencedTrack {
+    /// Its position.
+    pub position: i64,
+    /// The blob it was made from.
+    pub former: String,
+    /// What it is now.
+    pub result: TrackResult,
 }
 
 /// What follows once a recording is ready.
@@ -148,23 +175,8 @@ impl Recordings {
     /// # Errors
     /// The database did not answer.
     pub async fn afterwards(&self, recording: RecordingId) -> Result<Afterwards> {
-        let tenant = self.scope.tenant();
-        let row = self
-            .scope
-            .read()
-            .await?
-            .one(
-                "select c.transcribe, c.user_id, c.call_type, v.user_id as mailbox from recordings r \
-                 join calls c on c.id = r.call_id left join voicemails v on v.recording_id = r.id \
-                 where r.tenant_id = $1 and r.id = $2",
-                args![tenant, recording],
-            )
-            .await?;
-        let Some(row) = row else { return Ok(Afterwards::Nothing) };
-        let mailbox = row.opt_parse("mailbox")?;
-        let settings = match mailbox.or(row.opt_parse("user_id")?) {
-            Some(user) => self.scope.settings().resolve_for(user).await?,
-            None => self.scope.settings().resolve().await?,
+        let Some((row, mailbox, settings)) = self.asked(recording).await? else {
+            return Ok(Afterwards::Nothing);
         };
         let wished = match row.code("call_type", CallType::from_code)? {
             _ if mailbox.is_some() => settings.switch("auto_transcribe_voicemails"),
@@ -179,6 +191,39 @@ impl Recordings {
         } else {
             Afterwards::Nothing
         })
+    }
+
+    /// The settings that hold for a recording: those of the person whose call or message it is.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn settings(&self, recording: RecordingId) -> Result<Settings> {
+        match self.asked(recording).await? {
+            Some((_, _, settings)) => Ok(settings),
+            None => self.scope.settings().resolve().await,
+        }
+    }
+
+    /// The call of a recording, whose mailbox it lies in, and the settings that hold.
+    async fn asked(&self, recording: RecordingId) -> Result<Option<(Row, Option<UserId>, Settings)>> {
+        let row = self
+            .scope
+            .read()
+            .await?
+            .one(
+                "select c.transcribe, c.user_id, c.call_type, v.user_id as mailbox from recordings r \
+                 join calls c on c.id = r.call_id left join voicemails v on v.recording_id = r.id \
+                 where r.tenant_id = $1 and r.id = $2",
+                args![self.scope.tenant(), recording],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let mailbox: Option<UserId> = row.opt_parse("mailbox")?;
+        let settings = match mailbox.or(row.opt_parse("user_id")?) {
+            Some(user) => self.scope.settings().resolve_for(user).await?,
+            None => self.scope.settings().resolve().await?,
+        };
+        Ok(Some((row, mailbox, settings)))
     }
 
     /// Keeps what processing made: the row, the notice, the message's length and the transcript with
@@ -361,6 +406,62 @@ impl Recordings {
         forget_audio(&self.scope, &gone).await?;
         Ok(true)
     }
+}
+
+/// Puts silenced audio in the place of a recording's in the caller's transaction and destroys the keys of
+/// what was there. Nothing changes when the recording is not as it was read, or held. Returns the blobs
+/// whose files are to be removed after the commit: the old ones, or the new ones when nothing changed.
+pub(crate) async fn put_silenced(tx: &mut Tx, scope: &Scope, silenced: &Silenced) -> Result<Vec<String>> {
+    let tenant = scope.tenant();
+    let mut fresh = vec![silenced.whole.blob.clone()];
+    fresh.extend(silenced.tracks.iter().map(|track| track.result.blob.clone()));
+    let touched = tx
+        .run(
+            "update recordings set blob = $4, size_bytes = $5, sha256 = $6, peaks = $7 \
+             where tenant_id = $1 and id = $2 and blob = $3 and state = 'ready' and held = 0",
+            args![
+                tenant,
+                silenced.recording,
+                silenced.former,
+                silenced.whole.blob,
+                silenced.whole.size_bytes,
+                silenced.whole.sha256,
+                serde_json::json!(silenced.whole.peaks)
+            ],
+        )
+        .await?;
+    if touched == 0 {
+        for blob in &fresh {
+            crate::blobs::destroy_key(tx, tenant, blob).await?;
+        }
+        return Ok(fresh);
+    }
+    let mut gone = vec![silenced.former.clone()];
+    for track in &silenced.tracks {
+        tx.run(
+            "update recording_tracks set blob = $4, size_bytes = $5, sha256 = $6, peaks = $7 \
+             where tenant_id = $1 and recording_id = $2 and position = $3",
+            args![
+                tenant,
+                silenced.recording,
+                track.position,
+                track.result.blob,
+                track.result.size_bytes,
+                track.result.sha256,
+                serde_json::json!(track.result.peaks)
+            ],
+        )
+        .await?;
+        gone.push(track.former.clone());
+    }
+    for blob in &gone {
+        crate::blobs::destroy_key(tx, tenant, blob).await?;
+    }
+    let detail = format!("{} stretches", silenced.stretches);
+    scope
+        .note(tx, &Actor::system(), "recording.redact", &silenced.recording, &detail)
+        .await?;
+    Ok(gone)
 }
 
 async fn put_track(

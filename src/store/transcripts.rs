@@ -2,6 +2,7 @@
 
 use crate::audit::Actor;
 use crate::calls::search;
+use crate::recordings::{Silenced, put_silenced};
 use crate::scope::area;
 use crate::sql::{Page, Paged, Row, Tx, args, cut, escape_like};
 use crate::{Result, Scope, notices, queue};
@@ -250,6 +251,20 @@ impl Transcripts {
     /// # Errors
     /// The database did not answer.
     pub async fn ready(&self, transcript: TranscriptId, result: &TranscriptResult) -> Result<()> {
+        self.ready_with_audio(transcript, result, None).await
+    }
+
+    /// As [`Transcripts::ready`], with the audio in which the same was silenced as is left out of the text:
+    /// both or neither. The former audio's keys are destroyed.
+    ///
+    /// # Errors
+    /// The database did not answer, or a file cannot be removed.
+    pub async fn ready_with_audio(
+        &self,
+        transcript: TranscriptId,
+        result: &TranscriptResult,
+        silenced: Option<&Silenced>,
+    ) -> Result<()> {
         let tenant = self.scope.tenant();
         let mut tx = self.scope.write().await?;
         let first = tx
@@ -276,7 +291,12 @@ impl Transcripts {
             search::refresh(&mut tx, tenant, row.parse("call_id")?).await?;
             queue::ask(&mut tx, self.scope.store(), &Job::Analyse { tenant, transcript }).await?;
         }
-        tx.commit().await
+        let gone = match silenced {
+            Some(silenced) => put_silenced(&mut tx, &self.scope, silenced).await?,
+            None => Vec::new(),
+        };
+        tx.commit().await?;
+        self.scope.blobs().unlink(&gone).await
     }
 
     /// Keeps what was understood, the turns with their mood, and tells the tenant. Doing it twice tells
@@ -304,8 +324,9 @@ impl Transcripts {
             ],
         )
         .await?;
+        let call: CallId = row.parse("call_id")?;
+        search::refresh(&mut tx, tenant, call).await?;
         if row.opt_text("analysis")?.is_none() {
-            let call: CallId = row.parse("call_id")?;
             notices::write(
                 &mut tx,
                 &self.scope,

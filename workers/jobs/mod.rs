@@ -16,6 +16,7 @@ mod render_flow;
 mod render_greeting;
 mod retain;
 mod sides;
+mod silence;
 mod spoken;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use super::{Desk, Fault, apart, meeting};
 use crate::audio::{Pcm, loudness, opus_file, peaks};
+use crate::redact::{Policy, sound};
 use aws_lc_rs::digest;
 use strowger_media::timeline::{Block, Timeline};
 use strowger_model::capture::Purpose;
@@ -31,7 +32,10 @@ pub(super) async fn run(
     let first = opened(desk, capture).await?;
     let second = opened(desk, capture).await?;
     let made = match first.meta().purpose {
-        Purpose::Call | Purpose::Voicemail => apart(move || make(first, second)).await?,
+        Purpose::Call | Purpose::Voicemail => {
+            let policy = Policy::of(&scope.recordings().settings(recording).await?);
+            apart(move || make(first, second, policy)).await?
+        }
         Purpose::Room => {
             let members = scope.minutes().members(row.call).await?;
             let third = opened(desk, capture).await?;
@@ -100,14 +104,14 @@ async fn tidy(
 }
 
 /// A file among the blobs.
-struct Sealed {
-    blob: String,
-    size_bytes: i64,
-    sha256: String,
+pub(super) struct Sealed {
+    pub(super) blob: String,
+    pub(super) size_bytes: i64,
+    pub(super) sha256: String,
 }
 
 impl Sealed {
-    async fn of(scope: &Scope, file: &[u8]) -> Result<Self, Fault> {
+    pub(super) async fn of(scope: &Scope, file: &[u8]) -> Result<Self, Fault> {
         Ok(Self {
             blob: scope.blobs().put(file).await?,
             size_bytes: i64::try_from(file.len()).unwrap_or(i64::MAX),
@@ -134,7 +138,7 @@ pub(super) struct Track {
 }
 
 /// Reads the capture twice: once for the streams it holds, once for their sound.
-fn make(mut first: CaptureReader, second: CaptureReader) -> Result<Made, Fault> {
+fn make(mut first: CaptureReader, second: CaptureReader, policy: Policy) -> Result<Made, Fault> {
     first.by_ref().for_each(drop);
     let mut streams: Vec<u8> = first.streams().iter().map(|stream| stream.stream).collect();
     if streams.is_empty() {
@@ -159,6 +163,14 @@ fn make(mut first: CaptureReader, second: CaptureReader) -> Result<Made, Fault> 
         channels.take(&block);
     }
     let mut pcm = channels.into_pcm();
+    if policy.cards {
+        // Keys that came as tones are in the audio; they go before anything of it is kept.
+        for stretch in sound::keyed_cards(&pcm.channels) {
+            if let Some(channel) = pcm.channels.get_mut(usize::from(stretch.channel)) {
+                sound::silence(channel, SAMPLE_RATE_HZ, stretch.from_ms, stretch.to_ms);
+            }
+        }
+    }
     loudness::normalise(&mut pcm)?;
     Ok(Made {
         file: opus_file::encode(&pcm)?,

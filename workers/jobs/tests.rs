@@ -3,6 +3,7 @@
 
 mod killed;
 mod meeting;
+mod redact;
 mod small;
 
 use super::Desk;

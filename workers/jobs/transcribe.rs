@@ -1,10 +1,11 @@
 //! Recording → who said what and when.
 
 use super::sides::{self, Stretch};
-use super::{Desk, Fault, apart};
+use super::{Desk, Fault, apart, silence};
 use crate::audio::decode::Layout;
 use crate::audio::{self, Pcm};
 use crate::cpu_time;
+use crate::redact::{self, Policy};
 use crate::whisper::{Heard, Options};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,6 +51,7 @@ pub(super) async fn run(
         };
     };
     scope.transcripts().running(transcript).await?;
+    let policy = Policy::of(&scope.recordings().settings(recording).await?);
     let voices = voices(&scope, &row, &blob).await?;
     let audio_ms = u64::try_from(voices.len()).unwrap_or(1) * row.duration_ms.unsigned_abs();
     let limit = SHORTEST_LIMIT.max(Duration::from_millis(audio_ms) * LIMIT_FACTOR);
@@ -80,8 +82,14 @@ pub(super) async fn run(
             duration_ms = pcm.duration_ms().max(duration_ms);
         }
         all.segments.sort_by_key(|segment| (segment.start_ms, segment.channel));
+        // What must not be kept goes here, before anybody else sees the text.
+        let (segments, stretches) = redact::turns(all.segments, policy, all.language.as_deref());
+        all.segments = segments;
         let cpu_seconds = cpu_time::of_this_thread_s() - before_s;
-        Ok(result(&all, &recogniser.model().name, cpu_seconds, duration_ms))
+        Ok((
+            result(&all, &recogniser.model().name, cpu_seconds, duration_ms),
+            stretches,
+        ))
     });
     let stop = async {
         tokio::select! {
@@ -93,7 +101,7 @@ pub(super) async fn run(
         std::future::pending::<()>().await;
     };
     // Neither branch is lost half-way: `stop` never ends before `work`.
-    let result = tokio::select! {
+    let (result, stretches) = tokio::select! {
         result = work => result?,
         () = stop => return Err(Fault::again("the transcription was cancelled")),
     };
@@ -104,7 +112,11 @@ pub(super) async fn run(
         segments = result.segments.len(),
         "transcript made"
     );
-    Ok(scope.transcripts().ready(transcript, &result).await?)
+    let silenced = silence::audio(&scope, &row, &stretches).await?;
+    let transcripts = scope.transcripts();
+    Ok(transcripts
+        .ready_with_audio(transcript, &result, silenced.as_ref())
+        .await?)
 }
 
 async fn passed(limit: Duration) {

@@ -7,7 +7,8 @@ use axum::http::Request;
 use serde_json::json;
 use std::net::SocketAddr;
 use strowger_model::settings::{Entry, Lock};
-use strowger_store::Actor;
+use strowger_model::speech::{Segment, Sentiment, Word};
+use strowger_store::{Actor, TranscriptResult};
 
 #[tokio::test]
 async fn a_number_is_claimed_once_changed_and_given_up() {
@@ -132,6 +133,81 @@ async fn asking_twice_for_a_transcript_answers_the_same_one() {
     assert_eq!(house.get(&path).await.expect(200)["status"], "queued");
     house.ask("DELETE", &path, None).await.expect(204);
     house.get(&path).await.expect(404);
+}
+
+#[tokio::test]
+async fn what_was_said_is_found_with_its_second_and_saved_as_captions() {
+    let house = House::new().await;
+    let scope = house.store.tenant(house.acme.id);
+    let word = |text: &str, start_ms| Word {
+        text: text.to_owned(),
+        start_ms,
+        end_ms: start_ms + 300,
+        confidence: 0.9,
+    };
+    let segment = Segment {
+        channel: 0,
+        speaker: "Ada".into(),
+        start_ms: 1000,
+        end_ms: 3000,
+        text: "Send it to Timbuktu.".into(),
+        confidence: 0.9,
+        sentiment: Sentiment::Neutral,
+        words: vec![
+            word("Send", 1000),
+            word("it", 1400),
+            word("to", 1700),
+            word("Timbuktu.", 2100),
+        ],
+    };
+    let result = TranscriptResult {
+        text: segment.text.clone(),
+        language: Some("en".into()),
+        confidence: 0.9,
+        provider: "local".into(),
+        model: "tiny".into(),
+        cpu_seconds: 0.1,
+        audio_ms: 3000,
+        segments: vec![segment],
+    };
+    let id = &house.acme.ids["transcript"];
+    scope.transcripts().ready(id.parse().unwrap(), &result).await.unwrap();
+
+    let found = house.get("/api/search?q=timbuktu&in=transcript").await.expect(200);
+    let place = &found["items"][0]["places"][0];
+    assert_eq!(
+        (place["at_ms"].as_i64(), place["part"].as_str()),
+        (Some(2100), Some("transcript"))
+    );
+    assert_eq!(place["pieces"][1], json!({"text": "Timbuktu", "found": true}));
+    assert_eq!(place["transcript_id"], json!(id));
+    let other = house.zenith.token(strowger_model::Role::TenantAdmin);
+    let nothing = house
+        .ask_as(other, "GET", "/api/search?q=timbuktu", None)
+        .await
+        .expect(200);
+    assert_eq!(nothing["items"], json!([]));
+    house.get("/api/search?q=%20").await.expect(422);
+    house.get("/api/search?q=x&in=moon").await.expect(422);
+
+    let path = format!("/api/transcription/{id}");
+    assert_eq!(
+        house.get(&path).await.expect(200)["segments"][0]["words"][3]["start_ms"],
+        2100
+    );
+    let captions = house.get(&format!("{path}/file?format=vtt")).await.text();
+    assert!(
+        captions.starts_with("WEBVTT") && captions.contains("<00:00:02.100>Timbuktu."),
+        "{captions}"
+    );
+    assert!(
+        house
+            .get(&format!("{path}/file?format=srt"))
+            .await
+            .text()
+            .contains("Ada: Send it to Timbuktu.")
+    );
+    house.get(&format!("{path}/file?format=doc")).await.expect(422);
 }
 
 #[tokio::test]

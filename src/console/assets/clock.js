@@ -71,6 +71,11 @@ if (audio) {
     else return;
     event.preventDefault();
   });
+  if (clock.dataset.start) {
+    const start = Number(clock.dataset.start);
+    if (audio.readyState > 0) seek(start, false);
+    else audio.addEventListener("loadedmetadata", () => seek(start, false), { once: true });
+  }
   const speed = clock.querySelector("[data-speed]");
   speed?.addEventListener("change", () => {
     audio.playbackRate = Number(speed.value);

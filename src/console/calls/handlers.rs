@@ -12,11 +12,14 @@ use crate::show::{Clock, Values};
 use crate::state::ConsoleState;
 use axum::Router;
 use axum::extract::Path;
+use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use strowger_model::captions::{self, Form};
 use strowger_model::record::{Call, JobRow, Recording};
 use strowger_model::retention::{Kind, RetentionPolicy};
 use strowger_model::role::Permission;
+use strowger_model::search::Question;
 use strowger_model::{CallId, CallState, Direction, FlowVersionId};
 use strowger_store::{AuditFilter, CallBrief, CallFilter, Page as Keyset};
 use time::{Duration, OffsetDateTime};
@@ -29,6 +32,7 @@ pub(crate) fn routes() -> Router<ConsoleState> {
         .route("/t/{tenant}/calls/views", post(save_view))
         .route("/t/{tenant}/calls/views/remove", post(remove_view))
         .route("/t/{tenant}/calls/{call}", get(show))
+        .route("/t/{tenant}/calls/{call}/transcript/{form}", get(transcript_file))
         .route("/t/{tenant}/calls/{call}/notes", post(note))
         .route("/t/{tenant}/calls/{call}/delete", post(delete))
         .route("/t/{tenant}/calls/{call}/transcribe", post(transcribe))
@@ -203,8 +207,32 @@ async fn show(Path((_, call)): Path<(String, CallId)>, desk: Desk) -> Page {
         kept_until,
         may_change: desk.can(Permission::ManageCalls),
         confirm: desk.query().get("confirm") == "delete",
+        sought: Question::read(desk.query().get("find")),
+        start_ms: desk.query().get("at").parse().ok(),
     };
     Ok(view::page(&desk.shell(), &desk.base(), &known).into_response())
+}
+
+/// The transcript that the page shows, as a file.
+async fn transcript_file(Path((_, call, form)): Path<(String, CallId, String)>, desk: Desk) -> Page {
+    visible(&desk, call).await?;
+    let form = Form::from_code(&form).ok_or(Fault::NotFound)?;
+    let detail = desk.scope.calls().detail(call).await?.ok_or(Fault::NotFound)?;
+    let recording = best(detail.recordings).ok_or(Fault::NotFound)?;
+    let mut transcripts = detail.transcripts.into_iter().rev();
+    let transcript = transcripts.find(|transcript| transcript.recording == recording.id);
+    let transcript = transcript.ok_or(Fault::NotFound)?;
+    let (id, actor) = (transcript.id.to_string(), desk.actor());
+    desk.scope
+        .audit()
+        .write(&actor, "transcript.export", &id, form.code())
+        .await?;
+    let name = format!("attachment; filename=\"call-{call}.{}\"", form.code());
+    let head = [
+        (header::CONTENT_TYPE, form.media_type().to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+    ];
+    Ok((head, captions::write(&transcript.segments, form)).into_response())
 }
 
 /// What the nodes of a flow version are called.

@@ -10,7 +10,9 @@ use crate::show::{
 use askama::Template;
 use askama_web::WebTemplate;
 use strowger_model::CallState;
+use strowger_model::captions;
 use strowger_model::record::{AuditEntry, Call, CallEvent, JobRow, Leg, Recording, Transcript};
+use strowger_model::search::Question;
 use strowger_model::speech::{Point, Segment, Sentiment};
 use time::OffsetDateTime;
 
@@ -42,6 +44,10 @@ pub struct Known {
     pub may_change: bool,
     /// Whether the deletion is to be confirmed on this page.
     pub confirm: bool,
+    /// What was looked for when this page was found.
+    pub sought: Question,
+    /// Where the player starts, milliseconds into the recording.
+    pub start_ms: Option<i64>,
 }
 
 /// A line that points to its place in the audio.
@@ -70,6 +76,8 @@ pub struct Word {
     pub low: bool,
     /// How sure it was.
     pub sure: String,
+    /// Whether it was looked for.
+    pub sought: bool,
 }
 
 /// A line of a transcript.
@@ -144,6 +152,10 @@ pub struct CallPage {
     pub total_ms: i64,
     /// Where the audio begins on the clock.
     pub offset_ms: i64,
+    /// Where the player starts, milliseconds into the recording.
+    pub start_ms: Option<i64>,
+    /// The transcript as files: address and name.
+    pub files: Vec<Link>,
     /// The lanes.
     pub lanes: Vec<Lane>,
     /// The lanes as a table.
@@ -178,8 +190,10 @@ fn anchor(at_ms: i64) -> String {
     format!("t{at_ms}")
 }
 
-fn say(segment: &Segment) -> Say {
-    let words = segment.words.iter().map(|word| Word {
+fn say(segment: &Segment, question: &Question) -> Say {
+    let sought = sought(segment, question);
+    let words = segment.words.iter().enumerate().map(|(n, word)| Word {
+        sought: sought.contains(&n),
         text: word.text.clone(),
         at_ms: word.start_ms,
         low: word.confidence < SURE,
@@ -192,6 +206,7 @@ fn say(segment: &Segment) -> Say {
             at_ms: segment.start_ms,
             low: segment.confidence < SURE,
             sure: String::new(),
+            sought: !question.marks(&segment.text).is_empty(),
         });
     }
     Say {
@@ -204,6 +219,28 @@ fn say(segment: &Segment) -> Say {
         words,
         mood: (segment.sentiment != Sentiment::Neutral).then(|| words::mood(segment.sentiment)),
     }
+}
+
+/// Which words of a turn were looked for.
+fn sought(segment: &Segment, question: &Question) -> Vec<usize> {
+    if question.is_empty() {
+        return Vec::new();
+    }
+    let mut text = String::new();
+    let mut spans = Vec::with_capacity(segment.words.len());
+    for word in &segment.words {
+        let from = text.len();
+        text.push_str(&word.text);
+        spans.push(from..text.len());
+        text.push(' ');
+    }
+    let marks = question.marks(&text);
+    let meets = |span: &std::ops::Range<usize>| marks.iter().any(|mark| mark.start < span.end && mark.end > span.start);
+    (0..)
+        .zip(&spans)
+        .filter(|(_, span)| meets(span))
+        .map(|(n, _)| n)
+        .collect()
 }
 
 fn pointers(points: &[Point], segments: &[Segment]) -> Vec<Pointer> {
@@ -555,7 +592,7 @@ pub fn page(shell: &Shell, base: &str, known: &Known) -> CallPage {
         .transcript
         .as_ref()
         .and_then(|transcript| transcript.analysis.as_ref());
-    let says: Vec<Say> = segments.iter().map(say).collect();
+    let says: Vec<Say> = segments.iter().map(|segment| say(segment, &known.sought)).collect();
     let ready = known.recording.as_ref().filter(|recording| recording.state == "ready");
     let asked = known
         .transcript
@@ -605,6 +642,8 @@ pub fn page(shell: &Shell, base: &str, known: &Known) -> CallPage {
             .recording
             .as_ref()
             .map_or(0, |recording| clock::recorded(call, recording).0),
+        start_ms: known.start_ms,
+        files: if says.is_empty() { vec![] } else { files(&here) },
         lanes: clock::lanes(call, &known.legs, &steps, kept, scale),
         parts: parts_table(known, &steps),
         transcript_by: known
@@ -633,6 +672,14 @@ pub fn page(shell: &Shell, base: &str, known: &Known) -> CallPage {
         danger: danger_section(known, &here),
         shell: shell.clone(),
     }
+}
+
+/// The transcript in each form there is.
+fn files(here: &str) -> Vec<Link> {
+    let forms = captions::Form::ALL.iter();
+    forms
+        .map(|form| Link::new(format!("{here}/transcript/{}", form.code()), form.code().to_uppercase()))
+        .collect()
 }
 
 fn live_note(state: CallState) -> String {

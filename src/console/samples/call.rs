@@ -7,10 +7,12 @@ use crate::dashboard::{self, Health, Today, TrunkLine};
 use crate::show::{State, Values};
 use strowger_model::job::JobState;
 use strowger_model::record::{AuditEntry, Call, CallEvent, JobRow, Leg, Quality, Recording, Transcript};
+use strowger_model::search::Question;
 use strowger_model::speech::{Analysis, Point, Segment, Sentiment, Word};
 use strowger_model::{
     CallId, CallState, CallType, Direction, HangupCause, JobId, LegId, RecordingId, Role, TenantId, TranscriptId,
 };
+use strowger_store::{Answer, Hit, Where};
 use time::{Duration, OffsetDateTime};
 
 const START: OffsetDateTime = time::macros::datetime!(2026-11-21 14:02:26.104 UTC);
@@ -318,6 +320,8 @@ pub(crate) fn known() -> Known {
         kept_until: Some(time::macros::datetime!(2027-02-19 14:02 UTC)),
         may_change: true,
         confirm: false,
+        sought: Question::default(),
+        start_ms: None,
         call,
     }
 }
@@ -352,6 +356,8 @@ fn bare() -> Known {
         kept_until: None,
         may_change: false,
         confirm: false,
+        sought: Question::default(),
+        start_ms: None,
     }
 }
 
@@ -515,10 +521,43 @@ fn quiet() -> Today {
     }
 }
 
+fn answered(asked: &str) -> crate::search::view::Found {
+    let known = known();
+    let question = Question::read(asked);
+    let transcript = known.transcript.as_ref();
+    let segments = transcript
+        .map(|transcript| transcript.segments.clone())
+        .unwrap_or_default();
+    let places = question.in_turns(&segments).into_iter().map(|place| Answer {
+        part: Where::Said,
+        transcript: None,
+        recording: None,
+        place,
+    });
+    let places: Vec<Answer> = places.collect();
+    let hit = Hit {
+        call: known.call,
+        more: 1,
+        places,
+    };
+    crate::search::view::Found {
+        hits: if hit.places.is_empty() { vec![] } else { vec![hit] },
+        next: Some("1234".into()),
+        after: String::new(),
+        asked: asked.to_owned(),
+        place: None,
+    }
+}
+
 pub(super) fn samples() -> Vec<Sample> {
     let shell = shell();
     let confirm = Known {
         confirm: true,
+        ..known()
+    };
+    let sought = Known {
+        sought: Question::read("invoice"),
+        start_ms: Some(9_200),
         ..known()
     };
     vec![
@@ -531,6 +570,12 @@ pub(super) fn samples() -> Vec<Sample> {
             &list::page(&shell, BASE, &found(vec![], "state=missed")),
         ),
         sample("call", &view::page(&shell, BASE, &known())),
+        sample("call_found", &view::page(&shell, BASE, &sought)),
+        sample("search", &crate::search::view::page(&shell, BASE, &answered("invoice"))),
+        sample(
+            "search_nothing",
+            &crate::search::view::page(&shell, BASE, &answered("zebra")),
+        ),
         sample("call_delete", &view::page(&shell, BASE, &confirm)),
         sample("call_given_up", &view::page(&shell, BASE, &bare())),
     ]

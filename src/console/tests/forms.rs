@@ -329,3 +329,25 @@ async fn a_call_is_noted_tagged_and_deleted_after_a_question() {
     assert_eq!(answer.location(), format!("{base}/calls?done=removed"));
     assert_eq!(bench.get(&call, &admin).await.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn a_noted_word_is_found_and_marked_and_nobody_elses() {
+    let bench = Bench::new().await;
+    let (ours, theirs) = (bench.tenant("Ours").await, bench.tenant("Theirs").await);
+    let admin = bench.signed_in(None, Role::PlatformAdmin).await;
+    let call = bench.call(&ours, None).await.call;
+    let path = format!("/t/{}/calls/{call}/notes", ours.id);
+    bench.post(&path, &admin, "notes=Sent+to+Timbuktu&tags=").await;
+    let found = bench.get(&format!("/t/{}/search?q=timb", ours.id), &admin).await.text();
+    assert!(found.contains("<mark>Timbuktu</mark>"), "{found}");
+    assert!(found.contains(&format!("/calls/{call}?find=timb")), "{found}");
+    let nothing = bench
+        .get(&format!("/t/{}/search?q=timb", theirs.id), &admin)
+        .await
+        .text();
+    assert!(nothing.contains("Nothing was found") && !nothing.contains("Timbuktu"));
+    // Somebody who sees their own calls alone does not find it either.
+    let other = bench.signed_in(Some(&ours), Role::User).await;
+    let nothing = bench.get(&format!("/t/{}/search?q=timb", ours.id), &other).await.text();
+    assert!(nothing.contains("Nothing was found"));
+}

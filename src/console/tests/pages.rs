@@ -6,13 +6,14 @@ use std::collections::{BTreeSet, VecDeque};
 use strowger_model::Role;
 
 /// The pages of a tenant, and who may see them: platform admin, tenant admin, manager, user, auditor.
-const PAGES: [(&str, [bool; 5]); 19] = [
+const PAGES: [(&str, [bool; 5]); 20] = [
     ("/", [true, true, true, true, true]),
     ("/live", [true, true, true, true, true]),
     ("/calls", [true, true, true, true, true]),
     ("/recordings", [true, true, true, true, true]),
     ("/voicemail", [true, true, true, true, true]),
     ("/rooms", [true, true, true, true, true]),
+    ("/search", [true, true, true, true, true]),
     ("/users", [true, true, false, false, true]),
     ("/devices", [true, true, false, false, true]),
     ("/numbers", [true, true, false, false, true]),

@@ -2,7 +2,9 @@
 
 use super::log::Where;
 use crate::Result;
+use crate::documents;
 use crate::sql::{Engine, Row, Tx, args, escape_like};
+use strowger_model::speech::Analysis;
 use strowger_model::{CallId, TenantId};
 
 /// Calls of one millisecond that can be told apart.
@@ -75,21 +77,65 @@ pub(crate) async fn refresh(tx: &mut Tx, tenant: TenantId, call: CallId) -> Resu
         row.text("from_name")?,
         row.text("notes")?,
     ];
-    for said in [
-        "select tag as said from call_tags where tenant_id = $1 and call_id = $2 order by tag",
-        "select text as said from transcripts where tenant_id = $1 and call_id = $2 order by id",
-    ] {
-        let rows = tx.all(said, key()).await?;
-        parts.extend(rows.iter().map(|row| row.text("said")).collect::<Result<Vec<_>>>()?);
+    let tags = tx
+        .all(
+            "select tag from call_tags where tenant_id = $1 and call_id = $2 order by tag",
+            key(),
+        )
+        .await?;
+    parts.extend(tags.iter().map(|row| row.text("tag")).collect::<Result<Vec<_>>>()?);
+    let transcripts = tx
+        .all(
+            "select text, analysis from transcripts where tenant_id = $1 and call_id = $2 order by id",
+            key(),
+        )
+        .await?;
+    let mut texts = Texts {
+        notes: row.text("notes")?,
+        ..Texts::default()
+    };
+    for row in &transcripts {
+        texts.add(&row.text("text")?, row.opt_json("analysis")?);
     }
+    parts.push(texts.said.clone());
     parts.retain(|part| !part.is_empty());
-    put(tx, tenant, call, &row, &parts.join("\n").to_lowercase()).await
+    let place = put(tx, tenant, call, &row, &parts.join("\n").to_lowercase()).await?;
+    match place {
+        Some(place) => documents::put(tx, tenant, call, place, &texts).await,
+        None => Ok(()),
+    }
 }
 
-async fn put(tx: &mut Tx, tenant: TenantId, call: CallId, row: &Row, text: &str) -> Result<()> {
+/// What was said, understood and noted in a call.
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
+    pub(crate) said: String,
+    pub(crate) understood: String,
+    pub(crate) notes: String,
+}
+
+impl Texts {
+    fn add(&mut self, said: &str, analysis: Option<Analysis>) {
+        let line = |into: &mut String, text: &str| {
+            if !into.is_empty() && !text.is_empty() {
+                into.push('\n');
+            }
+            into.push_str(text);
+        };
+        line(&mut self.said, said);
+        let Some(analysis) = analysis else { return };
+        line(&mut self.understood, &analysis.summary);
+        for point in analysis.key_points.iter().chain(&analysis.action_items) {
+            line(&mut self.understood, &point.text);
+        }
+    }
+}
+
+/// Keeps the text and gives its place.
+async fn put(tx: &mut Tx, tenant: TenantId, call: CallId, row: &Row, text: &str) -> Result<Option<i64>> {
     let standing = tx
         .one(
-            "select text from call_texts where tenant_id = $1 and call_id = $2",
+            "select place, text from call_texts where tenant_id = $1 and call_id = $2",
             args![tenant, call],
         )
         .await?;
@@ -101,7 +147,7 @@ async fn put(tx: &mut Tx, tenant: TenantId, call: CallId, row: &Row, text: &str)
             )
             .await?;
         }
-        return Ok(());
+        return Ok(Some(standing.int("place")?));
     }
     // The id's last bits are random: two calls of one millisecond seldom want the same place.
     let [.., a, b, c] = call.uuid().into_bytes();
@@ -117,8 +163,8 @@ async fn put(tx: &mut Tx, tenant: TenantId, call: CallId, row: &Row, text: &str)
             )
             .await?;
         if put > 0 {
-            break;
+            return Ok(Some(place));
         }
     }
-    Ok(())
+    Ok(None)
 }

@@ -37,6 +37,7 @@ enum Rows {
 /// A connection in use: a transaction, or on SQLite a plain connection for reading.
 pub(crate) struct Tx {
     inner: Inner,
+    engine: Engine,
     _turn: Option<OwnedMutexGuard<()>>,
 }
 
@@ -112,6 +113,7 @@ impl Db {
                 let inner = Inner::Transaction(self.pool.begin_with("begin immediate").await?);
                 Ok(Tx {
                     inner,
+                    engine: self.engine,
                     _turn: Some(turn),
                 })
             }
@@ -123,6 +125,7 @@ impl Db {
         match self.engine {
             Engine::Sqlite => Ok(Tx {
                 inner: Inner::Plain(self.pool.acquire().await?),
+                engine: self.engine,
                 _turn: None,
             }),
             Engine::Postgres => self.begin_scoped(rows).await,
@@ -132,6 +135,7 @@ impl Db {
     async fn begin_scoped(&self, rows: Rows) -> Result<Tx> {
         let mut tx = Tx {
             inner: Inner::Transaction(self.pool.begin().await?),
+            engine: self.engine,
             _turn: None,
         };
         let scope = match rows {
@@ -171,6 +175,11 @@ async fn prepare(connection: &mut AnyConnection, engine: Engine) -> Result<(), s
 }
 
 impl Tx {
+    /// Whose statements it takes.
+    pub(crate) const fn engine(&self) -> Engine {
+        self.engine
+    }
+
     fn connection(&mut self) -> &mut AnyConnection {
         match &mut self.inner {
             Inner::Plain(connection) => connection,

@@ -3,6 +3,7 @@
 mod accounts;
 mod calls;
 mod doctor;
+mod documents;
 pub(crate) mod harness;
 mod keys;
 mod log;

@@ -1,0 +1,149 @@
+//! What the search shows.
+
+use crate::query::encoded;
+use crate::show::{Shell, words};
+use askama::Template;
+use askama_web::WebTemplate;
+use strowger_model::search::Piece;
+use strowger_store::{Answer, Hit, Where};
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The calls, newest first.
+    pub hits: Vec<Hit>,
+    /// The key of the next page.
+    pub next: Option<String>,
+    /// The key of this page.
+    pub after: String,
+    /// What was typed.
+    pub asked: String,
+    /// Where was looked.
+    pub place: Option<Where>,
+}
+
+/// A place in a call.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// The time as shown, empty for notes.
+    pub at: String,
+    /// The page of the call at that second.
+    pub href: String,
+    /// Who said it.
+    pub who: String,
+    /// Whether it is not from what was said.
+    pub ours: bool,
+    /// What stands there.
+    pub pieces: Vec<Piece>,
+    /// Where it stands.
+    pub part: &'static str,
+}
+
+/// A call.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Who to whom.
+    pub title: String,
+    /// When.
+    pub when: String,
+    /// Its page.
+    pub href: String,
+    /// Its places.
+    pub lines: Vec<Line>,
+    /// How many more there are.
+    pub more: usize,
+}
+
+/// The search page.
+#[derive(Debug, Clone, Template, WebTemplate)]
+#[template(path = "search/search.html")]
+pub struct SearchPage {
+    /// What surrounds it.
+    pub shell: Shell,
+    /// The heading.
+    pub title: String,
+    /// The address of this page.
+    pub here: String,
+    /// What was typed.
+    pub asked: String,
+    /// Where one can look: code and name.
+    pub places: Vec<(&'static str, &'static str)>,
+    /// Where was looked.
+    pub place: &'static str,
+    /// The same words in the log of calls.
+    pub calls: String,
+    /// How many are shown.
+    pub counted: String,
+    /// The calls.
+    pub hits: Vec<Call>,
+    /// The first page, when this is not it.
+    pub newest: String,
+    /// The next page.
+    pub older: String,
+}
+
+fn name(part: Where) -> &'static str {
+    match part {
+        Where::Said => "Transcript",
+        Where::Summary => "Summary",
+        Where::Notes => "Notes",
+    }
+}
+
+fn line(answer: &Answer, page: &str) -> Line {
+    let place = &answer.place;
+    let at = place.at_ms.unwrap_or(0);
+    Line {
+        at: place.at_ms.map(words::clock).unwrap_or_default(),
+        href: match place.line_ms {
+            Some(line_ms) => format!("{page}&at={at}#t{line_ms}"),
+            None => page.to_owned(),
+        },
+        who: place.speaker.clone(),
+        ours: answer.part != Where::Said,
+        pieces: place.pieces.clone(),
+        part: name(answer.part),
+    }
+}
+
+/// Makes the page.
+#[must_use]
+pub fn page(shell: &Shell, base: &str, found: &Found) -> SearchPage {
+    let asked = encoded(&found.asked);
+    let place = found.place.map_or("", Where::code);
+    let here = format!("{base}/search");
+    let hits = found.hits.iter().map(|hit| {
+        let href = format!("{base}/calls/{}?find={asked}", hit.call.id);
+        let from = hit.call.from_name.as_deref().unwrap_or(&hit.call.from_number);
+        Call {
+            title: format!("{from} to {}", hit.call.to_number),
+            when: shell.clock.stamp(hit.call.started_at),
+            lines: hit.places.iter().map(|answer| line(answer, &href)).collect(),
+            more: hit.more,
+            href,
+        }
+    });
+    let mut places = vec![("", "Everywhere")];
+    places.extend(Where::ALL.iter().map(|(code, part)| (*code, name(*part))));
+    SearchPage {
+        shell: shell.clone(),
+        title: "Search".into(),
+        asked: found.asked.clone(),
+        places,
+        place,
+        calls: format!("{base}/calls?q={asked}"),
+        counted: words::count(i64::try_from(found.hits.len()).unwrap_or(0), "call", "calls"),
+        hits: hits.collect(),
+        newest: if found.after.is_empty() {
+            String::new()
+        } else {
+            format!("{here}?q={asked}&in={place}")
+        },
+        older: found
+            .next
+            .as_ref()
+            .map(|key| format!("{here}?q={asked}&in={place}&after={key}"))
+            .unwrap_or_default(),
+        here,
+    }
+}

@@ -1,0 +1,105 @@
+//! A recording's audio with stretches silenced: decoded, cleaned, encoded and sealed anew.
+
+use super::process_recording::Sealed;
+use super::{Fault, apart};
+use crate::audio::decode::Layout;
+use crate::audio::{self, opus_file, peaks};
+use crate::redact::Stretch;
+use crate::redact::sound::silence;
+use strowger_model::record::Recording;
+use strowger_store::{RecordingResult, Scope, Silenced, SilencedTrack, TrackResult};
+
+/// Telephone recordings are made at this rate, and stay as they were.
+const TELEPHONE_HZ: u32 = strowger_media::SAMPLE_RATE_HZ;
+/// Meetings are made at this rate.
+const MEETING_HZ: u32 = strowger_media::timeline::OPUS_RATE_HZ;
+
+/// Makes a recording's audio anew without the stretches; `None` when there are none, or when a legal hold
+/// keeps the audio as it is.
+pub(super) async fn audio(scope: &Scope, row: &Recording, stretches: &[Stretch]) -> Result<Option<Silenced>, Fault> {
+    let Some(former) = row.blob.clone().filter(|_| !stretches.is_empty() && !row.held) else {
+        return Ok(None);
+    };
+    let tracks = scope.minutes().tracks(row.id).await?;
+    let whole = scope.blobs().get(&former).await?;
+    let is_meeting = !tracks.is_empty();
+    let all = stretches.to_vec();
+    let made = apart(move || {
+        if is_meeting {
+            mixed(&whole, &all)
+        } else {
+            telephone(&whole, &all)
+        }
+    })
+    .await?;
+    let mut silenced = Silenced {
+        recording: row.id,
+        former,
+        whole: result(scope, row, made).await?,
+        tracks: Vec::new(),
+        stretches: stretches.len(),
+    };
+    for (channel, track) in (0_u8..).zip(tracks) {
+        let own: Vec<Stretch> = stretches.iter().filter(|one| one.channel == channel).copied().collect();
+        if own.is_empty() {
+            continue;
+        }
+        let file = scope.blobs().get(&track.blob).await?;
+        let made = apart(move || mixed(&file, &own)).await?;
+        let whole = result(scope, row, made).await?;
+        silenced.tracks.push(SilencedTrack {
+            position: track.position,
+            former: track.blob,
+            result: TrackResult {
+                identity: track.identity,
+                name: track.name,
+                blob: whole.blob,
+                duration_ms: whole.duration_ms,
+                size_bytes: whole.size_bytes,
+                sha256: whole.sha256,
+                peaks: whole.peaks.into_iter().next().unwrap_or_default(),
+            },
+        });
+    }
+    Ok(Some(silenced))
+}
+
+async fn result(
+    scope: &Scope,
+    row: &Recording,
+    (file, peaks): (Vec<u8>, Vec<Vec<u8>>),
+) -> Result<RecordingResult, Fault> {
+    let sealed = Sealed::of(scope, &file).await?;
+    Ok(RecordingResult {
+        format: row.format.clone(),
+        duration_ms: row.duration_ms,
+        size_bytes: sealed.size_bytes,
+        sha256: sealed.sha256,
+        blob: sealed.blob,
+        peaks,
+    })
+}
+
+type MadeAnew = (Vec<u8>, Vec<Vec<u8>>);
+
+/// A call: each stretch on its own channel.
+fn telephone(file: &[u8], stretches: &[Stretch]) -> Result<MadeAnew, Fault> {
+    let mut pcm = audio::decode(file, "recording.ogg", TELEPHONE_HZ, Layout::Kept)?;
+    for one in stretches {
+        if let Some(channel) = pcm.channels.get_mut(usize::from(one.channel)) {
+            silence(channel, TELEPHONE_HZ, one.from_ms, one.to_ms);
+        }
+    }
+    Ok((opus_file::encode(&pcm)?, peaks::peaks(&pcm.channels)))
+}
+
+/// A meeting's mix or track: one channel holds every stretch.
+fn mixed(file: &[u8], stretches: &[Stretch]) -> Result<MadeAnew, Fault> {
+    let mut pcm = audio::decode(file, "recording.ogg", MEETING_HZ, Layout::Mono)?;
+    for channel in &mut pcm.channels {
+        for one in stretches {
+            silence(channel, MEETING_HZ, one.from_ms, one.to_ms);
+        }
+    }
+    Ok((opus_file::encode(&pcm)?, peaks::peaks(&pcm.channels)))
+}

@@ -1,0 +1,348 @@
+//! Taking out of a transcript and its audio what must not be kept: card numbers, and what else the tenant
+//! chose.
+//!
+//! Pure: turns with timed words in, the same turns with marks in their place and the stretches to silence
+//! out. A number is looked for on each channel alone, across its turns, because the other side says "yes"
+//! in between. [`spoken`] reads figures however they were said, [`cards`] and [`personal`] know what they
+//! look for, [`sound`] does the same to samples. Start reading at [`turns`].
+
+mod cards;
+mod personal;
+pub mod sound;
+mod spoken;
+
+use spoken::Said;
+use std::collections::BTreeSet;
+use strowger_model::settings::Settings;
+use strowger_model::speech::{Segment, Word};
+
+/// Before the first word of what is silenced, milliseconds: a word's start is less certain than its end.
+const BEFORE_MS: i64 = 250;
+/// After its last word.
+const AFTER_MS: i64 = 350;
+/// Further on either side where the words' times are guessed from their turn's.
+const GUESSED_MS: i64 = 1500;
+
+/// What is taken out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Payment card numbers and the codes said after them.
+    pub cards: bool,
+    /// Bank account numbers (IBAN).
+    pub ibans: bool,
+    /// E-mail addresses.
+    pub emails: bool,
+    /// Telephone numbers.
+    pub phones: bool,
+}
+
+impl Policy {
+    /// What the settings ask for.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            cards: settings.switch("redact_cards"),
+            ibans: settings.switch("redact_ibans"),
+            emails: settings.switch("redact_emails"),
+            phones: settings.switch("redact_phones"),
+        }
+    }
+}
+
+/// A stretch of one channel that is to be silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// The channel: 0 is the caller; of a meeting, the speaker's track.
+    pub channel: u8,
+    /// From when in the recording, milliseconds.
+    pub from_ms: i64,
+    /// Until when.
+    pub to_ms: i64,
+}
+
+/// Something found: the first and last of a channel's words, and what stands in their place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Found {
+    first: usize,
+    last: usize,
+    mark: &'static str,
+}
+
+type Finder = fn(&[Said]) -> Vec<Found>;
+
+/// Takes out what the policy asks for. `language` is the transcript's, ISO 639-1, when known.
+#[must_use]
+pub fn turns(segments: Vec<Segment>, policy: Policy, language: Option<&str>) -> (Vec<Segment>, Vec<Stretch>) {
+    let mut segments = segments;
+    let mut stretches = Vec::new();
+    let channels: BTreeSet<u8> = segments.iter().map(|segment| segment.channel).collect();
+    for channel in channels {
+        let mut words = spoken::of_channel(&segments, channel, language);
+        let mut found: Vec<Found> = Vec::new();
+        let finders: [(bool, Finder); 4] = [
+            (policy.cards, cards::find),
+            (policy.ibans, personal::ibans),
+            (policy.emails, personal::emails),
+            (policy.phones, personal::phones),
+        ];
+        for (_, find) in finders.iter().filter(|(asked, _)| *asked) {
+            for new in find(&words) {
+                let is_free = |old: &Found| new.last < old.first || new.first > old.last;
+                if found.iter().all(is_free) {
+                    found.push(new);
+                    let taken = words.get_mut(new.first..=new.last).unwrap_or_default();
+                    taken.iter_mut().for_each(Said::take);
+                }
+            }
+        }
+        found.sort_by_key(|one| one.first);
+        stretches.extend(found.iter().filter_map(|one| stretch(channel, *one, &words)));
+        for one in found.iter().rev() {
+            replace(&mut segments, *one, &words);
+        }
+    }
+    (segments, stretches)
+}
+
+fn stretch(channel: u8, found: Found, words: &[Said]) -> Option<Stretch> {
+    let (first, last) = (words.get(found.first)?, words.get(found.last)?);
+    let more = if first.guessed || last.guessed { GUESSED_MS } else { 0 };
+    Some(Stretch {
+        channel,
+        from_ms: (first.start_ms - BEFORE_MS - more).max(0),
+        to_ms: last.end_ms.max(last.start_ms) + AFTER_MS + more,
+    })
+}
+
+/// Puts the mark into every turn that has a part of what was found.
+fn replace(segments: &mut [Segment], found: Found, words: &[Said]) {
+    let taken = words.get(found.first..=found.last).unwrap_or_default();
+    let turns: BTreeSet<usize> = taken.iter().map(|word| word.turn).collect();
+    for turn in turns {
+        let Some(segment) = segments.get_mut(turn) else {
+            continue;
+        };
+        let own: Vec<&Said> = taken.iter().filter(|word| word.turn == turn).collect();
+        let (Some(first), Some(last)) = (own.first(), own.last()) else {
+            continue;
+        };
+        if segment.words.is_empty() {
+            // A turn without words of its own: theirs are those of its text.
+            let mut text: Vec<&str> = segment.text.split_whitespace().collect();
+            let end = (last.at + 1).min(text.len());
+            text.splice(first.at.min(end)..end, [found.mark]);
+            segment.text = text.join(" ");
+            continue;
+        }
+        let end = (last.at + 1).min(segment.words.len());
+        let mark = Word {
+            text: found.mark.to_owned(),
+            start_ms: first.start_ms,
+            end_ms: last.end_ms,
+            confidence: 1.0,
+        };
+        segment.words.splice(first.at.min(end)..end, [mark]);
+        let text: Vec<&str> = segment.words.iter().map(|word| word.text.as_str()).collect();
+        segment.text = text.join(" ");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use strowger_model::speech::Sentiment;
+
+    pub(super) fn turn(channel: u8, start_ms: i64, text: &str) -> Segment {
+        let words = (0..).zip(text.split_whitespace()).map(|(n, word)| Word {
+            text: word.to_owned(),
+            start_ms: start_ms + n * 400,
+            end_ms: start_ms + n * 400 + 350,
+            confidence: 0.9,
+        });
+        let words: Vec<Word> = words.collect();
+        Segment {
+            channel,
+            speaker: String::new(),
+            start_ms,
+            end_ms: words.last().map_or(start_ms, |word| word.end_ms),
+            text: text.to_owned(),
+            confidence: 0.9,
+            sentiment: Sentiment::Neutral,
+            words,
+        }
+    }
+
+    pub(super) const ALL: Policy = Policy {
+        cards: true,
+        ibans: true,
+        emails: true,
+        phones: true,
+    };
+
+    fn texts(segments: &[Segment]) -> Vec<&str> {
+        segments.iter().map(|segment| segment.text.as_str()).collect()
+    }
+
+    fn cards(lines: &[(u8, &str)], language: &str) -> (Vec<Segment>, Vec<Stretch>) {
+        let turns: Vec<Segment> = (0..)
+            .zip(lines)
+            .map(|(n, (channel, text))| turn(*channel, n * 10_000, text))
+            .collect();
+        let policy = Policy {
+            cards: true,
+            ..Policy::default()
+        };
+        super::turns(turns, policy, Some(language))
+    }
+
+    #[test]
+    fn a_card_number_goes_however_it_was_said() {
+        for (said, language) in [
+            ("It is 4111 1111 1111 1111 thanks", "en"),
+            ("It is 4111-1111-1111-1111, thanks", "en"),
+            ("It is 4111111111111111. thanks", "en"),
+            (
+                "It is four one one one, one one one one, one one one one, one one one one thanks",
+                "en",
+            ),
+            (
+                "It is four triple one then double one double one and 1111 uh one one one one thanks",
+                "en",
+            ),
+            ("It is forty-one eleven eleven eleven 11 11 eleven eleven thanks", "en"),
+            (
+                "Das ist vier eins eins eins eins eins eins eins eins eins eins eins eins eins eins eins danke",
+                "de",
+            ),
+            ("Das ist einundvierzig elf elf elf elf elf elf elf danke", "de"),
+            ("C'est quatre un un un un un un un un un un un un un un un merci", "fr"),
+            (
+                "Es cuatro uno uno uno uno uno uno uno uno uno uno uno uno uno uno uno gracias",
+                "es",
+            ),
+            (
+                "Sono quattro uno uno uno uno uno uno uno uno uno uno uno uno uno uno uno grazie",
+                "it",
+            ),
+        ] {
+            let (turns, stretches) = cards(&[(0, said)], language);
+            let text = texts(&turns)[0];
+            assert_eq!(stretches.len(), 1, "{said}: {text}");
+            let last = said.split(' ').next_back().unwrap();
+            assert!(text.ends_with(&format!("[card number] {last}")), "{said}: {text}");
+            assert!(text.split(' ').count() <= 5, "{said}: {text}");
+            assert!(!text.bytes().any(|byte| byte.is_ascii_digit()), "{text}");
+            assert!(
+                turns[0]
+                    .words
+                    .iter()
+                    .all(|word| !word.text.bytes().any(|byte| byte.is_ascii_digit()))
+            );
+        }
+    }
+
+    #[test]
+    fn a_number_said_in_parts_goes_from_every_turn_and_the_code_after_it() {
+        let (turns, stretches) = cards(
+            &[
+                (0, "four one one one"),
+                (1, "yes"),
+                (0, "one one one one"),
+                (1, "okay"),
+                (0, "1111 and 1111"),
+                (1, "and the security code?"),
+                (0, "it is one two three"),
+            ],
+            "en",
+        );
+        assert_eq!(
+            texts(&turns),
+            [
+                "[card number]",
+                "yes",
+                "[card number]",
+                "okay",
+                "[card number]",
+                "and the security code?",
+                "it is [security code]"
+            ]
+        );
+        assert_eq!(stretches.len(), 2);
+        assert_eq!((stretches[0].channel, stretches[0].from_ms), (0, 0));
+        assert!(
+            stretches[0].to_ms > 40_800 && stretches[0].to_ms < 42_000,
+            "{stretches:?}"
+        );
+    }
+
+    #[test]
+    fn other_numbers_stay() {
+        for said in [
+            "My order is 4111 1111 1111 1112",
+            "Call zero four two one five five five one two three four",
+            "1234567890123456 is the meter",
+            "At four one one we had one thousand",
+        ] {
+            let (turns, stretches) = cards(&[(0, said)], "en");
+            assert_eq!((texts(&turns)[0], stretches.len()), (said, 0));
+        }
+    }
+
+    #[test]
+    fn turns_without_words_are_cleaned_and_silenced_with_a_margin() {
+        let mut line = turn(0, 10_000, "it is 4111 1111 1111 1111");
+        line.words.clear();
+        line.end_ms = 20_000;
+        let (turns, stretches) = super::turns(vec![line], ALL, None);
+        assert_eq!(turns[0].text, "it is [card number]");
+        assert!(
+            stretches[0].from_ms <= 12_500 && stretches[0].to_ms >= 20_000,
+            "{stretches:?}"
+        );
+    }
+
+    #[test]
+    fn what_a_tenant_chose_goes_and_nothing_else() {
+        let said =
+            "I am ada.byron@example.com or bob at example dot com, DE89 3704 0044 0532 0130 00, phone 0421 555 1234";
+        let (turns, stretches) = super::turns(vec![turn(0, 0, said)], ALL, Some("en"));
+        assert_eq!(
+            turns[0].text,
+            "I am [e-mail address] or [e-mail address] [IBAN] phone [phone number]"
+        );
+        assert_eq!(stretches.len(), 4);
+        let none = super::turns(vec![turn(0, 0, said)], Policy::default(), Some("en"));
+        assert_eq!((none.0[0].text.as_str(), none.1.len()), (said, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_talk_never_panics(lines in proptest::collection::vec("[0-9a-zA-Z@.+ äß-]{0,60}", 0..6), with_words in any::<bool>()) {
+            let turns = (0..).zip(&lines).map(|(n, line)| {
+                let mut turn = turn((n % 2) as u8, n * 1000, line);
+                if !with_words { turn.words.clear(); }
+                turn
+            });
+            let (turns, stretches) = super::turns(turns.collect(), ALL, None);
+            prop_assert_eq!(turns.len(), lines.len());
+            prop_assert!(stretches.iter().all(|one| one.from_ms <= one.to_ms));
+        }
+
+        #[test]
+        fn every_card_goes(prefix in prop_oneof![Just("4"), Just("51"), Just("55"), Just("6011"), Just("37")], rest in "[0-9]{18}", gaps in any::<u16>()) {
+            let length = if prefix == "37" { 15 } else { 16 };
+            let mut number: String = format!("{prefix}{rest}").chars().take(length - 1).collect();
+            let check = (0..10).find(|digit| super::cards::is_luhn(format!("{number}{digit}").as_bytes())).unwrap();
+            number.push_str(&check.to_string());
+            let mut said = String::from("card ");
+            for (n, digit) in number.chars().enumerate() {
+                said.push(digit);
+                if gaps >> n & 1 == 1 { said.push(' '); }
+            }
+            let (turns, stretches) = super::turns(vec![turn(0, 0, &said)], Policy { cards: true, ..Policy::default() }, None);
+            prop_assert!(!turns[0].text.bytes().any(|byte| byte.is_ascii_digit()), "{} → {}", said, turns[0].text);
+            prop_assert_eq!(stretches.len(), 1);
+        }
+    }
+}
