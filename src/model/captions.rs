@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_long_turn_becomes_captions_that_can_be_read() {
-        let long = turn("Ada", 0, &"word ".repeat(60).trim_end().to_owned());
+        let long = turn("Ada", 0, "word ".repeat(60).trim_end());
         let captions = captions(std::slice::from_ref(&long));
         assert_eq!(captions.iter().map(|caption| caption.words.len()).sum::<usize>(), 60);
         assert!(
