@@ -97,11 +97,8 @@ async fn a_spoken_card_number_is_in_no_text_no_audio_and_no_file() {
         "0343 6467",
         "03436467",
     ] {
-        assert_eq!(
-            holding(bench.folder.path(), needle.as_bytes()),
-            [PathBuf::new(); 0],
-            "{needle}"
-        );
+        let found = holding(bench.folder.path(), needle.as_bytes());
+        assert!(found.is_empty(), "{found:?}");
     }
 }
 
