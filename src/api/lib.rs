@@ -31,6 +31,7 @@ mod state;
 mod tests;
 mod transcription;
 mod voicemail;
+mod voip;
 mod wire;
 
 pub use health::{Check, Mood};

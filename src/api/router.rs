@@ -5,7 +5,7 @@ use crate::problem::{Problem, finish};
 use crate::state::{ApiState, Described};
 use crate::{
     calls, dev, devices, events, flows, health, livekit, meetings, metrics, numbers, recordings, room_keys, rooms,
-    search, settings, transcription, voicemail,
+    search, settings, transcription, voicemail, voip,
 };
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
@@ -41,6 +41,7 @@ use utoipa_axum::routes;
         (name = "flows", description = "IVR graphs"),
         (name = "settings", description = "The cascade of platform, tenant and user"),
         (name = "rooms", description = "Meetings: rooms, guests' links, tokens to join, keys, and who is told what happens in them"),
+        (name = "voip", description = "Calls of users in browsers: tokens for the sound, and what happens to them"),
         (name = "events", description = "What happens now"),
         (name = "system", description = "Health, counters and this description"),
     )
@@ -72,6 +73,7 @@ fn described_routes() -> OpenApiRouter<ApiState> {
         .merge(settings::routes())
         .merge(room_keys::routes())
         .merge(meetings::routes())
+        .merge(voip::routes())
         .routes(routes!(events::events))
         .routes(routes!(health::health))
         .routes(routes!(metrics::metrics))

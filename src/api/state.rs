@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use strowger_access::Access;
 use strowger_host::metrics::Metrics;
 use strowger_rooms::RoomsHandle;
-use strowger_switch::io::RoomRecorder;
+use strowger_switch::io::{RoomRecorder, SwitchHandle};
 use tokio_util::sync::CancellationToken;
 
 /// Something that is looked at for `/health` besides what this crate knows of.
@@ -32,6 +32,7 @@ pub struct ApiState {
     pub(crate) agents: Option<Agents>,
     pub(crate) webhooks: Option<Webhooks>,
     pub(crate) recorder: Option<RoomRecorder>,
+    pub(crate) phones: Option<SwitchHandle>,
     pub(crate) converter: Option<Converter>,
     pub(crate) described: Arc<OnceLock<Described>>,
 }
@@ -58,6 +59,7 @@ impl ApiState {
             agents: None,
             webhooks: None,
             recorder: None,
+            phones: None,
             converter: None,
             described: Arc::default(),
         }
@@ -74,6 +76,13 @@ impl ApiState {
     #[must_use]
     pub fn with_converter(mut self, program: PathBuf) -> Self {
         self.converter = Some(Converter::new(program));
+        self
+    }
+
+    /// Lets programs call for users in browsers.
+    #[must_use]
+    pub fn with_phones(mut self, phones: SwitchHandle) -> Self {
+        self.phones = Some(phones);
         self
     }
 

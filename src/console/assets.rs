@@ -16,7 +16,7 @@ struct Asset {
 /// `assets/vendor/README.md` says whose it is.
 const LIBRARY: &str = "livekit-client.js";
 
-const FILES: [(&str, &str, &[u8]); 7] = [
+const FILES: [(&str, &str, &[u8]); 9] = [
     (
         "strowger.css",
         "text/css; charset=utf-8",
@@ -37,6 +37,16 @@ const FILES: [(&str, &str, &[u8]); 7] = [
         "meet.js",
         "text/javascript; charset=utf-8",
         include_bytes!("assets/meet.js"),
+    ),
+    (
+        "phone.css",
+        "text/css; charset=utf-8",
+        include_bytes!("assets/phone.css"),
+    ),
+    (
+        "phone.js",
+        "text/javascript; charset=utf-8",
+        include_bytes!("assets/phone.js"),
     ),
     (
         LIBRARY,
@@ -105,8 +115,8 @@ mod tests {
         for asset in ASSETS.iter() {
             let most = match asset.name {
                 LIBRARY => 700_000,
-                // The one page that lives in the browser.
-                "meet.js" => 30_000,
+                // The pages that live in the browser.
+                "meet.js" | "phone.js" => 30_000,
                 name if name.ends_with(".css") => 20_000,
                 _ => 6_000,
             };

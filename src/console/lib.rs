@@ -1,7 +1,7 @@
 //! Everything a person does in a browser: pages, forms, live parts.
 //!
 //! Pages are drawn on the server and work without script; two small modules add the live board and the
-//! call page's clock. The meeting page is the exception: what it is about lives in the browser. Everything of a tenant lies below `/t/{tenant}`, so an address says whose data it
+//! call page's clock. The meeting and the phone are the exceptions: what they are about lives in the browser. Everything of a tenant lies below `/t/{tenant}`, so an address says whose data it
 //! shows. It does not know the REST interface; the daemon puts both routers onto one listener.
 //!
 //! Start reading at [`router`], then [`desk`] for who is asking, then [`calls`], the heart of it.
@@ -23,6 +23,7 @@ pub mod meet;
 mod menu;
 pub mod minutes;
 pub mod people;
+pub mod phone;
 pub mod prompts;
 pub mod query;
 pub mod recordings;
@@ -71,6 +72,7 @@ pub fn router(state: ConsoleState) -> Router {
         .merge(meet::routes())
         .merge(minutes::routes())
         .merge(people::routes())
+        .merge(phone::routes())
         .merge(prompts::routes())
         .merge(recordings::routes())
         .merge(rooms::routes())

@@ -26,6 +26,7 @@ const GROUPS: [(&str, &[Entry]); 5] = [
             ("/voicemail", "Voicemail", EVERYBODY),
             ("/rooms", "Rooms", EVERYBODY),
             ("/search", "Search", EVERYBODY),
+            ("/phone", "Phone", &[Permission::UsePhone]),
         ],
     ),
     (

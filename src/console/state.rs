@@ -133,6 +133,8 @@ pub struct ConsoleConfig {
     pub rooms: Option<RoomsHandle>,
     /// What hosts ask besides.
     pub room_desk: Arc<dyn RoomDesk>,
+    /// Calls in browsers; `None` for a console that runs without a switch.
+    pub phones: Option<SwitchHandle>,
     /// The built-in relay; `None` where it is switched off.
     pub relay: Option<TurnHandle>,
     /// Time and chance.
@@ -190,6 +192,10 @@ impl ConsoleState {
 
     pub(crate) fn desk(&self) -> &dyn RoomDesk {
         self.inner.config.room_desk.as_ref()
+    }
+
+    pub(crate) fn phones(&self) -> Option<&SwitchHandle> {
+        self.inner.config.phones.as_ref()
     }
 
     pub(crate) fn now(&self) -> OffsetDateTime {

@@ -208,6 +208,7 @@ fn router(
     let api = ApiState::new(access.clone(), Arc::new(switch.clone()), metrics.clone())
         .with_public_metrics(config.http.metrics_public)
         .with_converter(program)
+        .with_phones(switch.clone())
         .ending_with(shutdown.soft().clone());
     let api = match switch.recorder() {
         Some(recorder) => api.with_recorder(recorder.clone()),
@@ -228,6 +229,7 @@ fn router(
         access: access.clone(),
         exchange: Arc::new(switch.clone()),
         rooms: running.rooms.clone(),
+        phones: Some(switch.clone()),
         room_desk: Arc::new(HostDesk(switch.clone())),
         relay: running.relay.clone(),
         world: Arc::new(SystemWorld),

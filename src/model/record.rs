@@ -230,6 +230,12 @@ pub struct Leg {
     pub device: Option<DeviceId>,
     /// The trunk, if it goes through one.
     pub trunk: Option<TrunkId>,
+    /// The user, if it is one of the tenant's.
+    #[serde(default)]
+    pub user: Option<UserId>,
+    /// Whether its far end is a browser.
+    #[serde(default)]
+    pub browser: bool,
     /// The Call-ID header.
     pub sip_call_id: String,
     /// The codec in use once agreed.

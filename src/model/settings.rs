@@ -211,6 +211,12 @@ pub const KEYS: &[Key] = &[
         default: "24",
         label: "Hours a token to a room is valid when nobody says how long",
     },
+    Key {
+        name: "enable_browser_calls",
+        kind: Kind::Switch,
+        default: "true",
+        label: "Let users place and take calls in the browser",
+    },
 ];
 
 /// The key of that name.

@@ -54,4 +54,21 @@ impl RoomName {
             name: name.into(),
         }
     }
+
+    /// The room in which one browser's side of a call is heard. Nobody can guess the name, which is all that
+    /// leads into it.
+    #[must_use]
+    pub fn of_line(tenant: TenantId, secret: &str) -> Self {
+        Self::new(tenant, format!("{LINE}{secret}"))
+    }
+
+    /// Whether it is one browser's side of a call rather than a meeting: it is in no list, nothing is told of
+    /// it, and only [`RoomsHandle::open_line`] makes it.
+    #[must_use]
+    pub fn is_line(&self) -> bool {
+        self.name.starts_with(LINE)
+    }
 }
+
+/// What the names of [`RoomName::of_line`] begin with.
+const LINE: &str = "line/";

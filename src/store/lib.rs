@@ -58,7 +58,7 @@ pub use accounts::{Account, Accounts, NewSession, Session};
 pub use audit::{Actor, Audit, AuditFilter, Verdict};
 pub use bindings::Bindings;
 pub use blobs::Blobs;
-pub use calls::{Beside, CallDetail, CallFilter, CallStats, Calls, FinishedCall, NewRecording, NewVoicemail};
+pub use calls::{Beside, CallDetail, CallFilter, CallStats, Calls, FinishedCall, NewRecording, NewVoicemail, Part};
 pub use devices::{DeviceChange, Devices, NewDevice};
 pub use directory::{
     Directory, DirectorySnapshot, KnownDevice, KnownFlow, KnownPrompt, KnownSpeech, KnownTrunk, MailboxAudio,

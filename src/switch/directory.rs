@@ -213,6 +213,19 @@ impl Directory {
         self.people.get(&user)
     }
 
+    /// Whether a user may place and take calls in a browser.
+    #[must_use]
+    pub fn may_browse(&self, user: UserId) -> bool {
+        self.person(user).is_some_and(|person| person.policy.browser_calls)
+    }
+
+    /// The person of a tenant with that id, as written.
+    #[must_use]
+    pub fn person_of_id(&self, tenant: TenantId, written: &str) -> Option<&Person> {
+        let person = self.people.get(&written.trim().parse::<UserId>().ok()?)?;
+        (person.user.tenant == Some(tenant)).then_some(person)
+    }
+
     /// The person of a tenant with that extension.
     #[must_use]
     pub fn extension(&self, tenant: TenantId, extension: &str) -> Option<&Person> {

@@ -8,6 +8,9 @@
 //! A call that breaks (a panic of ours) must not take others with it: every step of a call is
 //! caught, its legs are told and its row is written as `internal_error`.
 
+mod browsers;
+
+use crate::browser;
 use crate::call::{Arrival, Call, Input as CallInput, Invite, InviteTarget, MediaOrder, Output as CallOutput};
 use crate::call::{Placement, Said, Signal, Tap};
 use crate::cause;
@@ -40,6 +43,8 @@ pub enum Input {
     Media(MediaEvent),
     /// A room said something to a call.
     Room(CallId, RoomSaid),
+    /// A browser said something.
+    Browser(DialogKey, Said),
     /// A capture could not be opened.
     CaptureFailed(CallId, CaptureId),
     /// What is known has changed.
@@ -59,6 +64,8 @@ pub enum Output {
     Media(MediaOrder),
     /// Ask something of a room for a call.
     Room(TenantId, CallId, RoomOrder),
+    /// Ask something of a browser.
+    Browser(DialogKey, browser::Order),
     /// Open a capture.
     Capture(Box<CaptureMeta>, Vec<StreamMeta>),
     /// Lead audio into a capture.
@@ -87,6 +94,8 @@ pub struct Exchange {
     draining: bool,
     calls: HashMap<CallId, Entered>,
     dialogs: HashMap<DialogKey, CallId>,
+    /// Those of them whose far end is a browser.
+    browsers: HashSet<DialogKey>,
     media: HashMap<MediaLegId, CallId>,
     /// Dialogs of ours that were called off and have not ended yet.
     called_off: HashSet<DialogKey>,
@@ -115,6 +124,7 @@ impl Exchange {
             draining: false,
             calls: HashMap::new(),
             dialogs: HashMap::new(),
+            browsers: HashSet::new(),
             media: HashMap::new(),
             called_off: HashSet::new(),
             wakes: BTreeSet::new(),
@@ -131,6 +141,7 @@ impl Exchange {
             Input::Sip(event) => self.sip(event, now),
             Input::Media(event) => self.heard(event, now),
             Input::Room(call, said) => self.step(call, CallInput::Room(said), now),
+            Input::Browser(dialog, said) => self.said(dialog, said, now),
             Input::CaptureFailed(call, capture) => self.step(call, CallInput::CaptureFailed(capture), now),
             Input::Directory(directory) => {
                 self.load.keep(|trunk| directory.trunk(trunk).is_some());
@@ -297,6 +308,10 @@ impl Exchange {
             SipEvent::TrunkState { trunk, state } => return self.load.judge(trunk, &state),
             SipEvent::Bound { .. } | SipEvent::Unbound { .. } => return,
         };
+        self.said(dialog, said, now);
+    }
+
+    fn said(&mut self, dialog: DialogKey, said: Said, now: Instant) {
         let is_last = matches!(said, Said::Failed { .. } | Said::Cancelled | Said::Ended(_));
         if let Some(call) = self.dialogs.get(&dialog).copied() {
             self.step(call, CallInput::Said(dialog, said), now);
@@ -304,6 +319,7 @@ impl Exchange {
         if is_last {
             self.dialogs.remove(&dialog);
             self.called_off.remove(&dialog);
+            self.browsers.remove(&dialog);
         }
     }
 
@@ -389,6 +405,7 @@ impl Exchange {
             .map(|trunk| trunk.name.clone());
         let party = name.clone().or(of_trunk).unwrap_or_else(|| from_number.clone());
         Arrival {
+            browser: false,
             dialog: incoming.dialog,
             sip_call_id: incoming.sip_call_id,
             from_number,
@@ -405,12 +422,14 @@ impl Exchange {
 
     fn decide(&self, asker: Asker, dialled: &str, caller: &str) -> route::Decision {
         let is_bound = |device| !self.supply.bindings(device).is_empty();
+        let has_browser = |user| self.supply.has_browser(user);
         route::decide(&RouteInput {
             directory: &self.directory,
             asker,
             dialled,
             caller,
             is_bound: &is_bound,
+            has_browser: &has_browser,
             load: &self.load,
         })
     }
@@ -561,6 +580,12 @@ impl Exchange {
                 self.called_off.insert(dialog);
                 return;
             }
+            CallOutput::Signal(dialog, signal) if self.is_browser(dialog, &signal) => {
+                match browsers::order(call, dialog, signal) {
+                    Some(order) => Output::Browser(dialog, order),
+                    None => return,
+                }
+            }
             CallOutput::Signal(dialog, signal) => match self.command(dialog, signal) {
                 Some(command) => Output::Sip(command),
                 None => return,
@@ -619,6 +644,8 @@ impl Exchange {
 
     fn invite(&self, dialog: DialogKey, invite: Invite) -> Option<Command> {
         let (target, auth, from_host) = match invite.target {
+            // Told to browsers, not to phones.
+            InviteTarget::Browser(_) => return None,
             InviteTarget::Phone(binding) => (Target::Binding(Box::new(binding)), None, None),
             InviteTarget::Trunk(id) => {
                 let trunk = self.directory.trunk(id)?;

@@ -17,6 +17,12 @@ pub struct LiveCall {
     pub tenant: TenantId,
     /// The user it belongs to: who is called, or who calls.
     pub user: Option<UserId>,
+    /// The user who calls, where it is one of the tenant's.
+    pub caller: Option<UserId>,
+    /// The user who is called or was reached, where it is one of the tenant's.
+    pub callee: Option<UserId>,
+    /// Every user of the tenant whose devices were rung or who called.
+    pub users: Vec<UserId>,
     /// Which way it goes.
     pub direction: Direction,
     /// Who with whom.
@@ -71,6 +77,8 @@ pub struct LiveLeg {
     pub device: Option<DeviceId>,
     /// The trunk, if it goes through one.
     pub trunk: Option<TrunkId>,
+    /// Whether it is a browser.
+    pub browser: bool,
     /// `ringing` or `up`.
     pub state: &'static str,
     /// Whether the far end has put us on hold.

@@ -24,6 +24,8 @@ pub struct Policy {
     pub transcribe_voicemail: bool,
     /// Whether flows run.
     pub flows: bool,
+    /// Whether browsers place and take calls.
+    pub browser_calls: bool,
     /// The language callers are spoken to in.
     pub language: String,
     /// The number shown on outbound calls; empty shows the caller's own.
@@ -46,6 +48,7 @@ impl Policy {
             voicemail_max: seconds("voicemail_max_seconds"),
             transcribe_voicemail: transcription && settings.switch("auto_transcribe_voicemails"),
             flows: settings.switch("enable_ivr"),
+            browser_calls: settings.switch("enable_browser_calls"),
             language: settings.text("prompt_language"),
             caller_number: settings.text("default_caller_number"),
         }

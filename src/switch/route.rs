@@ -90,6 +90,8 @@ pub struct RouteInput<'a> {
     pub caller: &'a str,
     /// Whether a phone can be reached now.
     pub is_bound: &'a dyn Fn(DeviceId) -> bool,
+    /// Whether a user has a phone page open.
+    pub has_browser: &'a dyn Fn(UserId) -> bool,
     /// The calls that are running.
     pub load: &'a Load,
 }
@@ -99,11 +101,11 @@ pub struct RouteInput<'a> {
 pub enum Route {
     /// A flow takes it.
     Flow(FlowId),
-    /// These phones of a user ring.
+    /// These phones of a user ring, and the user's browser where it can.
     User {
         /// Who.
         user: UserId,
-        /// The phones that can be reached, at least one.
+        /// The phones that can be reached; none where only the browser can be.
         phones: Vec<DeviceId>,
         /// Whether a message is taken when nobody answers.
         voicemail: bool,
@@ -209,7 +211,8 @@ impl Question<'_> {
         let written = self.written();
         let person = directory
             .extension(self.tenant, &written)
-            .or_else(|| directory.owner_of_username(self.tenant, self.input.dialled.trim()));
+            .or_else(|| directory.owner_of_username(self.tenant, self.input.dialled.trim()))
+            .or_else(|| directory.person_of_id(self.tenant, self.input.dialled));
         if let Some(person) = person {
             return (self.user(person.user.id), None);
         }
@@ -265,7 +268,8 @@ impl Question<'_> {
             .filter(|device| (self.input.is_bound)(*device))
             .collect();
         let voicemail = directory.policy(self.tenant, Some(user)).voicemail;
-        match (phones.is_empty(), voicemail) {
+        let has_browser = directory.may_browse(user) && (self.input.has_browser)(user);
+        match (phones.is_empty() && !has_browser, voicemail) {
             (false, voicemail) => Route::User {
                 user,
                 phones,

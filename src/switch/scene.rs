@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use strowger_media::OpenLeg;
 use strowger_model::record::Binding;
-use strowger_model::{CallId, DeviceId, TrunkId, World};
+use strowger_model::{CallId, DeviceId, TrunkId, UserId, World};
 use strowger_sip::DialogKey;
 
 /// What a call draws from its surroundings at once: names, ports, and where phones are. The daemon
@@ -17,6 +17,14 @@ pub trait Supply: Send + Sync {
     fn dialog(&self) -> DialogKey;
     /// Opens the audio of a leg whose far end is at or behind `toward`; `None` when no port is free.
     fn open_leg(&self, call: CallId, toward: Option<IpAddr>) -> Option<OpenLeg>;
+    /// Opens the audio of a leg whose far end is a browser; `None` when that is not possible.
+    fn open_browser(&self, _call: CallId) -> Option<OpenLeg> {
+        None
+    }
+    /// Whether a user has a phone page open.
+    fn has_browser(&self, _user: UserId) -> bool {
+        false
+    }
     /// Where a phone can be reached now.
     fn bindings(&self, device: DeviceId) -> Vec<Binding>;
     /// Where a provider's host is, once its name was found.

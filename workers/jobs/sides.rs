@@ -150,6 +150,8 @@ mod tests {
             party: party.to_owned(),
             device: None,
             trunk: None,
+            user: None,
+            browser: false,
             sip_call_id: String::new(),
             codec: None,
             started_at: world.now(),

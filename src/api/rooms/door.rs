@@ -27,7 +27,7 @@ impl Here {
     }
 
     /// `wss://pbx.example`: where clients of rooms connect.
-    pub(super) fn ws(&self) -> String {
+    pub(crate) fn ws(&self) -> String {
         format!("ws{}://{}", if self.https { "s" } else { "" }, self.host)
     }
 }

@@ -5,7 +5,7 @@
 //! tenant is found by the key that signed a token, so two tenants' rooms of one name never meet.
 
 mod dial;
-mod door;
+pub(crate) mod door;
 mod guests;
 mod join;
 mod steer;
@@ -121,7 +121,7 @@ pub(crate) async fn create(
 }
 
 /// A user of the tenant, named in `field`.
-async fn known_user(scope: &Scope, field: &str, user: Uuid) -> Result<UserId, Problem> {
+pub(crate) async fn known_user(scope: &Scope, field: &str, user: Uuid) -> Result<UserId, Problem> {
     let user = UserId::from_uuid(user);
     match scope.users().get(user).await? {
         Some(user) => Ok(user.id),

@@ -46,6 +46,12 @@ async fn the_description_is_openapi_31_and_names_the_seeds_paths() {
         ("POST", "/api/devices/register"),
         ("GET", "/api/devices"),
         ("DELETE", "/api/devices/{id}"),
+        ("POST", "/api/voip/start-call"),
+        ("POST", "/api/voip/accept"),
+        ("POST", "/api/voip/reject"),
+        ("POST", "/api/voip/end"),
+        ("POST", "/api/voip/token"),
+        ("GET", "/api/voip/history"),
         ("GET", "/health"),
         ("GET", "/dev"),
     ] {

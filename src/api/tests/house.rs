@@ -212,6 +212,8 @@ fn leg(world: &dyn World, of: &Call) -> Leg {
         party: of.from_number.clone(),
         device: None,
         trunk: None,
+        user: None,
+        browser: false,
         sip_call_id: format!("{}@test", of.id),
         codec: Some("PCMA".into()),
         started_at: of.started_at,

@@ -26,6 +26,9 @@ fn body(method: &str, path: &str, user: &str) -> Option<Value> {
         ("POST", "/api/rooms/{id}/dial") => json!({"to": "101"}),
         ("POST", "/api/rooms/{id}/transfer") => json!({"identity": "sip_1", "to": "101"}),
         ("POST", "/api/internal-call/token" | "/api/livekit/token") => json!({"roomName": "r", "participantName": "p"}),
+        ("POST", "/api/voip/start-call") => json!({"userId": user, "to": "101"}),
+        ("POST", "/api/voip/act") => json!({"userId": user, "callId": user, "act": "hold"}),
+        ("POST", path) if path.starts_with("/api/voip/") => json!({"userId": user, "callId": user}),
         ("POST", "/api/room-keys") => json!({"name": "n"}),
         ("POST", "/api/room-webhooks") => json!({"url": "https://a.example/", "api_key": "APIx"}),
         ("PUT", "/api/settings") => json!({"values": {"enable_ivr": true}}),
@@ -149,6 +152,22 @@ async fn bodies_cannot_name_another_tenants_things() {
             "/api/voicemail/greetings",
             json!({"user_id": user, "name": "n", "text_to_speech": "t"}),
         ),
+        ("POST", "/api/voip/start-call", json!({"userId": user, "to": "101"})),
+        (
+            "POST",
+            "/api/voip/start-call",
+            json!({"userId": house.acme.ids["user"], "calleeId": user}),
+        ),
+        (
+            "POST",
+            "/api/voip/accept",
+            json!({"userId": user, "callId": other["call"]}),
+        ),
+        (
+            "POST",
+            "/api/voip/token",
+            json!({"userId": user, "callId": other["call"]}),
+        ),
         (
             "PUT",
             "/api/settings",
@@ -157,6 +176,13 @@ async fn bodies_cannot_name_another_tenants_things() {
     ] {
         let answer = house.ask(method, path, Some(body.clone())).await;
         assert_eq!(answer.status, 422, "{method} {path} {body}: {}", answer.text());
+    }
+    for what in ["accept", "reject", "end", "token"] {
+        let body = json!({"userId": house.acme.ids["user"], "callId": other["call"]});
+        house
+            .ask("POST", &format!("/api/voip/{what}"), Some(body))
+            .await
+            .expect(404);
     }
     for body in [
         json!({"call_id": other["call"]}),

@@ -14,6 +14,8 @@ fn wanted(method: &str, path: &str) -> &'static [Permission] {
         ("PUT", "/api/settings") => &[ManageTenant],
         ("POST", "/api/calls/outbound") => &[UsePhone],
         (_, path) if path.starts_with("/api/room-") => &[ManageTenant],
+        ("GET", "/api/voip/history" | "/api/voip/events") => &[ReadAllCalls],
+        (_, path) if path.starts_with("/api/voip") => &[UsePhone],
         ("GET", "/api/internal-call/active") => &[UsePhone, ReadAllCalls],
         (_, path) if path.starts_with("/api/internal-call") || path.starts_with("/api/livekit") => &[UsePhone],
         ("GET", _) => &[ReadAllCalls],
@@ -57,6 +59,9 @@ fn body(method: &str, path: &str, house: &House) -> Option<serde_json::Value> {
             serde_json::json!({"user_id": user, "name": "n", "text_to_speech": "t"})
         }
         ("POST", "/api/transcription/request") => serde_json::json!({"call_id": user}),
+        ("POST", "/api/voip/start-call") => serde_json::json!({"userId": user, "to": "101"}),
+        ("POST", "/api/voip/act") => serde_json::json!({"userId": user, "callId": user, "act": "hold"}),
+        ("POST", path) if path.starts_with("/api/voip/") => serde_json::json!({"userId": user, "callId": user}),
         ("POST", "/api/room-keys") => serde_json::json!({"name": "n"}),
         ("POST", "/api/room-webhooks") => serde_json::json!({"url": "https://a.example/", "api_key": "APIx"}),
         ("PATCH" | "PUT", _) => serde_json::json!({}),

@@ -95,10 +95,14 @@ async fn enter(
     Ok(Json(entry::write(&answer, &seat.caller)).into_response())
 }
 
-/// The page with a policy of its own: it may open the microphone and the camera, and a WebSocket to this
-/// very host, which older browsers do not count as `'self'`.
+/// The page with a policy of its own.
 fn on_stage(stage: Stage, headers: &HeaderMap) -> Response {
-    let mut response = stage.into_response();
+    with_devices(stage.into_response(), headers)
+}
+
+/// Lets a page open the microphone and the camera, and a WebSocket to this very host, which older browsers
+/// do not count as `'self'`.
+pub(crate) fn with_devices(mut response: Response, headers: &HeaderMap) -> Response {
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok())

@@ -22,7 +22,12 @@ const TAKEN: [(&str, &str); 2] = [
 async fn list(desk: &Desk, values: &Values, problems: &Problems) -> Page {
     let users = desk.scope.users().list(&Keyset::first(1000)).await?.items;
     let may_change = desk.can(Permission::ManageTenant);
-    let page = view::users(&desk.shell(), &desk.base(), &users, (values, problems), may_change);
+    let pages = desk.state.phones().map(|phones| phones.phone_pages(desk.tenant.id));
+    let people = view::People {
+        users: &users,
+        pages: &pages.unwrap_or_default(),
+    };
+    let page = view::users(&desk.shell(), &desk.base(), &people, (values, problems), may_change);
     let status = if problems.is_empty() {
         StatusCode::OK
     } else {

@@ -4,8 +4,9 @@ use crate::show::{
     Act, Block, Body, Cell, Choice, Column, Fact, Field, Form, Note, Page, Problems, Row, Section, Shell, State, Table,
     Values, words,
 };
-use strowger_model::Role;
+use std::collections::HashMap;
 use strowger_model::record::{Binding, Device, User};
+use strowger_model::{Role, UserId};
 
 /// A phone with where it can be reached.
 #[derive(Debug, Clone)]
@@ -71,17 +72,27 @@ fn user_fields(password: &str) -> Vec<Field> {
     ]
 }
 
+/// The users of a tenant, and how many phone pages each has open.
+#[derive(Debug, Clone, Copy)]
+pub struct People<'a> {
+    /// Everybody.
+    pub users: &'a [User],
+    /// Open phone pages; who has none is left out.
+    pub pages: &'a HashMap<UserId, usize>,
+}
+
 /// The users of a tenant.
 #[must_use]
-pub fn users(shell: &Shell, base: &str, users: &[User], typed: (&Values, &Problems), may_change: bool) -> Page {
+pub fn users(shell: &Shell, base: &str, people: &People<'_>, typed: (&Values, &Problems), may_change: bool) -> Page {
     let columns = vec![
         Column::name("Name"),
         Column::text("E-mail").class("full"),
         Column::figure("Extension", "Ext."),
         Column::text("Role"),
         Column::text("State"),
+        Column::text("In the browser"),
     ];
-    let rows = users.iter().map(|user| {
+    let rows = people.users.iter().map(|user| {
         Row::of(vec![
             Cell::link(format!("{base}/users/{}", user.id), user.name.clone()),
             Cell::text(user.email.clone()),
@@ -92,6 +103,11 @@ pub fn users(shell: &Shell, base: &str, users: &[User], typed: (&Values, &Proble
             } else {
                 State::idle("Off")
             }),
+            match people.pages.get(&user.id) {
+                Some(1) => Cell::State(State::ok("Phone open")),
+                Some(windows) => Cell::State(State::ok(format!("Phone open in {windows} windows"))),
+                None => Cell::text(""),
+            },
         ])
     });
     let table = Table::new("Users", columns, rows.collect());

@@ -56,6 +56,8 @@ fn leg(call: &Call, side: &str, party: &str, from_ms: i64, lost: u64, mos: f64) 
         party: party.into(),
         device: None,
         trunk: None,
+        user: None,
+        browser: false,
         sip_call_id: "8f2c@10.0.8.5".into(),
         codec: Some("PCMA".into()),
         started_at: at(from_ms),

@@ -111,6 +111,11 @@ fn people_pages() -> Vec<Sample> {
     let mut problems_of = Problems::one("email", "Write an e-mail address, for example tom@acme.example.");
     problems_of.add("extension", "Somebody has this extension. Choose another.");
     let users = everybody();
+    let open = std::collections::HashMap::from([(users[0].id, 2)]);
+    let seen = people::People {
+        users: &users,
+        pages: &open,
+    };
     let choices = vec![("u".to_owned(), "Jonas Weber".to_owned())];
     let values_of = Values::default()
         .with("name", "Jonas Weber")
@@ -139,13 +144,10 @@ fn people_pages() -> Vec<Sample> {
             "account",
             &crate::account::view::account(&shell, &users[0], &sessions, Some(sessions[0].id), &problems),
         ),
-        sample(
-            "users",
-            &people::users(&shell, BASE, &users, (&values, &problems), true),
-        ),
+        sample("users", &people::users(&shell, BASE, &seen, (&values, &problems), true)),
         sample(
             "users_refused",
-            &people::users(&shell, BASE, &users, (&wrong, &problems_of), true),
+            &people::users(&shell, BASE, &seen, (&wrong, &problems_of), true),
         ),
         sample(
             "devices",

@@ -133,6 +133,10 @@ pub(super) fn samples() -> Vec<Sample> {
         sample("room", &rooms::one(&shell, BASE, &seen(false))),
         sample("room_refused", &rooms::one(&shell, BASE, &seen(true))),
         sample(
+            "phone",
+            &crate::phone::view::Phone::of("Ines Duarte", people().first(), "+44 20 7946 0958", ""),
+        ),
+        sample(
             "meet",
             &Stage::member(
                 &review,

@@ -70,6 +70,7 @@ impl Bench {
             access: access.clone(),
             exchange: Arc::new(NoExchange::default()),
             rooms: None,
+            phones: None,
             room_desk: Arc::new(crate::NoRoomDesk),
             relay: None,
             world,

@@ -48,7 +48,13 @@ pub(crate) async fn fill(store: &Store, options: &Options) -> Result<Staged> {
         .accounts()
         .create_admin(
             &actor,
-            person("Administrator", &admin.email, Role::PlatformAdmin, None, Some(hash)),
+            person(
+                "Administrator",
+                &admin.email,
+                Role::PlatformAdmin,
+                None,
+                Some(hash.clone()),
+            ),
         )
         .await?;
 
@@ -75,7 +81,7 @@ pub(crate) async fn fill(store: &Store, options: &Options) -> Result<Staged> {
         .set(&actor, "auto_transcribe_calls", &transcribe)
         .await?;
 
-    let (users, mut phones) = people(&scope, &actor, world.as_ref()).await?;
+    let (users, mut phones) = people(&scope, &actor, world.as_ref(), &hash).await?;
     if let Some(provider) = provider(options) {
         trunk(&scope, &actor, provider, options.bench).await?;
     }
@@ -105,13 +111,28 @@ fn person(name: &str, email: &str, role: Role, extension: Option<&str>, password
     }
 }
 
-async fn people(scope: &Scope, actor: &Actor, world: &dyn World) -> Result<(Vec<User>, Vec<Phone>)> {
+/// They sign in as `USER@sandbox.invalid` with the administrator's password.
+async fn people(
+    scope: &Scope,
+    actor: &Actor,
+    world: &dyn World,
+    password_hash: &str,
+) -> Result<(Vec<User>, Vec<Phone>)> {
     let (mut users, mut phones) = (Vec::new(), Vec::new());
     for (name, username, extension) in PEOPLE {
         let email = format!("{username}@sandbox.invalid");
         let user = scope
             .users()
-            .create(actor, person(name, &email, Role::User, Some(extension), None))
+            .create(
+                actor,
+                person(
+                    name,
+                    &email,
+                    Role::User,
+                    Some(extension),
+                    Some(password_hash.to_owned()),
+                ),
+            )
             .await?;
         let password = device_password(world);
         device(scope, actor, &user, username, &password).await?;

@@ -4,9 +4,10 @@
 use super::command::{Command, Side};
 use super::outbox::Outbox;
 use super::wheel::Wheel;
+use super::wire::{self, Wire};
 use super::{MediaConfig, Seed};
 use crate::leg::{Accepted, Early, Kind, Leg, LegSetup, PACKET_BYTES, Play, Tap, Transmit};
-use crate::{MediaEvent, MediaLegId, rtcp};
+use crate::{AudioPort, MediaEvent, MediaLegId, rtcp};
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use std::collections::HashMap;
@@ -34,8 +35,7 @@ pub(super) struct Board {
 
 struct Slot {
     name: MediaLegId,
-    rtp: UdpSocket,
-    rtcp: UdpSocket,
+    wire: Wire,
     peer: Option<usize>,
     /// Its place in the wheel while it needs the clock.
     phase: Option<usize>,
@@ -75,10 +75,14 @@ impl Board {
 
     /// Reads one packet of a leg into the buffer.
     pub(super) fn take(&mut self, index: usize) -> Taken {
-        let Some(Some(slot)) = self.slots.get(index) else {
+        let Some(Some(Slot {
+            wire: Wire::Udp { rtp, .. },
+            ..
+        })) = self.slots.get(index)
+        else {
             return Taken::Dry;
         };
-        match slot.rtp.recv_from(&mut self.buffer[..]) {
+        match rtp.recv_from(&mut self.buffer[..]) {
             Ok((length, from)) => Taken::Packet(length, from),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Taken::Dry,
             Err(_) => Taken::Failed,
@@ -131,8 +135,11 @@ impl Board {
         let Some(Some(slot)) = self.slots.get_mut(index) else {
             return;
         };
+        let Wire::Udp { rtcp, .. } = &slot.wire else {
+            return;
+        };
         for _ in 0..REPORTS {
-            match slot.rtcp.recv_from(&mut self.buffer[..]) {
+            match rtcp.recv_from(&mut self.buffer[..]) {
                 Ok((length, from)) => {
                     let packet = self.buffer.get(..length).unwrap_or_default();
                     slot.leg.receive_report(packet, from, now);
@@ -167,17 +174,30 @@ impl Board {
 
     /// One leg's 20 ms; `false` when it does not need the clock any more.
     fn tick(&mut self, index: usize, now: Instant) -> bool {
+        while let Some(length) = self.take_ported(index) {
+            self.packet(index, length, wire::NOWHERE, now);
+        }
         let Some(Some(slot)) = self.slots.get_mut(index) else {
             return false;
         };
         if let Some(transmit) = slot.leg.tick(&mut self.buffer, now, &mut self.outbox.waiting) {
             slot.send(&self.buffer[..], &transmit);
         }
-        let goes_on = slot.leg.needs_clock();
+        let goes_on = slot.needs_clock();
         if !goes_on {
             slot.phase = None;
         }
         goes_on
+    }
+
+    /// Takes a packet of a leg's port into the buffer.
+    fn take_ported(&mut self, index: usize) -> Option<usize> {
+        let slot = self.slots.get_mut(index)?.as_mut()?;
+        let codec = slot.leg.codec()?;
+        match &mut slot.wire {
+            Wire::Udp { .. } => None,
+            Wire::Port(port) => port.hear(codec, &mut self.buffer),
+        }
     }
 
     /// Does what a command says; [`Command::End`] is for the thread itself.
@@ -185,6 +205,11 @@ impl Board {
         match command {
             Command::End => {}
             Command::Open { leg, rtp, rtcp } => self.open(leg, rtp, rtcp, now),
+            Command::OpenPorted { leg } => self.put(leg, Wire::Port(Box::default()), now),
+            Command::Face { leg, port } => {
+                self.with(leg, |slot| slot.face(port));
+                self.clock(leg, now);
+            }
             Command::Close { leg } => {
                 if let Some(index) = self.names.get(&leg).copied() {
                     self.close(index, now);
@@ -257,7 +282,7 @@ impl Board {
     }
 
     fn open(&mut self, name: MediaLegId, mut rtp: UdpSocket, mut rtcp: UdpSocket, now: Instant) {
-        let index = self.free.pop().unwrap_or(self.slots.len());
+        let index = self.free.last().copied().unwrap_or(self.slots.len());
         let registry = &self.registry;
         let registered = registry
             .register(&mut rtp, Token(index * 2), Interest::READABLE)
@@ -266,6 +291,12 @@ impl Board {
             // The leg stays deaf; the switch sees its silence and its end.
             tracing::error!(%error, leg = %name, "cannot listen to a leg");
         }
+        self.put(name, Wire::Udp { rtp, rtcp }, now);
+        // Packets may have come before the socket was registered; the poll tells of them all the same.
+    }
+
+    fn put(&mut self, name: MediaLegId, wire: Wire, now: Instant) {
+        let index = self.free.pop().unwrap_or(self.slots.len());
         let leg = Leg::new(LegSetup {
             leg: name,
             seed: self.seed.next(),
@@ -275,8 +306,7 @@ impl Board {
         });
         let slot = Slot {
             name,
-            rtp,
-            rtcp,
+            wire,
             peer: None,
             phase: None,
             leg,
@@ -287,7 +317,6 @@ impl Board {
         } else if let Some(place) = self.slots.get_mut(index) {
             *place = Some(slot);
         }
-        // Packets may have come before the socket was registered; the poll tells of them all the same.
     }
 
     fn close(&mut self, index: usize, now: Instant) {
@@ -381,7 +410,7 @@ impl Board {
         let Some(Some(slot)) = self.slots.get_mut(index) else {
             return;
         };
-        if slot.phase.is_none() && slot.leg.needs_clock() {
+        if slot.phase.is_none() && slot.needs_clock() {
             slot.phase = Some(self.wheel.join(index, now));
         }
     }
@@ -408,17 +437,25 @@ impl Slot {
         }
     }
 
-    fn send(&self, buffer: &[u8], transmit: &Transmit) {
-        if let Some(packet) = buffer.get(transmit.bytes.clone()) {
-            // A full socket buffer or an unreachable host loses this packet, as the network would.
-            let _ = self.rtp.send_to(packet, transmit.to);
+    fn face(&mut self, port: AudioPort) {
+        if let Wire::Port(wire) = &mut self.wire {
+            wire.face(port);
         }
+    }
+
+    /// A port is read at every tick.
+    fn needs_clock(&self) -> bool {
+        matches!(self.wire, Wire::Port(_)) || self.leg.needs_clock()
+    }
+
+    fn send(&mut self, buffer: &[u8], transmit: &Transmit) {
+        self.wire.send(buffer, transmit);
     }
 
     fn report(&mut self, goodbye: bool, now: Instant) {
         let mut packet = [0; rtcp::PACKET_BYTES];
         if let Some((length, to)) = self.leg.report(&mut packet, goodbye, now) {
-            let _ = self.rtcp.send_to(packet.get(..length).unwrap_or_default(), to);
+            self.wire.report(packet.get(..length).unwrap_or_default(), to);
         }
     }
 }

@@ -24,6 +24,14 @@ pub(super) enum Command {
         rtp: UdpSocket,
         rtcp: UdpSocket,
     },
+    /// A leg whose far end is reached through a port, once one is given by [`Command::Face`].
+    OpenPorted {
+        leg: MediaLegId,
+    },
+    Face {
+        leg: MediaLegId,
+        port: AudioPort,
+    },
     Connect {
         leg: MediaLegId,
         negotiated: Negotiated,

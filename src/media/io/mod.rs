@@ -16,6 +16,7 @@ mod seed;
 mod tests;
 mod thread;
 mod wheel;
+mod wire;
 
 use crate::{AudioPort, MediaEvent, MediaLegId, Negotiated, PlayId, RoomKey};
 use command::Command;
@@ -169,6 +170,27 @@ impl MediaHandle {
             leg,
             local: SocketAddr::new(ip, bound.port()),
         })
+    }
+
+    /// Opens a leg whose far end speaks through an [`AudioPort`] instead of RTP: a browser. It takes part in
+    /// bridges, plays and captures like any other; its description names an address that is never used.
+    /// Nobody is heard through it until [`MediaHandle::face`] gives it its port.
+    ///
+    /// # Errors
+    /// The threads have ended.
+    pub fn open_ported(&self, call: CallId) -> Result<OpenLeg, Error> {
+        let leg = self.inner.placement.place(call);
+        if !self.send(leg, Command::OpenPorted { leg }) {
+            self.inner.placement.leave(leg);
+            return Err(Error::Ended);
+        }
+        let local = wire::NOWHERE;
+        Ok(OpenLeg { leg, local })
+    }
+
+    /// Gives a leg of [`MediaHandle::open_ported`] the port its far end speaks through.
+    pub fn face(&self, leg: MediaLegId, port: AudioPort) {
+        self.send(leg, Command::Face { leg, port });
     }
 
     /// Sets, or sets again, the far end of a leg. Packets that came before are heard, if they are fresh.

@@ -179,6 +179,53 @@ fn a_bridge_carries_both_ways_as_one_stream_a_leg() {
 }
 
 #[test]
+fn a_leg_at_a_port_is_bridged_and_captured_like_one_at_a_socket() {
+    let media = Media::start(2);
+    let mut phone = media.connected(1, Codec::Pcmu);
+    let browser = media.handle.open_ported(call_id(1)).unwrap();
+    let negotiated = Negotiated {
+        remote: browser.local,
+        remote_rtcp: browser.local,
+        dtmf_payload_type: None,
+        dtmf_receive_type: None,
+        ..phone.negotiated()
+    };
+    media.handle.connect(browser.leg, negotiated);
+    let (ours, theirs) = AudioPort::pair();
+    media.handle.face(browser.leg, ours);
+    media.handle.bridge(phone.leg, browser.leg);
+    let kept = Kept::default();
+    let began = Instant::now();
+    media.handle.capture(browser.leg, 1, began, Box::new(kept.clone()));
+    // What the browser says reaches the phone as one stream.
+    for n in 0..5_u16 {
+        assert!(theirs.push(&[8_000; FRAME_SAMPLES]));
+        let (header, payload) = phone.hear();
+        assert_eq!(header.marker, n == 0);
+        assert_eq!(payload, [g711::encode(Codec::Pcmu, 8_000); FRAME_SAMPLES]);
+    }
+    // What the phone says comes out of the port.
+    let said = g711::encode(Codec::Pcmu, -4_000);
+    let until = Instant::now() + DEADLINE;
+    let heard = loop {
+        assert!(Instant::now() < until, "the port stays silent");
+        phone.say(said);
+        if let crate::port::Popped::Frame(frame) = theirs.pop() {
+            break frame;
+        }
+    };
+    assert_eq!(heard, [g711::decode(Codec::Pcmu, said); FRAME_SAMPLES]);
+    media.handle.close(browser.leg);
+    let mut media = media;
+    let MediaEvent::Closed { leg, quality } = media.news() else {
+        panic!("the leg is not closed");
+    };
+    assert_eq!((leg, quality.lost), (browser.leg, 0));
+    let frames = kept.frames(|frame| (frame.stream, frame.payload.len()));
+    assert_eq!(frames, [(1, FRAME_SAMPLES); 5]);
+}
+
+#[test]
 fn the_first_word_is_heard_even_when_it_comes_before_the_answer() {
     let media = Media::start(1);
     let caller = media.connected(1, Codec::Pcmu);

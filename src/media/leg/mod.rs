@@ -16,6 +16,7 @@ mod tests;
 
 pub use early::{Early, Kept};
 pub use player::Play;
+pub use port::Attached;
 pub use tap::{CHUNK_BYTES, Tap};
 
 use crate::dtmf;
@@ -26,7 +27,6 @@ use crate::{AudioPort, Codec, Direction, FRAME_SAMPLES, MediaEvent, MediaLegId, 
 use latch::Latch;
 use outgoing::Outgoing;
 use player::Player;
-use port::Attached;
 use report::Reports;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -174,6 +174,12 @@ impl Leg {
             self.early = Some(Box::new(Early::since(now)));
         }
         kept
+    }
+
+    /// What was agreed to be spoken, once a far end is set.
+    #[must_use]
+    pub fn codec(&self) -> Option<Codec> {
+        self.negotiated.map(|negotiated| negotiated.codec)
     }
 
     /// Whether a far end is set.

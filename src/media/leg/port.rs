@@ -1,10 +1,11 @@
-//! A leg's end of an audio port: packets become frames of 20 ms and back.
+//! One end of an audio port: payloads of any length become frames of 20 ms and back.
 
 use crate::port::{AudioFrame, AudioPort, Popped};
 use crate::{Codec, FRAME_SAMPLES, g711};
 
+/// An audio port that is spoken to in payloads of G.711.
 #[derive(Debug)]
-pub(super) struct Attached {
+pub struct Attached {
     port: AudioPort,
     filling: AudioFrame,
     filled: usize,
@@ -12,7 +13,9 @@ pub(super) struct Attached {
 }
 
 impl Attached {
-    pub(super) fn new(port: AudioPort) -> Self {
+    /// Nothing was said yet.
+    #[must_use]
+    pub fn new(port: AudioPort) -> Self {
         Self {
             port,
             filling: [0; FRAME_SAMPLES],
@@ -21,15 +24,15 @@ impl Attached {
         }
     }
 
-    /// Takes a packet of any length.
-    pub(super) fn hear(&mut self, codec: Codec, payload: &[u8]) {
+    /// Takes a payload of any length; the other end gets it in frames.
+    pub fn hear(&mut self, codec: Codec, payload: &[u8]) {
         for byte in payload {
             if let Some(sample) = self.filling.get_mut(self.filled) {
                 *sample = g711::decode(codec, *byte);
             }
             self.filled += 1;
             if self.filled == FRAME_SAMPLES {
-                // Full means the mixer is behind or gone; 20 ms are lost, which it hears as a gap.
+                // Full means the other end is behind or gone; 20 ms are lost, which it hears as a gap.
                 let _ = self.port.push(&self.filling);
                 self.filled = 0;
             }
@@ -37,7 +40,7 @@ impl Attached {
     }
 
     /// The next frame to be said; `None` when nothing is there yet.
-    pub(super) fn say(&mut self) -> Option<AudioFrame> {
+    pub fn say(&mut self) -> Option<AudioFrame> {
         match self.port.pop() {
             Popped::Frame(frame) => Some(frame),
             Popped::Empty => None,
@@ -49,7 +52,8 @@ impl Attached {
     }
 
     /// Whether the other end went away.
-    pub(super) fn is_gone(&self) -> bool {
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
         self.gone
     }
 }

@@ -142,6 +142,8 @@ pub enum PhoneEvent {
     Digits(String),
     /// Whether an agent is in the room and in touch. Told when the phone comes in and whenever it changes.
     Agent(bool),
+    /// The last of all others left.
+    Alone,
 }
 
 /// Every order to every room. Cheap to clone.
@@ -214,7 +216,7 @@ impl RoomsHandle {
     }
 
     /// Does something with a room, which is made if it does not run.
-    async fn with_made<R: Send + 'static>(
+    pub(super) async fn with_made<R: Send + 'static>(
         &self,
         room: &RoomName,
         options: RoomOptions,
@@ -232,6 +234,7 @@ impl RoomsHandle {
         if join.resume.is_some() && self.shared.find(&join.room).is_none() {
             return Err(JoinRefused::UnknownSession);
         }
+        self.may_make(&join.room).map_err(refused)?;
         let options = options_of(&join.grants);
         let arrival = Arrival {
             grants: join.grants,
@@ -266,6 +269,7 @@ impl RoomsHandle {
     /// # Errors
     /// Why it may not.
     pub async fn join_phone(&self, join: JoinPhone) -> Result<PhoneSession, JoinRefused> {
+        self.may_make(&join.room).map_err(refused)?;
         let options = options_of(&join.grants);
         let arrival = PhoneArrival {
             identity: join.identity,
@@ -337,6 +341,7 @@ impl RoomsHandle {
     /// # Errors
     /// The machine is at its limit.
     pub async fn create(&self, room: &RoomName, options: RoomOptions) -> Result<wire::Room, RoomError> {
+        self.may_make(room)?;
         let known = self.shared.find(room).is_some();
         let asked = options.clone();
         let order = move |keeper: &mut Keeper, _: Instant| {
@@ -354,7 +359,8 @@ impl RoomsHandle {
             let rooms = self.shared.rooms.lock().unwrap_or_else(PoisonError::into_inner);
             let asked = rooms
                 .iter()
-                .filter(|(name, _)| name.tenant == tenant && (names.is_empty() || names.contains(&name.name)));
+                .filter(|(name, _)| name.tenant == tenant && !name.is_line())
+                .filter(|(name, _)| names.is_empty() || names.contains(&name.name));
             asked.map(|(_, link)| link.clone()).collect()
         };
         let mut found = Vec::with_capacity(links.len());

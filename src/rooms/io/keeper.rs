@@ -132,6 +132,8 @@ impl Keeper {
                 RoomOutput::Close(session) => {
                     self.sessions.remove(&session);
                 }
+                // What happens on a line is its call's to tell.
+                RoomOutput::Event(event) if event.room.is_line() => {}
                 RoomOutput::Event(event) => {
                     // Nobody listening is no fault.
                     let _ = self.shared.events.send(event);

@@ -2,6 +2,7 @@
 
 mod handle;
 mod keeper;
+mod lines;
 mod ports;
 mod relay;
 mod roads;

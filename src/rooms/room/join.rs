@@ -421,6 +421,17 @@ impl Room {
         if self.members.is_empty() {
             self.empty_since = Some(now);
         }
+        self.tell_lonely_phone();
+    }
+
+    fn tell_lonely_phone(&mut self) {
+        let mut members = self.members.values();
+        if let (Some(last), None) = (members.next(), members.next())
+            && matches!(last.body, Body::Phone(_))
+        {
+            let event = RoomOutput::Phone(last.key, PhoneEvent::Alone);
+            self.outputs.push_back(event);
+        }
     }
 
     /// Says goodbye on the connections and lets that leave before they are dropped.

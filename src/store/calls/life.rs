@@ -93,8 +93,8 @@ async fn put_leg(tx: &mut Tx, scope: &Scope, leg: &Leg) -> Result<()> {
     let quality = leg.quality.map(|quality| serde_json::json!(quality));
     tx.run(
         "insert into legs (id, tenant_id, call_id, side, party, device_id, trunk_id, sip_call_id, codec, started_at, \
-         answered_at, ended_at, cause, quality) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+         answered_at, ended_at, cause, quality, user_id, browser) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
          on conflict (id) do update set codec = excluded.codec, party = excluded.party, \
          answered_at = excluded.answered_at, ended_at = excluded.ended_at, cause = excluded.cause, \
          quality = excluded.quality where legs.tenant_id = $2",
@@ -112,7 +112,9 @@ async fn put_leg(tx: &mut Tx, scope: &Scope, leg: &Leg) -> Result<()> {
             leg.answered_at,
             leg.ended_at,
             leg.cause,
-            quality
+            quality,
+            leg.user,
+            leg.browser
         ],
     )
     .await?;

@@ -5,7 +5,7 @@ use super::{Calls, call_of, with_tags};
 use crate::Result;
 use crate::sql::{Arg, Engine, Page, Paged, ToArg, Tx, args, cut_by};
 use strowger_model::record::Call;
-use strowger_model::{CallState, Direction, UserId};
+use strowger_model::{CallId, CallState, Direction, UserId};
 use time::OffsetDateTime;
 
 /// Which calls are wanted; what is `None` or empty does not restrict.
@@ -114,7 +114,79 @@ const COLUMNS: &str = "calls.id, calls.tenant_id, calls.user_id, calls.direction
      calls.duration_ms, calls.cause, calls.flow_version, calls.notes, calls.metadata, calls.transcribe, \
      calls.cost_micros, calls.currency";
 
+/// A user's part in a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The call.
+    pub call: CallId,
+    /// Who.
+    pub user: UserId,
+    /// `caller` or `callee`.
+    pub side: String,
+    /// Whether they talked.
+    pub is_answered: bool,
+}
+
 impl Calls {
+    /// The newest calls that a user placed, took or was rung for; of everybody with `None`.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn history(&self, user: Option<UserId>, most: i64) -> Result<Vec<Call>> {
+        let mut tx = self.scope.read().await?;
+        let tenant = self.scope.tenant();
+        let rows = match user {
+            Some(user) => {
+                let newest = format!(
+                    "select {COLUMNS} from calls where calls.tenant_id = $1 and calls.id in (select call_id from legs \
+                     where tenant_id = $1 and user_id = $2 order by started_at desc limit $3) \
+                     order by calls.started_at desc, calls.id desc"
+                );
+                // A user may have several legs in one call.
+                tx.all_of(newest, args![tenant, user, most * 4]).await?
+            }
+            None => {
+                let newest = format!(
+                    "select {COLUMNS} from calls where calls.tenant_id = $1 order by calls.started_at desc, \
+                     calls.id desc limit $2"
+                );
+                tx.all_of(newest, args![tenant, most]).await?
+            }
+        };
+        let most = usize::try_from(most).unwrap_or(0);
+        let calls = rows.iter().take(most).map(call_of).collect::<Result<Vec<_>>>()?;
+        with_tags(&mut tx, tenant, calls).await
+    }
+
+    /// The parts of the tenant's users in some calls, in the order they took them.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn parts(&self, calls: &[CallId]) -> Result<Vec<Part>> {
+        if calls.is_empty() {
+            return Ok(Vec::new());
+        }
+        let places: Vec<String> = (2..calls.len() + 2).map(|n| format!("${n}")).collect();
+        let statement = format!(
+            "select call_id, user_id, side, answered_at from legs where tenant_id = $1 and call_id in ({}) \
+             and user_id is not null order by started_at",
+            places.join(", ")
+        );
+        let mut values = args![self.scope.tenant()];
+        values.extend(calls.iter().map(|call| call.arg()));
+        let mut tx = self.scope.read().await?;
+        let rows = tx.all_of(statement, values).await?;
+        let part = |row: &crate::sql::Row| {
+            Ok(Part {
+                call: row.parse("call_id")?,
+                user: row.parse("user_id")?,
+                side: row.text("side")?,
+                is_answered: row.opt_time("answered_at")?.is_some(),
+            })
+        };
+        rows.iter().map(part).collect()
+    }
+
     /// The log, newest first.
     ///
     /// # Errors

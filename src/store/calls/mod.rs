@@ -9,7 +9,7 @@ pub(crate) mod search;
 
 pub use beside::Beside;
 pub use life::{FinishedCall, NewRecording, NewVoicemail};
-pub use log::{CallFilter, CallStats};
+pub use log::{CallFilter, CallStats, Part};
 pub use page::CallDetail;
 
 use crate::Result;
@@ -59,6 +59,8 @@ fn leg_of(row: &Row) -> Result<Leg> {
         party: row.text("party")?,
         device: row.opt_parse("device_id")?,
         trunk: row.opt_parse("trunk_id")?,
+        user: row.opt_parse("user_id")?,
+        browser: row.switch("browser")?,
         sip_call_id: row.text("sip_call_id")?,
         codec: row.opt_text("codec")?,
         started_at: row.time("started_at")?,

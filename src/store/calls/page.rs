@@ -72,7 +72,7 @@ impl Calls {
         let legs = tx
             .all(
                 "select id, call_id, side, party, device_id, trunk_id, sip_call_id, codec, started_at, answered_at, \
-                 ended_at, cause, quality from legs where tenant_id = $1 and call_id = $2 order by started_at, id",
+                 ended_at, cause, quality, user_id, browser from legs where tenant_id = $1 and call_id = $2 order by started_at, id",
                 key(),
             )
             .await?;

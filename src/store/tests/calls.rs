@@ -43,6 +43,8 @@ fn leg(bench: &Bench, call: &Call) -> Leg {
         party: "Ada".into(),
         device: None,
         trunk: None,
+        user: None,
+        browser: false,
         sip_call_id: "x@y".into(),
         codec: None,
         started_at: call.started_at,

@@ -33,6 +33,8 @@ pub struct Arrival {
     /// Whose phone it is.
     pub user: Option<UserId>,
     pub trunk: Option<TrunkId>,
+    /// Whether they call from a browser.
+    pub browser: bool,
     /// Who calls, for people.
     pub party: String,
 }
@@ -81,6 +83,7 @@ impl Call {
             )
         };
         let mut call = Self::with_row(row, scene);
+        call.called = called;
         let by_number = decision.number.as_ref().and_then(|number| number.record);
         call.recorder = Recorder::wanted(call.policy.recorded_by(None, by_number));
         call.row.transcribe = call.policy.auto_transcribe;
@@ -117,6 +120,7 @@ impl Call {
             )
         };
         let mut call = Self::with_row(row, scene);
+        call.called = called;
         call.recorder = Recorder::wanted(call.policy.recorded_by(order.record, None));
         call.row.transcribe = order.transcribe || call.policy.auto_transcribe;
         call.write_begin();
@@ -133,7 +137,7 @@ impl Call {
             Some(Pending::Follow(route)) => self.follow(route, scene),
             Some(Pending::Reach(route)) => {
                 let callees = match route {
-                    Route::User { user, phones, .. } => Callee::phones(user, &phones, scene),
+                    Route::User { user, phones, .. } => Callee::devices(user, &phones, scene),
                     Route::Trunk { trunks, number } => vec![Callee::Trunk { trunks, number }],
                     Route::Flow(_) | Route::Voicemail(_) | Route::Room(_) | Route::Refused(_) => Vec::new(),
                 };
@@ -150,6 +154,7 @@ impl Call {
             row,
             legs: Vec::new(),
             near: None,
+            called: None,
             run: None,
             act: Act::Waiting,
             then: None,
@@ -180,6 +185,7 @@ impl Call {
             user: arrival.user,
             device: arrival.device,
             trunk: arrival.trunk,
+            browser: arrival.browser,
             toward: Some(arrival.source),
             sip_call_id: arrival.sip_call_id,
             started_at: self.row.started_at,
@@ -202,7 +208,7 @@ impl Call {
         self.tell(EventKind::Started);
     }
 
-    fn follow(&mut self, route: Route, scene: &mut Scene<'_>) {
+    pub(super) fn follow(&mut self, route: Route, scene: &mut Scene<'_>) {
         match route {
             Route::Refused(cause) => self.end(cause, scene),
             Route::User {
@@ -210,7 +216,7 @@ impl Call {
                 phones,
                 voicemail,
             } => {
-                let callees = Callee::phones(user, &phones, scene);
+                let callees = Callee::devices(user, &phones, scene);
                 let timeout = scene.directory.policy(self.row.tenant, Some(user)).ring_timeout;
                 self.ring(vec![callees], timeout, voicemail.then_some(user), None, scene);
             }
@@ -259,7 +265,7 @@ impl Call {
                     .person(user)
                     .map(|person| person.devices.clone())
                     .unwrap_or_default();
-                let callees = Callee::phones(user, &phones, scene);
+                let callees = Callee::devices(user, &phones, scene);
                 let timeout = self.policy.ring_timeout;
                 self.ring(vec![callees], timeout, None, None, scene);
             }

@@ -293,7 +293,7 @@ impl Call {
 
     pub(super) fn callees_of(&self, target: &Target, scene: &Scene<'_>) -> Vec<Callee> {
         let tenant = self.row.tenant;
-        let phones_of = |person: &crate::directory::Person| Callee::phones(person.user.id, &person.devices, scene);
+        let phones_of = |person: &crate::directory::Person| Callee::devices(person.user.id, &person.devices, scene);
         match target {
             Target::User(written) => scene
                 .directory
@@ -301,16 +301,18 @@ impl Call {
                 .map_or_else(Vec::new, phones_of),
             Target::Extension(number) | Target::Number(number) => {
                 let is_bound = |device| !scene.supply.bindings(device).is_empty();
+                let has_browser = |user| scene.supply.has_browser(user);
                 let input = RouteInput {
                     directory: scene.directory,
                     asker: Asker::Tenant(tenant),
                     dialled: number,
                     caller: &self.row.from_number,
                     is_bound: &is_bound,
+                    has_browser: &has_browser,
                     load: scene.load,
                 };
                 match route::decide(&input).route {
-                    Route::User { user, phones, .. } => Callee::phones(user, &phones, scene),
+                    Route::User { user, phones, .. } => Callee::devices(user, &phones, scene),
                     Route::Trunk { trunks, number } => vec![Callee::Trunk { trunks, number }],
                     Route::Flow(_) | Route::Voicemail(_) | Route::Room(_) | Route::Refused(_) => Vec::new(),
                 }

@@ -78,6 +78,8 @@ pub(crate) struct Leg {
     pub(crate) user: Option<UserId>,
     pub(crate) device: Option<DeviceId>,
     pub(crate) trunk: Option<TrunkId>,
+    /// Whether its far end is a browser.
+    pub(crate) browser: bool,
     pub(crate) toward: Option<IpAddr>,
     pub(crate) sip_call_id: String,
     pub(crate) started_at: OffsetDateTime,
@@ -122,6 +124,8 @@ impl Leg {
             party: self.party.clone(),
             device: self.device,
             trunk: self.trunk,
+            user: self.user,
+            browser: self.browser,
             sip_call_id: self.sip_call_id.clone(),
             codec: agreed.map(|agreed| agreed.codec.encoding().to_owned()),
             started_at: self.started_at,

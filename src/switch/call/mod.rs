@@ -17,6 +17,7 @@ mod output;
 mod recorder;
 mod ringing;
 mod talk;
+mod transfer;
 mod view;
 
 use begin::Pending;
@@ -56,6 +57,8 @@ pub struct Call {
     legs: Vec<Leg>,
     /// The party that flows, mailboxes and meetings talk with: the caller, or the answered party of a placed call.
     near: Option<usize>,
+    /// The user it was for, where it was for one.
+    called: Option<UserId>,
     run: Option<Box<Run>>,
     act: Act,
     /// What follows once the near party has acknowledged our answer.

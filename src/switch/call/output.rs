@@ -9,7 +9,7 @@ use std::time::Duration;
 use strowger_media::{MediaEvent, MediaLegId, Negotiated, PlayId};
 use strowger_model::capture::{CaptureMeta, StreamMeta};
 use strowger_model::record::Binding;
-use strowger_model::{CaptureId, HangupCause, TenantId, TrunkId};
+use strowger_model::{CaptureId, HangupCause, TenantId, TrunkId, UserId};
 use strowger_sip::DialogKey;
 
 /// What happened to a call.
@@ -160,6 +160,8 @@ pub struct Invite {
 pub enum InviteTarget {
     /// To a phone.
     Phone(Binding),
+    /// To the phone pages of a user.
+    Browser(UserId),
     /// To a provider.
     Trunk(TrunkId),
 }

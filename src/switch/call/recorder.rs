@@ -38,6 +38,11 @@ impl Recorder {
         }
     }
 
+    /// What comes after this conversation is recorded like this conversation.
+    pub(super) fn go_on_later(&mut self) {
+        self.wanted = Some("transfer");
+    }
+
     /// No recording begins with the answer any more.
     pub(super) const fn want_nothing(&mut self) {
         self.wanted = None;

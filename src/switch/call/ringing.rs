@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use strowger_media::{Codec, sdp, tone};
 use strowger_model::record::Binding;
-use strowger_model::{CallState, DeviceId, HangupCause, LegId, TrunkId, UserId};
+use strowger_model::{CallState, DeviceId, Direction, HangupCause, LegId, TrunkId, UserId};
 
 /// How long a provider may say nothing at all, not even that it is trying, while another one stands by.
 const SILENT_TRUNK: Duration = Duration::from_secs(5);
@@ -22,20 +22,22 @@ const SILENT_TRUNK: Duration = Duration::from_secs(5);
 pub(super) enum Callee {
     /// One place of one phone.
     Phone { user: UserId, binding: Box<Binding> },
+    /// All phone pages of a user, which are one device.
+    Browser { user: UserId },
     /// A number behind the first of these trunks that takes the call.
     Trunk { trunks: Vec<TrunkId>, number: String },
 }
 
 impl Callee {
-    /// Every place where these phones can be reached.
-    pub(super) fn phones(user: UserId, phones: &[DeviceId], scene: &Scene<'_>) -> Vec<Self> {
+    /// Every place where these phones of a user can be reached, and the user's browser where it can be.
+    pub(super) fn devices(user: UserId, phones: &[DeviceId], scene: &Scene<'_>) -> Vec<Self> {
         let places = phones.iter().flat_map(|phone| scene.supply.bindings(*phone));
-        places
-            .map(|binding| Self::Phone {
-                user,
-                binding: Box::new(binding),
-            })
-            .collect()
+        let phones = places.map(|binding| Self::Phone {
+            user,
+            binding: Box::new(binding),
+        });
+        let browser = scene.directory.may_browse(user) && scene.supply.has_browser(user);
+        phones.chain(browser.then_some(Self::Browser { user })).collect()
     }
 }
 
@@ -61,7 +63,7 @@ impl Branch {
 
     fn has_next(&self) -> bool {
         match &self.callee {
-            Callee::Phone { .. } => false,
+            Callee::Phone { .. } | Callee::Browser { .. } => false,
             Callee::Trunk { trunks, .. } => self.tried < trunks.len(),
         }
     }
@@ -172,10 +174,11 @@ impl Call {
     fn invite(&mut self, ringing: &mut Ringing, branch: usize, scene: &mut Scene<'_>) -> Result<(), HangupCause> {
         let branch = ringing.branches.get_mut(branch).ok_or(HangupCause::InternalError)?;
         let way = self.way_to(branch, scene)?;
-        let open = scene
-            .supply
-            .open_leg(self.row.id, way.toward)
-            .ok_or(HangupCause::Congestion)?;
+        let open = match way.target {
+            InviteTarget::Browser(_) => scene.supply.open_browser(self.row.id),
+            InviteTarget::Phone(_) | InviteTarget::Trunk(_) => scene.supply.open_leg(self.row.id, way.toward),
+        };
+        let open = open.ok_or(HangupCause::Congestion)?;
         let (from_user, from_display) = self.shown_to(&branch.callee, ringing.shown.as_deref(), scene);
         let first = self.near_codec();
         let mut leg = self.new_leg(&way, scene);
@@ -212,6 +215,19 @@ impl Call {
                     party: person.map_or_else(|| self.row.to_number.clone(), |person| person.user.name.clone()),
                     user: Some(*user),
                     device: Some(binding.device),
+                    trunk: None,
+                    patience: None,
+                });
+            }
+            Callee::Browser { user } => {
+                let person = scene.directory.person(*user);
+                return Ok(Way {
+                    toward: None,
+                    target: InviteTarget::Browser(*user),
+                    to_user: self.row.to_number.clone(),
+                    party: person.map_or_else(|| self.row.to_number.clone(), |person| person.user.name.clone()),
+                    user: Some(*user),
+                    device: None,
                     trunk: None,
                     patience: None,
                 });
@@ -258,6 +274,7 @@ impl Call {
             user: way.user,
             device: way.device,
             trunk: way.trunk,
+            browser: matches!(way.target, InviteTarget::Browser(_)),
             toward: way.toward,
             sip_call_id: format!("{:016x}{:016x}", random_id(scene), random_id(scene)),
             started_at: scene.world.now(),
@@ -276,10 +293,12 @@ impl Call {
         let own = || (self.row.from_number.clone(), self.row.from_name.clone());
         match callee {
             // The `from` of a placed call is rung to talk with the party that has answered.
-            Callee::Phone { .. } if self.near_leg().is_some_and(|near| near.side == Side::Callee) => {
+            Callee::Phone { .. } | Callee::Browser { .. }
+                if self.near_leg().is_some_and(|near| near.side == Side::Callee) =>
+            {
                 (self.row.to_number.clone(), None)
             }
-            Callee::Phone { .. } => own(),
+            Callee::Phone { .. } | Callee::Browser { .. } => own(),
             // A caller from outside keeps their number.
             Callee::Trunk { .. } if self.near_leg().is_some_and(|near| near.trunk.is_some()) => own(),
             Callee::Trunk { .. } => {
@@ -493,7 +512,9 @@ impl Call {
                 | HangupCause::ProviderError
                 | HangupCause::NotFound
         );
-        match mailbox.filter(|_| takes_message) {
+        // A colleague is told that nobody wants to speak now; a customer may leave a message.
+        let is_told = why == HangupCause::Rejected && self.row.direction == Direction::Internal;
+        match mailbox.filter(|_| takes_message && !is_told) {
             Some(user) => self.answer_then(super::Then::Mailbox(user), scene),
             None => self.end(why, scene),
         }

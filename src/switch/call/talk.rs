@@ -33,7 +33,11 @@ impl Call {
         if let Some(said) = near.audio.as_ref().and_then(|audio| audio.session.body()) {
             return Some(said);
         }
-        let open = scene.supply.open_leg(id, near.toward)?;
+        let open = if near.browser {
+            scene.supply.open_browser(id)?
+        } else {
+            scene.supply.open_leg(id, near.toward)?
+        };
         near.give_audio(open, random_id(scene));
         self.outputs.push_back(Output::OwnMedia(open.leg));
         let session = near.session()?;

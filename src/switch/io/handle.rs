@@ -1,14 +1,18 @@
 //! The way in to the switch for those above it.
 
 use super::board::Board;
+use super::browsers::Pages;
 use super::directory::DirectoryCache;
 use super::minutes::RoomRecorder;
+use crate::browser::{Ask, Owner, Refused, TabId, Ticket, Word};
 use crate::entrance::{DialIntoRoom, Dialled, IntoRoom};
 use crate::live::{DeviceOnline, EventKind, LiveCall, PlaceCall, PlaceError, Steer, SwitchEvent, TrunkView};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use strowger_model::{CallId, HangupCause, TenantId};
+use strowger_model::{CallId, HangupCause, TenantId, UserId};
+use strowger_rooms::RoomsHandle;
 use strowger_sip::SipHandle;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -26,6 +30,39 @@ pub(super) enum Order {
         oneshot::Sender<Result<CallId, PlaceError>>,
     ),
     Transfer(Box<Transfer>, oneshot::Sender<bool>),
+    Page(Owner, oneshot::Sender<Result<(TabId, mpsc::Receiver<Word>), Refused>>),
+    PageGone(TabId),
+    Browse(
+        Owner,
+        Option<TabId>,
+        Wish,
+        oneshot::Sender<Result<Option<Ticket>, Refused>>,
+    ),
+}
+
+/// What somebody wants who calls in a browser.
+#[derive(Debug)]
+pub(super) enum Wish {
+    Dial(String),
+    Ask(CallId, Ask),
+    HandOver(CallId, String),
+}
+
+/// An open phone page: it rings while this lives.
+#[derive(Debug)]
+pub struct PhonePage {
+    /// Which.
+    pub tab: TabId,
+    /// What it is told, in order. When it ends the page is to connect anew.
+    pub words: mpsc::Receiver<Word>,
+    orders: mpsc::Sender<Order>,
+}
+
+impl Drop for PhonePage {
+    /// When the queue is full, the next word to the page finds it closed.
+    fn drop(&mut self) {
+        let _ = self.orders.try_send(Order::PageGone(self.tab));
+    }
 }
 
 /// A phone of a room that is to talk with somebody else.
@@ -67,10 +104,12 @@ pub struct SwitchHandle {
     directory: Arc<DirectoryCache>,
     sip: SipHandle,
     recorder: Option<RoomRecorder>,
+    pages: Arc<Pages>,
+    rooms: Option<RoomsHandle>,
 }
 
 impl SwitchHandle {
-    pub(super) const fn new(
+    pub(super) fn new(
         board: Arc<Board>,
         orders: mpsc::Sender<Order>,
         directory: Arc<DirectoryCache>,
@@ -82,7 +121,100 @@ impl SwitchHandle {
             directory,
             sip,
             recorder: None,
+            pages: Arc::default(),
+            rooms: None,
         }
+    }
+
+    pub(super) fn with_browsers(mut self, pages: Arc<Pages>, rooms: Option<RoomsHandle>) -> Self {
+        self.pages = pages;
+        self.rooms = rooms;
+        self
+    }
+
+    /// Opens a phone page for a user, who is rung there from here on.
+    ///
+    /// # Errors
+    /// Browsers do not call here, or too many pages are open.
+    pub async fn open_phone_page(&self, owner: Owner) -> Result<PhonePage, Refused> {
+        self.may_browse(owner)?;
+        let (reply, answer) = oneshot::channel();
+        let sent = self.orders.send(Order::Page(owner, reply)).await;
+        sent.map_err(|_| Refused::ShuttingDown)?;
+        let (tab, words) = answer.await.unwrap_or(Err(Refused::ShuttingDown))?;
+        let orders = self.orders.clone();
+        Ok(PhonePage { tab, words, orders })
+    }
+
+    /// Whether a user may call in a browser.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn may_browse(&self, owner: Owner) -> Result<(), Refused> {
+        if self.rooms.is_none() {
+            return Err(Refused::NoRooms);
+        }
+        let directory = self.directory.current();
+        let known = directory.person(owner.user);
+        match known.filter(|person| person.user.tenant == Some(owner.tenant)) {
+            None => Err(Refused::NoUser),
+            Some(person) if !person.policy.browser_calls => Err(Refused::SwitchedOff),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Calls somebody from a user's browser: an extension, a number, a colleague's id or e-mail address. The
+    /// ticket lets the browser into the call's room, where it may wait for the answer.
+    ///
+    /// # Errors
+    /// They may not call, or we are at a limit.
+    pub async fn dial_from_browser(&self, owner: Owner, tab: Option<TabId>, to: &str) -> Result<Ticket, Refused> {
+        self.may_browse(owner)?;
+        let wish = Wish::Dial(to.to_owned());
+        self.browse(owner, tab, wish).await?.ok_or(Refused::NotNow)
+    }
+
+    /// Does something with a user's call in a browser; accepting gives the ticket into its room.
+    ///
+    /// # Errors
+    /// There is no such call, or it is not at the point where that can be done.
+    pub async fn ask_browser(
+        &self,
+        owner: Owner,
+        tab: Option<TabId>,
+        call: CallId,
+        ask: Ask,
+    ) -> Result<Option<Ticket>, Refused> {
+        self.browse(owner, tab, Wish::Ask(call, ask)).await
+    }
+
+    /// Hands the one a user talks with in a browser to somebody else.
+    ///
+    /// # Errors
+    /// They talk with nobody in that call, or nothing leads there.
+    pub async fn hand_over(&self, owner: Owner, call: CallId, to: &str) -> Result<(), Refused> {
+        let wish = Wish::HandOver(call, to.to_owned());
+        self.browse(owner, None, wish).await.map(|_| ())
+    }
+
+    async fn browse(&self, owner: Owner, tab: Option<TabId>, wish: Wish) -> Result<Option<Ticket>, Refused> {
+        let (reply, answer) = oneshot::channel();
+        let order = Order::Browse(owner, tab, wish, reply);
+        // A full queue means more orders than the exchange can take: the same answer as at the limit.
+        self.orders.try_send(order).map_err(|_| Refused::Full)?;
+        let ticket = answer.await.unwrap_or(Err(Refused::ShuttingDown))?;
+        if let (Some(ticket), Some(rooms)) = (&ticket, &self.rooms) {
+            // The browser finds the room made, whoever is first there. One that cannot be made is told of when
+            // the browser tries to come in.
+            let _ = rooms.open_line(&ticket.room()).await;
+        }
+        Ok(ticket)
+    }
+
+    /// How many phone pages each user of a tenant has open; users without one are left out.
+    #[must_use]
+    pub fn phone_pages(&self, tenant: TenantId) -> HashMap<UserId, usize> {
+        self.pages.of(tenant)
     }
 
     pub(super) fn with_recorder(mut self, recorder: Option<RoomRecorder>) -> Self {

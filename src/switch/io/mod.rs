@@ -13,6 +13,7 @@
 mod audio;
 mod bindings;
 mod board;
+mod browsers;
 mod captures;
 mod directory;
 mod handle;
@@ -27,7 +28,7 @@ mod task;
 mod trunks;
 
 pub use directory::DirectoryCache;
-pub use handle::{DialError, SwitchHandle};
+pub use handle::{DialError, PhonePage, SwitchHandle};
 pub use minutes::{Asked, RecordError, RoomRecorder, Started};
 
 use board::Board;
@@ -104,7 +105,9 @@ pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<SwitchHandle, Er
         .map_err(Error::Sip)?;
     let board = Arc::new(Board::new());
     let (orders, ordered) = mpsc::channel(ORDERS);
+    let pages = Arc::new(browsers::Pages::default());
     let handle = SwitchHandle::new(Arc::clone(&board), orders, Arc::clone(&directory), sip.clone());
+    let handle = handle.with_browsers(Arc::clone(&pages), parts.rooms.clone());
     let recorder = parts
         .rooms
         .as_ref()
@@ -119,6 +122,7 @@ pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<SwitchHandle, Er
         media: parts.media,
         media_events: parts.media_events,
         rooms: parts.rooms,
+        pages,
         world: parts.world,
         most_calls: parts.max_calls,
         board,

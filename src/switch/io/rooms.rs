@@ -156,6 +156,8 @@ impl Stay {
                     }
                     Some(PhoneEvent::Digits(digits)) => self.say(RoomSaid::Digits(digits)).await,
                     Some(PhoneEvent::Agent(is_there)) => self.say(RoomSaid::Agent(is_there)).await,
+                    // A phone may wait in a meeting for others to come.
+                    Some(PhoneEvent::Alone) => {}
                 },
             }
         }

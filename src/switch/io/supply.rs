@@ -1,12 +1,13 @@
 //! What calls draw from at once: dialog names, ports, where phones and providers are.
 
+use super::browsers::Pages;
 use crate::scene::Supply;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use strowger_media::{MediaHandle, OpenLeg};
 use strowger_model::record::Binding;
-use strowger_model::{CallId, DeviceId, TrunkId};
+use strowger_model::{CallId, DeviceId, TrunkId, UserId};
 use strowger_sip::{DialogKey, SipHandle};
 
 /// Far ends whose way out of this machine is remembered. Beyond that all are forgotten and found anew.
@@ -15,15 +16,17 @@ const REMEMBERED: usize = 4_096;
 pub(super) struct LiveSupply {
     sip: SipHandle,
     media: MediaHandle,
+    pages: Arc<Pages>,
     trunks: Mutex<HashMap<TrunkId, SocketAddr>>,
     ways_out: Mutex<HashMap<IpAddr, IpAddr>>,
 }
 
 impl LiveSupply {
-    pub(super) fn new(sip: SipHandle, media: MediaHandle) -> Self {
+    pub(super) fn new(sip: SipHandle, media: MediaHandle, pages: Arc<Pages>) -> Self {
         Self {
             sip,
             media,
+            pages,
             trunks: Mutex::default(),
             ways_out: Mutex::default(),
         }
@@ -84,6 +87,14 @@ impl Supply for LiveSupply {
             open.local.set_ip(ours.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)));
         }
         Some(open)
+    }
+
+    fn open_browser(&self, call: CallId) -> Option<OpenLeg> {
+        self.media.open_ported(call).ok()
+    }
+
+    fn has_browser(&self, user: UserId) -> bool {
+        self.pages.has(user)
     }
 
     fn bindings(&self, device: DeviceId) -> Vec<Binding> {

@@ -2,13 +2,15 @@
 
 use super::bindings::{self, Change};
 use super::board::Board;
+use super::browsers::{self, Desk, Heard, Pages};
 use super::captures::Captures;
 use super::directory::DirectoryCache;
-use super::handle::{Order, Transfer};
+use super::handle::{Order, Transfer, Wish};
 use super::journal::Journal;
 use super::rooms::{self, Stays};
 use super::supply::LiveSupply;
 use super::trunks::{self, Trunks, Turn};
+use crate::browser::{self, Browsers, Owner, Refused, TabId, Ticket};
 use crate::call::MediaOrder;
 use crate::directory::Directory;
 use crate::exchange::{Exchange, Input, Output};
@@ -20,7 +22,7 @@ use strowger_host::Shutdown;
 use strowger_media::{MediaEvent, MediaHandle};
 use strowger_model::{TenantId, World};
 use strowger_rooms::RoomsHandle;
-use strowger_sip::{Command, SipEvent, SipHandle};
+use strowger_sip::{Command, DialogKey, SipEvent, SipHandle};
 use strowger_store::capture::CaptureSpool;
 use strowger_store::{Actor, Store};
 use tokio::sync::{mpsc, watch};
@@ -43,7 +45,9 @@ const ENDING: Duration = Duration::from_secs(3);
 
 struct Driver {
     exchange: Exchange,
+    desk: Desk,
     shell: Shell,
+    sides: mpsc::Receiver<Heard>,
     sip_events: mpsc::Receiver<SipEvent>,
     media_events: mpsc::Receiver<MediaEvent>,
     orders: mpsc::Receiver<Order>,
@@ -80,6 +84,7 @@ pub(super) struct Line {
     pub(super) media: MediaHandle,
     pub(super) media_events: mpsc::Receiver<MediaEvent>,
     pub(super) rooms: Option<RoomsHandle>,
+    pub(super) pages: Arc<Pages>,
     pub(super) world: Arc<dyn World>,
     pub(super) most_calls: usize,
     pub(super) board: Arc<Board>,
@@ -88,7 +93,11 @@ pub(super) struct Line {
 }
 
 pub(super) fn start(line: Line, shutdown: &Shutdown) {
-    let supply = Arc::new(LiveSupply::new(line.sip.clone(), line.media.clone()));
+    let supply = Arc::new(LiveSupply::new(
+        line.sip.clone(),
+        line.media.clone(),
+        Arc::clone(&line.pages),
+    ));
     let directory = line.directory.changes();
     let trunks = Trunks {
         sip: line.sip.clone(),
@@ -100,7 +109,16 @@ pub(super) fn start(line: Line, shutdown: &Shutdown) {
     trunks.start(shutdown);
     let (failed, failures) = mpsc::channel(FAILURES);
     let (said, room_words) = mpsc::channel(rooms::SAID);
+    let (heard, sides) = mpsc::channel(browsers::HEARD);
     let tasks = shutdown.tasks().clone();
+    let desk = Desk::new(
+        Browsers::new(Arc::clone(&line.world)),
+        line.pages,
+        line.rooms.clone(),
+        line.media.clone(),
+        heard,
+        tasks.clone(),
+    );
     let exchange = Exchange::new(
         Arc::clone(&line.world),
         supply,
@@ -109,6 +127,8 @@ pub(super) fn start(line: Line, shutdown: &Shutdown) {
     );
     let driver = Driver {
         exchange,
+        desk,
+        sides,
         shell: Shell {
             captures: Captures::new(line.spool, line.media.clone(), failed),
             rooms: Stays::new(line.rooms, line.media.clone(), said, tasks.clone()),
@@ -162,6 +182,10 @@ impl Driver {
                 Some(event) = self.sip_events.recv() => self.sip(event),
                 Some(order) = self.orders.recv() => self.order(order),
                 Some(said) = self.room_words.recv() => self.exchange.handle(said, Instant::now()),
+                Some(heard) = self.sides.recv() => match heard {
+                    Heard::Deserted(key) => self.desk.browsers.deserted(key),
+                    Heard::Digits(key, digits) => self.desk.browsers.pressed(key, &digits),
+                },
                 Some(failure) = self.failures.recv() => self.exchange.handle(failure, Instant::now()),
                 Ok(()) = self.directory.changed() => {
                     let directory = Arc::clone(&self.directory.borrow_and_update());
@@ -231,22 +255,75 @@ impl Driver {
                 } = *transfer;
                 let _ = reply.send(self.exchange.transfer(tenant, call, &to, ring_timeout, now));
             }
+            Order::Page(owner, reply) => {
+                let opened = self.desk.open(owner);
+                let tab = opened.as_ref().ok().map(|(tab, _)| *tab);
+                // Whoever is gone by now needs no page.
+                if let (Err(_), Some(tab)) = (reply.send(opened), tab) {
+                    self.desk.close(tab);
+                }
+            }
+            Order::PageGone(tab) => self.desk.close(tab),
+            Order::Browse(owner, tab, wish, reply) => {
+                let _ = reply.send(self.browse(owner, tab, wish, now));
+            }
             Order::Steer(tenant, call, steer, reply) => {
                 let _ = reply.send(self.exchange.steer(tenant, call, steer, now));
             }
         }
     }
 
+    fn browse(
+        &mut self,
+        owner: Owner,
+        tab: Option<TabId>,
+        wish: Wish,
+        now: Instant,
+    ) -> Result<Option<Ticket>, Refused> {
+        let browsers = &mut self.desk.browsers;
+        match wish {
+            Wish::Dial(_) if browsers.is_busy(owner) => Err(Refused::Busy),
+            Wish::Dial(to) => {
+                let key = self.shell.sip.new_dialog();
+                let call = self.exchange.call_from_browser(key, owner, &to, now)?;
+                Ok(Some(browsers.placed(key, owner, tab, call, &to)))
+            }
+            Wish::Ask(call, ask) => browsers.ask(owner, tab, call, &ask),
+            Wish::HandOver(call, to) => {
+                let key = browsers.dialog(owner, call).ok_or(Refused::NoCall)?;
+                if !browsers.is_up(key) {
+                    return Err(Refused::NotNow);
+                }
+                if self.exchange.hand_over(call, key, &to, now) {
+                    Ok(None)
+                } else {
+                    Err(Refused::NoRoute)
+                }
+            }
+        }
+    }
+
     fn perform(&mut self) {
-        while let Some(output) = self.exchange.poll_output() {
-            self.shell.perform(output);
+        loop {
+            if let Some(output) = self.exchange.poll_output() {
+                if let Some((key, order)) = self.shell.perform(output) {
+                    self.desk.browsers.handle(key, order);
+                }
+            } else if let Some(output) = self.desk.browsers.poll_output() {
+                if let Some((key, said)) = self.desk.perform(output) {
+                    self.exchange.handle(Input::Browser(key, said), Instant::now());
+                }
+            } else {
+                break;
+            }
         }
         metrics::gauge!("strowger_calls_live").set(self.exchange.count() as f64);
     }
 }
 
 impl Shell {
-    fn perform(&mut self, output: Output) {
+    /// Performs an output, unless it is for a browser: then it comes back.
+    fn perform(&mut self, output: Output) -> Option<(DialogKey, browser::Order)> {
         match output {
             Output::Sip(command) => {
                 self.unsent.push_back(command);
@@ -254,6 +331,7 @@ impl Shell {
             }
             Output::Media(order) => self.media(order),
             Output::Room(tenant, call, order) => self.rooms.perform(tenant, call, order),
+            Output::Browser(key, order) => return Some((key, order)),
             Output::Capture(meta, streams) => self.captures.open(meta, streams),
             Output::Tap(capture, tap) => self.captures.tap(capture, tap),
             Output::CaptureEnd(capture) => self.captures.end(capture),
@@ -261,6 +339,7 @@ impl Shell {
             Output::Tell(event) => self.board.tell(*event),
             Output::CrossedTenant { tenant, dialled } => self.crossed(tenant, dialled),
         }
+        None
     }
 
     /// Hands over what the SIP side has room for. Whether all of it went.

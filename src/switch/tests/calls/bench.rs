@@ -17,6 +17,7 @@ use strowger_model::{
     CallId, CaptureId, DeviceId, FlowId, FlowVersionId, NumberId, Role, RoomId, TenantId, TrunkId, UserId, World,
 };
 use strowger_sip::{Command, DialogKey, EndReason, Incoming, Origin, SipEvent, Target};
+use strowger_switch::browser::Order;
 use strowger_switch::call::MediaOrder;
 use strowger_switch::directory::{Audio, Directory, Parts, Published};
 use strowger_switch::entrance::RoomOrder;
@@ -203,6 +204,8 @@ pub(crate) struct Counters {
     /// The next leg that is opened breaks its call.
     pub(crate) breaks: std::sync::atomic::AtomicBool,
     bound: Mutex<BTreeMap<DeviceId, Vec<Binding>>>,
+    /// Whose phone pages are open.
+    pub(crate) browsing: Mutex<BTreeSet<UserId>>,
 }
 
 impl Counters {
@@ -245,6 +248,14 @@ impl Supply for Counters {
         })
     }
 
+    fn open_browser(&self, call: CallId) -> Option<OpenLeg> {
+        self.open_leg(call, None)
+    }
+
+    fn has_browser(&self, user: UserId) -> bool {
+        self.browsing.lock().unwrap().contains(&user)
+    }
+
     fn bindings(&self, device: DeviceId) -> Vec<Binding> {
         self.bound.lock().unwrap().get(&device).cloned().unwrap_or_default()
     }
@@ -281,6 +292,7 @@ pub(crate) struct Bench {
     pub commands: Vec<Command>,
     pub orders: Vec<MediaOrder>,
     pub to_rooms: Vec<(CallId, RoomOrder)>,
+    pub to_browsers: Vec<(DialogKey, Order)>,
     pub begun: BTreeSet<CallId>,
     pub finished: Vec<Finished>,
     pub told: Vec<SwitchEvent>,
@@ -313,6 +325,7 @@ impl Bench {
             commands: Vec::new(),
             orders: Vec::new(),
             to_rooms: Vec::new(),
+            to_browsers: Vec::new(),
             begun: BTreeSet::new(),
             finished: Vec::new(),
             told: Vec::new(),
@@ -559,6 +572,7 @@ impl Bench {
             Output::Sip(command) => self.command(command),
             Output::Media(order) => self.order(order),
             Output::Room(_, call, order) => self.to_rooms.push((call, order)),
+            Output::Browser(key, order) => self.to_browsers.push((key, order)),
             Output::Capture(meta, _) => assert!(self.captures.insert(meta.capture, true).is_none()),
             Output::Tap(capture, _) => assert!(self.captures[&capture], "a tap into a capture that has ended"),
             Output::CaptureEnd(capture) => {

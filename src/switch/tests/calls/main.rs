@@ -8,6 +8,7 @@
 )]
 
 mod bench;
+mod browsers;
 mod properties;
 mod providers;
 mod rooms;

@@ -1,0 +1,74 @@
+//! The phone in the browser: a dialer, the call that comes in, the call that goes on.
+//!
+//! `/phone` is one page; `/call?to=…` is the same page with the number filled in, for links on other pages.
+//! Its script keeps one WebSocket open, `/phone/line` ([`line`]): while it stands the user is rung there,
+//! like on any of their phones. Sound goes through a room of the call's own, for which the line gives out the
+//! token. What people ask for is decided by the switch.
+
+mod line;
+pub mod trouble;
+pub mod view;
+
+use crate::desk::Desk;
+use crate::fault::{Fault, Page};
+use crate::meet::with_devices;
+use crate::state::ConsoleState;
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Redirect};
+use axum::routing::get;
+use std::collections::HashMap;
+use strowger_access::Signed;
+use strowger_model::role::Permission;
+use strowger_switch::browser::{Owner, Refused};
+use view::Phone;
+
+/// The longest number or address that is filled in.
+const MOST_TO: usize = 100;
+
+pub(crate) fn routes() -> Router<ConsoleState> {
+    Router::new()
+        .route("/phone", get(page))
+        .route("/call", get(page))
+        .route("/phone/line", get(line::open))
+        .route("/t/{tenant}/phone", get(of_tenant))
+}
+
+/// The menu's way to it: a phone belongs to a person, whichever tenant they look at.
+async fn of_tenant(desk: Desk) -> Page {
+    desk.may(Permission::UsePhone)?;
+    Ok(Redirect::to("/phone").into_response())
+}
+
+/// Whose phone it is, for those who may use one; `None` for somebody of no tenant.
+fn owner(who: &Signed) -> Result<Option<Owner>, Fault> {
+    who.require(Permission::UsePhone)?;
+    let principal = who.principal();
+    let both = principal.tenant().zip(principal.user());
+    Ok(both.map(|(tenant, user)| Owner { tenant, user }))
+}
+
+async fn page(
+    State(state): State<ConsoleState>,
+    Query(query): Query<HashMap<String, String>>,
+    who: Signed,
+    headers: HeaderMap,
+) -> Page {
+    let owner = owner(&who)?;
+    let to: String = query
+        .get("to")
+        .map(|to| to.trim().chars().take(MOST_TO).collect())
+        .unwrap_or_default();
+    let user = match owner {
+        Some(owner) => state.store().tenant(owner.tenant).users().get(owner.user).await?,
+        None => None,
+    };
+    let trouble = match (owner, state.phones()) {
+        (None, _) => "no_user",
+        (Some(_), None) => "rooms_off",
+        (Some(owner), Some(phones)) => phones.may_browse(owner).err().map_or("", Refused::code),
+    };
+    let phone = Phone::of(who.principal().name(), user.as_ref(), &to, trouble);
+    Ok(with_devices(phone.into_response(), &headers))
+}

@@ -1,0 +1,65 @@
+//! Lines: the rooms in which one browser's side of a call is heard. Nobody meets there by chance.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use strowger_media::AudioPort;
+use strowger_model::TenantId;
+use strowger_model::world::SeededWorld;
+use strowger_rooms::protocol::DisconnectReason;
+use strowger_rooms::{
+    Grants, JoinPhone, JoinRefused, Limits, PhoneEvent, RoomError, RoomName, RoomOptions, RoomsConfig, RoomsHandle,
+};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+fn phone(room: &RoomName, identity: &str) -> JoinPhone {
+    let (port, _) = AudioPort::pair();
+    JoinPhone {
+        room: room.clone(),
+        identity: identity.to_owned(),
+        name: identity.to_owned(),
+        metadata: String::new(),
+        attributes: BTreeMap::new(),
+        grants: Grants::default(),
+        port,
+    }
+}
+
+#[tokio::test]
+async fn a_line_is_made_for_two_is_in_no_list_and_tells_nobody() {
+    let world = Arc::new(SeededWorld::new(1, 1_700_000_000_000));
+    let tenant = TenantId::generate(world.as_ref());
+    let config = RoomsConfig {
+        udp: "127.0.0.1:0".parse().unwrap(),
+        tcp: None,
+        advertised: Vec::new(),
+        turn: None,
+        limits: Limits::default(),
+    };
+    let tasks = TaskTracker::new();
+    let rooms = RoomsHandle::start(config, world, &tasks, CancellationToken::new());
+    let rooms = rooms.await.unwrap();
+    let mut events = rooms.events();
+    let line = RoomName::of_line(tenant, "4f2a");
+    // Only the switch makes one; a program that guesses a name finds nothing and makes nothing.
+    let made = rooms.create(&line, RoomOptions::default()).await;
+    assert_eq!(made.unwrap_err(), RoomError::NotAllowed);
+    let joined = rooms.join_phone(phone(&line, "eve")).await;
+    assert_eq!(joined.unwrap_err(), JoinRefused::NotAllowed);
+    assert_eq!(rooms.count(), 0);
+    rooms.open_line(&line).await.unwrap();
+    let mut call = rooms.join_phone(phone(&line, "call")).await.unwrap();
+    let other = rooms.join_phone(phone(&line, "browser")).await.unwrap();
+    let third = rooms.join_phone(phone(&line, "eve")).await;
+    assert_eq!(third.unwrap_err(), JoinRefused::Full);
+    assert!(rooms.list(tenant, &[]).await.is_empty());
+    assert!(rooms.list(tenant, std::slice::from_ref(&line.name)).await.is_empty());
+    // Whoever is left alone is told so.
+    rooms
+        .leave_phone(&line, &other.sid, DisconnectReason::ClientInitiated)
+        .await;
+    assert_eq!(call.events.recv().await, Some(PhoneEvent::Alone));
+    rooms.delete(&line).await.unwrap();
+    assert_eq!(call.events.recv().await, Some(PhoneEvent::RoomEnded));
+    assert!(events.try_recv().is_err());
+}
