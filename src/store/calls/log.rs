@@ -1,6 +1,6 @@
 //! The call log: filters, pages, figures.
 
-use super::search::{self, Source};
+use super::search::{self, Reach, Source};
 use super::{Calls, call_of, with_tags};
 use crate::Result;
 use crate::sql::{Arg, Engine, Page, Paged, ToArg, Tx, args, cut_by};
@@ -27,6 +27,13 @@ pub struct CallFilter {
     pub tag: Option<String>,
     /// Calls whose numbers, caller's name, notes, tags or transcript hold this text.
     pub search: Option<String>,
+}
+
+impl CallFilter {
+    /// The text looked for, where there is one.
+    fn words(&self) -> Option<&str> {
+        self.search.as_deref().map(str::trim).filter(|text| !text.is_empty())
+    }
 }
 
 /// Figures over the calls of a filter.
@@ -80,7 +87,7 @@ impl Where {
     }
 
     /// The place of a further argument.
-    fn place(&mut self, arg: Arg) -> String {
+    pub(super) fn place(&mut self, arg: Arg) -> String {
         self.args.push(arg);
         format!("${}", self.args.len())
     }
@@ -192,16 +199,36 @@ impl Calls {
     /// # Errors
     /// The database did not answer.
     pub async fn log(&self, filter: &CallFilter, page: &Page) -> Result<Paged<Call>> {
-        let mut reading = self.reading(filter);
-        if let Some((at, id)) = page.after.as_deref().and_then(read_key) {
-            let marks = reading.source.after.matches('?').count();
-            let values = if marks == 1 { args![id] } else { args![at, at, id] };
-            reading.clause.and(reading.source.after, values);
-        }
-        let (statement, values) = reading.page(page.fetch());
+        let after = page.after.as_deref().and_then(read_key);
+        let engine = self.scope.store().db().engine();
         let mut tx = self.scope.read().await?;
         self.plan_for_the_words(&mut tx, filter).await?;
-        let rows = tx.all_of(statement, values).await?;
+        let mut rows = Vec::new();
+        if filter.words().is_some_and(|words| search::is_short(engine, words)) {
+            let reach = Reach::Near(after.as_ref().map(|(_, call)| call.as_str()));
+            let (statement, values) = self.reading(filter, reach, Lead::Tag).page(page.fetch());
+            rows = tx.all_of(statement, values).await?;
+        }
+        if i64::try_from(rows.len()).is_ok_and(|found| found < page.fetch()) {
+            let lead = self.lead(&mut tx, filter).await?;
+            // A page that goes on ends no later than where it begins: two ends would leave the choice to the engine.
+            let until = filter.until.filter(|until| {
+                let until = crate::sql::millis(*until);
+                after.as_ref().is_none_or(|(at, _)| until <= *at)
+            });
+            let filter = CallFilter {
+                until,
+                ..filter.clone()
+            };
+            let mut reading = self.reading(&filter, Reach::All, lead);
+            if let Some((at, id)) = after {
+                let marks = reading.source.after.matches('?').count();
+                let values = if marks == 1 { args![id] } else { args![at, at, id] };
+                reading.clause.and(reading.source.after, values);
+            }
+            let (statement, values) = reading.page(page.fetch());
+            rows = tx.all_of(statement, values).await?;
+        }
         let calls = rows.iter().map(call_of).collect::<Result<Vec<_>>>()?;
         let cut = cut_by(calls, page, |call| {
             format!("{}.{}", crate::sql::millis(call.started_at), call.id)
@@ -209,6 +236,48 @@ impl Calls {
         Ok(Paged {
             items: with_tags(&mut tx, self.scope.tenant(), cut.items).await?,
             next: cut.next,
+        })
+    }
+
+    /// Whether a filter with a tag is read from the tag's calls on, or from those of its numbers or states: SQLite
+    /// cannot know which are fewer. Both are counted, up to [`MANY`].
+    async fn lead(&self, tx: &mut Tx, filter: &CallFilter) -> Result<Lead> {
+        let Some(tag) = filter.tag.as_ref().filter(|_| filter.words().is_none()) else {
+            return Ok(Lead::Tag);
+        };
+        if self.scope.store().db().engine() == Engine::Postgres {
+            return Ok(Lead::Tag);
+        }
+        let only = CallFilter {
+            number: filter.number.clone(),
+            states: filter.states.clone(),
+            ..CallFilter::default()
+        };
+        let Reading {
+            mut clause, choices, ..
+        } = self.reading(&only, Reach::All, Lead::Tag);
+        if choices.is_empty() {
+            return Ok(Lead::Tag);
+        }
+        let tag = clause.place(tag.arg());
+        let some: Vec<String> = choices
+            .iter()
+            .map(|choice| {
+                let own = format!("select 1 from calls where calls.tenant_id = $1 and {choice} limit {MANY}");
+                format!("(select count(*) from ({own}) as own)")
+            })
+            .collect();
+        let statement = format!(
+            "select {} as others, (select count(*) from (select 1 from call_tags where tenant_id = $1 and tag = {tag} \
+             limit {MANY}) as tagged) as tagged",
+            some.join(" + ")
+        );
+        let rows = tx.all_of(statement, clause.args).await?;
+        let Some(row) = rows.first() else { return Ok(Lead::Tag) };
+        Ok(if row.int("others")? < row.int("tagged")? {
+            Lead::Others
+        } else {
+            Lead::Tag
         })
     }
 
@@ -225,7 +294,7 @@ impl Calls {
     /// # Errors
     /// The database did not answer.
     pub async fn stats(&self, filter: &CallFilter) -> Result<CallStats> {
-        let (from, clause) = self.reading(filter).whole();
+        let (from, clause) = self.reading(filter, Reach::All, Lead::Tag).whole();
         let statement = format!(
             "select count(*) as total, \
              count(case when direction = 'inbound' then 1 end) as inbound, \
@@ -263,36 +332,35 @@ impl Calls {
     /// # Errors
     /// The database did not answer.
     pub async fn count(&self, filter: &CallFilter) -> Result<i64> {
-        let (from, clause) = self.reading(filter).whole();
+        let (from, clause) = self.reading(filter, Reach::All, Lead::Tag).whole();
         let statement = format!("select count(*) as n from {from} where {}", clause.text);
         let rows = self.scope.read().await?.all_of(statement, clause.args).await?;
         rows.first().map_or(Ok(0), |row| row.int("n"))
     }
 
-    fn reading(&self, filter: &CallFilter) -> Reading {
+    fn reading(&self, filter: &CallFilter, reach: Reach<'_>, lead: Lead) -> Reading {
         let mut clause = Where {
             text: "calls.tenant_id = $1".to_owned(),
             args: args![self.scope.tenant()],
         };
-        let words = filter.search.as_deref().map(str::trim).filter(|text| !text.is_empty());
-        let source = match (words, &filter.tag) {
-            (Some(words), tag) => {
+        let source = match (filter.words(), &filter.tag) {
+            (None, Some(tag)) if lead == Lead::Tag => {
+                clause.and(
+                    "call_tags.tenant_id = $1 and call_tags.tag = ? and calls.id = call_tags.call_id",
+                    args![tag],
+                );
+                by_tag()
+            }
+            (words, tag) => {
                 if let Some(tag) = tag {
                     clause.and(
                         "exists (select 1 from call_tags where call_tags.call_id = calls.id and call_tags.tag = ?)",
                         args![tag],
                     );
                 }
-                search::look_for(self.scope.store().db().engine(), words, &mut clause)
+                let engine = self.scope.store().db().engine();
+                words.map_or_else(plain, |words| search::look_for(engine, words, reach, &mut clause))
             }
-            (None, Some(tag)) => {
-                clause.and(
-                    "call_tags.tenant_id = $1 and call_tags.tag = ? and calls.id = call_tags.call_id",
-                    args![tag],
-                );
-                BY_TAG
-            }
-            (None, None) => PLAIN,
         };
         if let Some(user) = filter.user {
             clause.and("calls.user_id = ?", args![user]);
@@ -332,21 +400,39 @@ impl Calls {
     }
 }
 
-const PLAIN: Source = Source {
-    from: "calls",
-    order: "calls.started_at desc, calls.id desc",
-    after: "(calls.started_at < ? or (calls.started_at = ? and calls.id < ?))",
-};
+/// What a filter with a tag is read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lead {
+    /// The tag's calls.
+    Tag,
+    /// The calls of its numbers or states.
+    Others,
+}
 
-const BY_TAG: Source = Source {
-    from: "call_tags cross join calls",
-    order: "call_tags.started_at desc, call_tags.call_id desc",
-    after: "(call_tags.started_at < ? or (call_tags.started_at = ? and call_tags.call_id < ?))",
-};
+/// Counting which of two is larger ends here.
+const MANY: u32 = 5_000;
+
+fn plain() -> Source {
+    Source {
+        from: PLAIN.to_owned(),
+        order: "calls.started_at desc, calls.id desc",
+        after: "calls.started_at <= ? and (calls.started_at < ? or calls.id < ?)",
+    }
+}
+
+fn by_tag() -> Source {
+    Source {
+        from: "call_tags cross join calls".to_owned(),
+        order: "call_tags.started_at desc, call_tags.call_id desc",
+        after: "call_tags.started_at <= ? and (call_tags.started_at < ? or call_tags.call_id < ?)",
+    }
+}
+
+const PLAIN: &str = "calls";
 
 impl Reading {
     /// Everything there is, in no order: where from, and which of it.
-    fn whole(mut self) -> (&'static str, Where) {
+    fn whole(mut self) -> (String, Where) {
         if !self.choices.is_empty() {
             let any = self.choices.join(" or ");
             self.clause.and(&format!("({any})"), vec![]);
@@ -356,7 +442,7 @@ impl Reading {
 
     /// The statement of a page of `fetch` rows.
     fn page(mut self, fetch: i64) -> (String, Vec<Arg>) {
-        let is_plain = self.source.from == PLAIN.from;
+        let is_plain = self.source.from == PLAIN;
         if !is_plain || self.choices.len() < 2 {
             let order = self.source.order;
             let (from, mut clause) = self.whole();

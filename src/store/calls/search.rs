@@ -3,58 +3,106 @@
 use super::log::Where;
 use crate::Result;
 use crate::documents;
-use crate::sql::{Engine, Row, Tx, args, escape_like};
+use crate::sql::{Engine, Row, ToArg as _, Tx, args, escape_like};
 use strowger_model::speech::Analysis;
 use strowger_model::{CallId, TenantId};
 
 /// Calls of one millisecond that can be told apart.
 const PLACES_A_MILLISECOND: i64 = 1 << 20;
 
+/// Texts that are read one by one for something shorter than three letters, before the index is asked: what is
+/// frequent is found among them, and what is rare the index finds fast.
+const NEAR: u32 = 20_000;
+
 /// Where rows come from and in which order they come without sorting.
 pub(super) struct Source {
-    pub(super) from: &'static str,
+    pub(super) from: String,
     pub(super) order: &'static str,
-    /// The clause that continues after the place of a call, given as `?`.
+    /// The clause that continues after the place of a call, given as `?`; empty where `from` says so itself.
     pub(super) after: &'static str,
 }
 
+/// How far a search looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach<'a> {
+    /// Everywhere.
+    All,
+    /// At the next [`NEAR`] texts after the call with this id, or at the newest.
+    Near(Option<&'a str>),
+}
+
+/// Whether looking near first is worth while: SQLite's index knows nothing shorter than three letters, and
+/// PostgreSQL plans by itself.
+pub(super) fn is_short(engine: Engine, text: &str) -> bool {
+    engine == Engine::Sqlite && text.chars().count() < 3
+}
+
 /// Looks for `text` as a part of the calls' texts: adds it to the clause and says where to read.
-pub(super) fn look_for(engine: Engine, text: &str, clause: &mut Where) -> Source {
+pub(super) fn look_for(engine: Engine, text: &str, reach: Reach<'_>, clause: &mut Where) -> Source {
     let text = text.to_lowercase();
     let like = format!("%{}%", escape_like(&text));
+    if let Reach::Near(after) = reach {
+        let after = after.map_or_else(String::new, |call| {
+            let place = clause.place(call.arg());
+            format!(" and place < (select place from call_texts where call_id = {place})")
+        });
+        clause.and("call_texts.text like ? escape '\\'", args![like]);
+        return Source {
+            from: format!(
+                "(select place, call_id, text from call_texts where tenant_id = $1{after} order by place desc \
+                 limit {NEAR}) as call_texts cross join calls on calls.id = call_texts.call_id"
+            ),
+            order: "call_texts.place desc",
+            after: "",
+        };
+    }
     match engine {
-        // The full-text index knows nothing shorter than three letters.
-        Engine::Sqlite if text.chars().count() >= 3 => {
-            clause.and(
-                "call_words match ?",
-                args![format!("\"{}\"", text.replace('"', "\"\""))],
-            );
+        Engine::Sqlite => {
+            if is_short(engine, &text) {
+                // The last words are in no text: a search for nothing would be an error.
+                clause.and(
+                    "call_words match (select coalesce(group_concat('\"' || replace(term, '\"', '\"\"') || '\"', ' OR '), \
+                     '\"' || char(1, 1, 1) || '\"') from call_terms where term >= ? and term < ?)",
+                    args![text.clone(), after_all_that_begin_with(&text)],
+                );
+            } else {
+                clause.and(
+                    "call_words match ?",
+                    args![format!("\"{}\"", text.replace('"', "\"\""))],
+                );
+            }
             Source {
                 from: "call_words cross join call_texts on call_texts.place = call_words.rowid \
-                       cross join calls on calls.id = call_texts.call_id",
+                       cross join calls on calls.id = call_texts.call_id"
+                    .to_owned(),
                 order: "call_words.rowid desc",
                 after: "call_words.rowid < (select place from call_texts where call_id = ?)",
-            }
-        }
-        Engine::Sqlite => {
-            clause.and("call_texts.tenant_id = $1", vec![]);
-            clause.and("call_texts.text like ? escape '\\'", args![like]);
-            Source {
-                from: "call_texts cross join calls on calls.id = call_texts.call_id",
-                order: "call_texts.place desc",
-                after: "call_texts.place < (select place from call_texts where call_id = ?)",
             }
         }
         Engine::Postgres => {
             clause.and("call_texts.tenant_id = $1", vec![]);
             clause.and("call_texts.text like ?", args![like]);
             Source {
-                from: "call_texts join calls on calls.id = call_texts.call_id",
+                from: "call_texts join calls on calls.id = call_texts.call_id".to_owned(),
                 order: "call_texts.place desc",
                 after: "call_texts.place < (select place from call_texts where call_id = ?)",
             }
         }
     }
+}
+
+/// The first text that comes after all which begin with `text`, in the order of bytes.
+fn after_all_that_begin_with(text: &str) -> String {
+    let mut letters: Vec<char> = text.chars().collect();
+    while let Some(last) = letters.pop() {
+        // The code points of surrogates are no letters.
+        let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32);
+        if let Some(next) = next {
+            letters.push(next);
+            break;
+        }
+    }
+    letters.into_iter().collect()
 }
 
 /// Brings a call's text up to date with its row, its tags and its transcripts. Whoever changes one of
@@ -99,7 +147,9 @@ pub(crate) async fn refresh(tx: &mut Tx, tenant: TenantId, call: CallId) -> Resu
     }
     parts.push(texts.said.clone());
     parts.retain(|part| !part.is_empty());
-    let place = put(tx, tenant, call, &row, &parts.join("\n").to_lowercase()).await?;
+    // Two line feeds at the end: each letter begins a trigram, as a search for one or two letters needs it.
+    let text = format!("{}\n\n", parts.join("\n").to_lowercase());
+    let place = put(tx, tenant, call, &row, &text).await?;
     match place {
         Some(place) => documents::put(tx, tenant, call, place, &texts).await,
         None => Ok(()),
@@ -167,4 +217,16 @@ async fn put(tx: &mut Tx, tenant: TenantId, call: CallId, row: &Row, text: &str)
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_range_of_beginnings_is_their_next_letter() {
+        for (text, end) in [("zq", "zr"), ("a", "b"), ("\u{d7ff}", "\u{e000}"), ("a\u{10ffff}", "b")] {
+            assert_eq!(after_all_that_begin_with(text), end);
+        }
+    }
 }

@@ -98,6 +98,10 @@ fn every_combination_of_filters_finds_what_its_plain_reading_finds() {
             Some("e"),
             Some("zz"),
             Some("zzz"),
+            // The last letters of a text, and of the alphabet.
+            Some("ip"),
+            Some("p"),
+            Some("Ç"),
         ];
         let states = [
             vec![],
@@ -141,7 +145,7 @@ fn every_combination_of_filters_finds_what_its_plain_reading_finds() {
                 }
             }
         }
-        assert_eq!(tried, 8 * 3 * 2 * 2 * 3);
+        assert_eq!(tried, 11 * 3 * 2 * 2 * 3);
     });
 }
 
