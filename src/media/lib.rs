@@ -1,10 +1,9 @@
 //! The audio of one leg and between legs.
 //!
 //! Pure except for [`io`]: session descriptions are negotiated in [`sdp`], packets are read and
-//! written in [`rtp`] and [`rtcp`], one leg's audio is decided in [`leg`], meetings are mixed in
-//! [`mixer`], and captured packets become aligned samples in [`timeline`]. Sockets, clocks and
-//! threads live in [`io`] alone; start reading at [`io::MediaHandle`]. This crate knows nothing of
-//! SIP, flows or tenants.
+//! written in [`rtp`] and [`rtcp`], one leg's audio is decided in [`leg`], and captured packets become
+//! aligned samples in [`timeline`]. Sockets, clocks and threads live in [`io`] alone; start reading at
+//! [`io::MediaHandle`]. This crate knows nothing of SIP, flows or tenants.
 
 pub mod dtmf;
 pub mod event;
@@ -13,7 +12,6 @@ pub mod inband;
 #[expect(clippy::disallowed_methods, reason = "sockets, clocks and threads live in io/")]
 pub mod io;
 pub mod leg;
-pub mod mixer;
 pub mod port;
 pub mod quality;
 pub mod rtcp;
@@ -24,7 +22,6 @@ pub mod tone;
 
 pub use event::MediaEvent;
 pub use io::{MediaConfig, MediaHandle, OpenLeg};
-pub use mixer::Mixer;
 pub use port::{AudioFrame, AudioPort};
 pub use sdp::{Codec, Direction, Negotiated};
 
@@ -49,7 +46,3 @@ impl std::fmt::Display for MediaLegId {
 /// One play of a prompt, numbered by whoever asks for it; comes back in [`MediaEvent::PlayDone`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PlayId(pub u64);
-
-/// A meeting's key at the mixer, chosen by whoever opens it and unique within a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct RoomKey(pub u64);

@@ -1,16 +1,14 @@
 //! Sockets, clocks and threads of the audio: the only place of this crate where they occur.
 //!
 //! [`MediaHandle`] is the way in, [`MediaEvent`] what comes out. A media thread ([`thread`]) owns whole
-//! calls, waits for packets and for commands, and lets [`crate::leg`] decide; the mixing thread
-//! ([`rooms`]) feeds meetings through [`crate::AudioPort`]s. Nothing here waits for a database, a
-//! disk or another call.
+//! calls, waits for packets and for commands, and lets [`crate::leg`] decide; rooms talk with a leg through
+//! a [`crate::AudioPort`]. Nothing here waits for a database, a disk or another call.
 
 mod board;
 mod command;
 mod outbox;
 mod placement;
 mod ports;
-mod rooms;
 mod seed;
 #[cfg(test)]
 mod tests;
@@ -18,7 +16,7 @@ mod thread;
 mod wheel;
 mod wire;
 
-use crate::{AudioPort, MediaEvent, MediaLegId, Negotiated, PlayId, RoomKey};
+use crate::{AudioPort, MediaEvent, MediaLegId, Negotiated, PlayId};
 use command::Command;
 use seed::Seed;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -122,12 +120,11 @@ struct Inner {
     config: MediaConfig,
     ports: ports::Ports,
     threads: Vec<thread::Running>,
-    mixer: rooms::Running,
     placement: placement::Placement,
 }
 
 impl MediaHandle {
-    /// Starts the media threads and the mixing thread.
+    /// Starts the media threads.
     ///
     /// # Errors
     /// A thread or its poll could not be made.
@@ -142,13 +139,11 @@ impl MediaHandle {
             .map(|index| thread::start(index, &config, Seed::draw(world), events.clone()))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|source| Error::Start { source })?;
-        let mixer = rooms::start().map_err(|source| Error::Start { source })?;
         let inner = Inner {
             ports: ports::Ports::new(config.bind, config.ports.clone()),
             placement: placement::Placement::new(count, config.legs_per_thread),
             config,
             threads,
-            mixer,
         };
         Ok((Self { inner: Arc::new(inner) }, receiver))
     }
@@ -300,36 +295,6 @@ impl MediaHandle {
     /// Takes a leg's audio port away.
     pub fn detach(&self, leg: MediaLegId) {
         self.send(leg, Command::Detach { leg });
-    }
-
-    /// Lets a leg take part in a meeting; the first member opens it, the last one closes it.
-    pub fn mix_join(&self, room: RoomKey, leg: MediaLegId) {
-        let port = self.mix_port(room);
-        self.attach(leg, port);
-    }
-
-    /// Takes a leg out of its meeting.
-    pub fn mix_leave(&self, leg: MediaLegId) {
-        self.detach(leg);
-    }
-
-    /// A member's port to a meeting, for one who is no leg (a browser). Dropping it leaves.
-    #[must_use]
-    pub fn mix_port(&self, room: RoomKey) -> AudioPort {
-        let (ours, theirs) = AudioPort::pair();
-        self.inner.mixer.join(room, theirs);
-        ours
-    }
-
-    /// Captures the mix of a meeting, all members together, until the meeting is empty or
-    /// [`MediaHandle::mix_capture_stop`].
-    pub fn mix_capture(&self, room: RoomKey, stream: u8, began: Instant, sink: Box<dyn Sink>) {
-        self.inner.mixer.capture(room, rooms::MixedSink { stream, began, sink });
-    }
-
-    /// Ends the capture of a meeting's mix.
-    pub fn mix_capture_stop(&self, room: RoomKey) {
-        self.inner.mixer.capture_stop(room);
     }
 
     /// Closes a leg: its ports are free and its captures flushed when [`MediaEvent::Closed`] comes.

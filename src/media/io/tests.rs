@@ -3,10 +3,9 @@
 
 use super::*;
 use crate::rtp::{self, Header};
-use crate::{Codec, Direction, FRAME_SAMPLES, SAMPLE_RATE_HZ, g711, tone};
+use crate::{Codec, Direction, FRAME_SAMPLES, g711, tone};
 use std::net::UdpSocket;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use strowger_model::capture::{Chunk, Frame, Refusal};
 use strowger_model::world::SeededWorld;
 
@@ -558,70 +557,4 @@ fn the_last_handle_ends_the_threads_and_closes_what_is_open() {
     }
     closed.sort();
     assert_eq!(closed, legs);
-}
-
-#[test]
-fn three_phones_meet_and_nobody_hears_themselves() {
-    let media = Media::start(2);
-    let phones: Vec<Phone> = (1..=3).map(|call| media.connected(call, Codec::Pcmu)).collect();
-    let tones = [500.0_f32, 900.0, 1_700.0];
-    for phone in &phones {
-        media.handle.mix_join(RoomKey(1), phone.leg);
-    }
-    let talking = Arc::new(AtomicBool::new(true));
-    let threads: Vec<_> = phones
-        .into_iter()
-        .zip(tones)
-        .map(|(mut phone, tone)| {
-            let talking = Arc::clone(&talking);
-            std::thread::spawn(move || {
-                let mut heard = Vec::new();
-                for n in 0_usize.. {
-                    if !talking.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    let payload: Vec<u8> = (0..FRAME_SAMPLES)
-                        .map(|s| wave(tone, n * FRAME_SAMPLES + s))
-                        .map(|sample| g711::encode(Codec::Pcmu, sample))
-                        .collect();
-                    let packet = phone.packet(0, &payload);
-                    phone.socket.send_to(&packet, phone.local).unwrap();
-                    // The meeting's own packets are the clock: it answers each 20 ms.
-                    heard.extend(phone.hear().1.iter().map(|byte| g711::decode(Codec::Pcmu, *byte)));
-                    if heard.len() == 16_000 {
-                        talking.store(false, Ordering::Relaxed);
-                    }
-                }
-                heard
-            })
-        })
-        .collect();
-    for (me, thread) in threads.into_iter().enumerate() {
-        let heard = thread.join().unwrap();
-        let tail = &heard[heard.len() - 4_000..];
-        for (other, tone) in tones.iter().enumerate() {
-            let level = strength(tail, *tone);
-            if other == me {
-                assert!(level < 100.0, "{me} hears itself at {level}");
-            } else {
-                assert!(level > 1_000.0, "{me} hears {other} at {level}");
-            }
-        }
-    }
-}
-
-fn wave(tone: f32, sample: usize) -> i16 {
-    let seconds = sample as f32 / SAMPLE_RATE_HZ as f32;
-    ((std::f32::consts::TAU * tone * seconds).sin() * 6_000.0) as i16
-}
-
-/// The amplitude of a tone in samples.
-fn strength(samples: &[i16], tone: f32) -> f32 {
-    let (mut sine, mut cosine) = (0.0, 0.0);
-    for (n, sample) in samples.iter().enumerate() {
-        let angle = std::f32::consts::TAU * tone * n as f32 / SAMPLE_RATE_HZ as f32;
-        sine += angle.sin() * f32::from(*sample);
-        cosine += angle.cos() * f32::from(*sample);
-    }
-    2.0 * sine.hypot(cosine) / samples.len() as f32
 }
