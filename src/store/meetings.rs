@@ -6,10 +6,21 @@ use crate::Result;
 use crate::audit::Actor;
 use crate::rooms::room_of;
 use crate::scope::area;
-use crate::sql::{Row, Tx, args};
+use crate::sql::{Arg, Row, Tx, args};
 use strowger_model::meeting::{Invitation, Meeting, RecordingPolicy, RoomRole, Schedule};
 use strowger_model::record::Room;
 use strowger_model::{RoomId, UserId};
+
+/// The statement that reads rooms; what follows `from`.
+macro_rules! rooms {
+    ($which:literal) => {
+        concat!(
+            "select id, tenant_id, name, title, description, waiting_room, locked, max_participants, recording, \
+             starts_at, ends_at, zone, pin, created_by, created_at from rooms ",
+            $which
+        )
+    };
+}
 
 /// What may be said about a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,11 +97,7 @@ impl Meetings {
         self.scope
             .read()
             .await?
-            .all(
-                "select id, tenant_id, name, title, description, waiting_room, locked, max_participants, recording, \
-                 starts_at, ends_at, zone, pin, created_by, created_at from rooms where tenant_id = $1 order by name",
-                args![self.scope.tenant()],
-            )
+            .all(rooms!("where tenant_id = $1 order by name"), args![self.scope.tenant()])
             .await?
             .iter()
             .map(meeting_of)
@@ -102,17 +109,11 @@ impl Meetings {
     /// # Errors
     /// The database did not answer.
     pub async fn get(&self, room: RoomId) -> Result<Option<Meeting>> {
-        self.scope
-            .read()
-            .await?
-            .one(
-                "select id, tenant_id, name, title, description, waiting_room, locked, max_participants, recording, \
-                 starts_at, ends_at, zone, pin, created_by, created_at from rooms where tenant_id = $1 and id = $2",
-                args![self.scope.tenant(), room],
-            )
-            .await?
-            .map(|row| meeting_of(&row))
-            .transpose()
+        self.only(
+            rooms!("where tenant_id = $1 and id = $2"),
+            args![self.scope.tenant(), room],
+        )
+        .await
     }
 
     /// The room of that name.
@@ -120,17 +121,11 @@ impl Meetings {
     /// # Errors
     /// The database did not answer.
     pub async fn named(&self, name: &str) -> Result<Option<Meeting>> {
-        self.scope
-            .read()
-            .await?
-            .one(
-                "select id, tenant_id, name, title, description, waiting_room, locked, max_participants, recording, \
-                 starts_at, ends_at, zone, pin, created_by, created_at from rooms where tenant_id = $1 and name = $2",
-                args![self.scope.tenant(), name],
-            )
-            .await?
-            .map(|row| meeting_of(&row))
-            .transpose()
+        self.only(
+            rooms!("where tenant_id = $1 and name = $2"),
+            args![self.scope.tenant(), name],
+        )
+        .await
     }
 
     /// The room that callers reach by typing `pin`.
@@ -138,17 +133,16 @@ impl Meetings {
     /// # Errors
     /// The database did not answer.
     pub async fn with_pin(&self, pin: &str) -> Result<Option<Meeting>> {
-        self.scope
-            .read()
-            .await?
-            .one(
-                "select id, tenant_id, name, title, description, waiting_room, locked, max_participants, recording, \
-                 starts_at, ends_at, zone, pin, created_by, created_at from rooms where tenant_id = $1 and pin = $2",
-                args![self.scope.tenant(), pin],
-            )
-            .await?
-            .map(|row| meeting_of(&row))
-            .transpose()
+        self.only(
+            rooms!("where tenant_id = $1 and pin = $2"),
+            args![self.scope.tenant(), pin],
+        )
+        .await
+    }
+
+    async fn only(&self, statement: &'static str, key: Vec<Arg>) -> Result<Option<Meeting>> {
+        let row = self.scope.read().await?.one(statement, key).await?;
+        row.map(|row| meeting_of(&row)).transpose()
     }
 
     /// Makes a room; `host` runs it.
