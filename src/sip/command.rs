@@ -175,6 +175,14 @@ pub enum Command {
         /// The body.
         body: Bytes,
     },
+    /// Tells the far side how the handing over came out that it asked for in [`crate::SipEvent::Refer`]. After a 2xx the
+    /// dialog ends.
+    Referred {
+        /// The dialog.
+        dialog: DialogKey,
+        /// 200 when somebody else has answered, otherwise why nobody has.
+        status: u16,
+    },
     /// Holds a registration from now on; the same trunk again replaces it.
     RegisterTrunk(Box<RegisterTrunk>),
     /// Takes a registration back.

@@ -108,7 +108,7 @@ pub enum TrunkState {
         /// How long its answer took.
         latency: Duration,
     },
-    /// It has not answered several OPTIONS in a row.
+    /// It has not answered several OPTIONS in a row; told again for each further one.
     Unreachable,
 }
 
@@ -180,6 +180,14 @@ pub enum SipEvent {
         content_type: String,
         /// The body.
         body: Bytes,
+    },
+    /// The far side hands the call over: whoever it talks with is to talk with somebody else. It was answered 202; say
+    /// how it came out with [`crate::Command::Referred`].
+    Refer {
+        /// The dialog.
+        dialog: DialogKey,
+        /// The number or name it is handed to, unescaped.
+        to: String,
     },
     /// The caller gave up before an answer; the INVITE was answered 487. The dialog is over.
     Cancelled {

@@ -303,6 +303,7 @@ impl Exchange {
                 content_type,
                 body,
             } => (dialog, Said::Info { content_type, body }),
+            SipEvent::Refer { dialog, to } => (dialog, Said::Refer { to }),
             SipEvent::Cancelled { dialog } => (dialog, Said::Cancelled),
             SipEvent::Ended { dialog, cause } => (dialog, Said::Ended(cause_of_end(cause))),
             SipEvent::TrunkState { trunk, state } => return self.load.judge(trunk, &state),
@@ -639,6 +640,7 @@ impl Exchange {
             },
             Signal::AnswerReoffer { body } => Command::AnswerReoffer { dialog, body },
             Signal::RefuseReoffer(status) => Command::RefuseReoffer { dialog, status },
+            Signal::Referred(status) => Command::Referred { dialog, status },
         })
     }
 

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use strowger_model::World;
 use strowger_model::trunk::Transport;
 
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER";
 
 pub(super) struct Core {
     pub(super) config: SipConfig,

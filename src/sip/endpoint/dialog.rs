@@ -7,6 +7,7 @@ use crate::message::write::Writer;
 use crate::message::{Message, Method, Name, NameAddr, Uri};
 use crate::transaction::{ClientKey, Path, ServerKey, TimerId};
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 use strowger_model::{DeviceId, TrunkId};
@@ -48,6 +49,11 @@ pub(super) struct Dialog {
     pub(super) takes_update: bool,
     /// Whether the last event was told.
     pub(super) is_told: bool,
+    /// Whether an INFO of ours is not answered yet, and what waits for that.
+    pub(super) informs: bool,
+    pub(super) to_inform: VecDeque<(String, Bytes)>,
+    /// The CSeq number of a REFER of theirs whose outcome is not told yet.
+    pub(super) referral: Option<u32>,
 }
 
 /// How far the call is.

@@ -8,6 +8,7 @@ use crate::message::write::Writer;
 use crate::message::{Message, Method, Name, NameAddr, Uri, sdp_of};
 use crate::transaction::{PATIENCE, Path, ServerKey, T1, T2};
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -331,6 +332,9 @@ fn offered(
         described: Bytes::new(),
         session: None,
         is_told: false,
+        informs: false,
+        to_inform: VecDeque::new(),
+        referral: None,
     }
 }
 

@@ -10,6 +10,9 @@ use bytes::Bytes;
 use std::time::Duration;
 use strowger_model::trunk::Transport;
 
+/// INFO requests of a dialog that wait for the one before them.
+const MOST_INFOS: usize = 64;
+
 impl Endpoint {
     /// A request within a dialog.
     pub(super) fn within(&mut self, key: DialogKey, request: Message, method: &Method, server: ServerKey, path: Path) {
@@ -45,7 +48,7 @@ impl Endpoint {
             }
             Method::Options => self.respond(key, &server, &request, 200, path),
             Method::Prack => self.respond(key, &server, &request, 481, path),
-            Method::Refer => self.respond(key, &server, &request, 603, path),
+            Method::Refer => self.refer_received(key, &server, &request, path),
             Method::Notify | Method::Subscribe | Method::Publish => self.respond(key, &server, &request, 489, path),
             Method::Message | Method::Register => self.respond(key, &server, &request, 405, path),
             Method::Other(_) => self.respond(key, &server, &request, 501, path),
@@ -54,7 +57,7 @@ impl Endpoint {
     }
 
     /// Answers a request within a dialog without a body.
-    fn respond(&mut self, key: DialogKey, server: &ServerKey, request: &Message, status: u16, path: Path) {
+    pub(super) fn respond(&mut self, key: DialogKey, server: &ServerKey, request: &Message, status: u16, path: Path) {
         let tag = self.dialogs.get(&key).map_or("", |dialog| &dialog.local_tag);
         let mut writer = self.core.reply(request, status, "", path, tag);
         match status {
@@ -326,6 +329,8 @@ impl Endpoint {
         self.send_reoffer(key, body, None, 1);
     }
 
+    /// Sends an INFO once the one before it is answered: one that is lost is repeated half a second later, and its
+    /// number would by then be too low for the far side (RFC 3261 §12.2.2).
     pub(super) fn send_info(&mut self, key: DialogKey, content_type: &str, body: &Bytes) {
         let Some(dialog) = self.dialogs.get_mut(&key) else {
             return;
@@ -333,11 +338,30 @@ impl Endpoint {
         if !matches!(dialog.phase, Phase::Established) {
             return;
         }
+        if dialog.informs {
+            // Who types faster than the far side answers loses the newest keys.
+            if dialog.to_inform.len() < MOST_INFOS {
+                dialog.to_inform.push_back((content_type.to_owned(), body.clone()));
+            }
+            return;
+        }
+        dialog.informs = true;
         dialog.local_number += 1;
         let (writer, branch) = dialog.request(&self.core, &Method::Info, dialog.local_number);
         let bytes = writer.finish(content_type, body);
         self.core
-            .send_request(&branch, Method::Info, dialog.path, bytes, Owner::Nobody);
+            .send_request(&branch, Method::Info, dialog.path, bytes, Owner::Info(key));
+    }
+
+    /// Our INFO was answered, or will not be: the next one goes.
+    pub(super) fn info_over(&mut self, key: DialogKey) {
+        let Some(dialog) = self.dialogs.get_mut(&key) else {
+            return;
+        };
+        dialog.informs = false;
+        if let Some((content_type, body)) = dialog.to_inform.pop_front() {
+            self.send_info(key, &content_type, &body);
+        }
     }
 
     pub(super) fn session_end(&mut self, key: DialogKey) {

@@ -13,6 +13,7 @@ mod login;
 mod midcall;
 mod outgoing;
 mod receive;
+mod refer;
 mod registrar;
 mod trunks;
 
@@ -107,6 +108,10 @@ pub(crate) enum Owner {
     Reoffer(DialogKey),
     Bye(DialogKey),
     Refresh(DialogKey),
+    /// Our INFO; the next one waits for it.
+    Info(DialogKey),
+    /// The last word about a call that was handed over.
+    Referred(DialogKey),
     Registration(TrunkId),
     Ping(TrunkId),
     Nobody,
@@ -339,6 +344,7 @@ impl Endpoint {
                 content_type,
                 body,
             } => self.send_info(dialog, &content_type, &body),
+            Command::Referred { dialog, status } => self.referred(dialog, status),
             Command::RegisterTrunk(wanted) => self.register_trunk(*wanted),
             Command::UnregisterTrunk { trunk } => self.unregister_trunk(trunk),
             Command::PingTrunk(wanted) => self.ping_trunk(*wanted),
@@ -357,6 +363,8 @@ impl Endpoint {
             Owner::Reoffer(dialog) => self.reoffer_failed(dialog, status),
             Owner::Refresh(dialog) => self.lost(dialog),
             Owner::Bye(dialog) => self.drop_dialog(dialog),
+            Owner::Info(dialog) => self.info_over(dialog),
+            Owner::Referred(dialog) => self.hang_up(dialog, None),
             Owner::Registration(trunk) => self.registration_unanswered(trunk, status),
             Owner::Ping(trunk) => self.ping_unanswered(trunk),
             Owner::Nobody => {}

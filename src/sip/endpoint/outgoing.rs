@@ -9,6 +9,7 @@ use crate::message::write::{host, reason_of};
 use crate::message::{Message, Method, Name, escape_user, parse, sdp_of};
 use crate::transaction::{ClientKey, PATIENCE, Path, derive};
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::time::Duration;
 use strowger_model::TrunkId;
 use strowger_model::trunk::Transport;
@@ -79,6 +80,9 @@ impl Endpoint {
             session: None,
             takes_update: false,
             is_told: false,
+            informs: false,
+            to_inform: VecDeque::new(),
+            referral: None,
         };
         self.by_tag
             .insert((dialog.sip_call_id.clone(), dialog.local_tag.clone()), key);
@@ -277,6 +281,9 @@ impl Endpoint {
             session: None,
             takes_update: false,
             is_told: true,
+            informs: false,
+            to_inform: VecDeque::new(),
+            referral: None,
         };
         fork.learn(response);
         let ack = fork.request(&self.core, &Method::Ack, cseq.number).0.end();

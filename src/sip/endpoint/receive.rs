@@ -158,6 +158,17 @@ impl Endpoint {
             Owner::Reoffer(dialog) => self.reoffer_answered(dialog, response),
             Owner::Bye(dialog) => self.bye_answered(dialog, response),
             Owner::Refresh(dialog) => self.refresh_answered(dialog, response),
+            Owner::Info(dialog) => {
+                if response.status().is_some_and(|status| status >= 200) {
+                    self.info_over(dialog);
+                }
+            }
+            // RFC 3515 §2.4.4: it has heard that the call went over; its own part ends.
+            Owner::Referred(dialog) => {
+                if response.status().is_some_and(|status| status >= 200) {
+                    self.hang_up(dialog, None);
+                }
+            }
             Owner::Registration(trunk) => self.registration_answered(trunk, response),
             Owner::Ping(trunk) => self.ping_answered(trunk, response),
             Owner::Nobody => {}

@@ -329,8 +329,12 @@ impl Endpoint {
     pub(super) fn ping_unanswered(&mut self, trunk: TrunkId) {
         let registered = self.registrations.contains_key(&trunk);
         let Some(ping) = self.pings.get_mut(&trunk) else { return };
-        if ping.miss(registered) {
+        let goes_down = ping.miss(registered);
+        if goes_down {
             warn!(%trunk, "trunk does not answer");
+        }
+        // Said again for every ping that is missed while it is down: whoever keeps its history counts them.
+        if goes_down || ping.health == Health::Down {
             self.core.tell(SipEvent::TrunkState {
                 trunk,
                 state: TrunkState::Unreachable,

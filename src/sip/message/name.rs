@@ -67,6 +67,7 @@ names! {
     Date = "Date";
     Warning = "Warning";
     Timestamp = "Timestamp";
+    ReferTo = "Refer-To", "r";
 }
 
 #[cfg(test)]

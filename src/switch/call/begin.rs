@@ -162,6 +162,7 @@ impl Call {
             pending: None,
             into: None,
             back_to: None,
+            referred_by: None,
             recorder: Recorder::default(),
             events: Vec::new(),
             last_play: 0,

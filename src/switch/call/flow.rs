@@ -49,6 +49,11 @@ impl Call {
         self.perform_actions(scene);
     }
 
+    /// The flow leads nobody any more.
+    pub(super) fn end_flow(&mut self) {
+        self.run = None;
+    }
+
     fn tell_flow(&mut self, event: Event, scene: &mut Scene<'_>) {
         if let Some(run) = &mut self.run {
             run.execution.handle(event, scene.now);

@@ -15,6 +15,7 @@ mod mailbox;
 mod meeting;
 mod output;
 mod recorder;
+mod refer;
 mod ringing;
 mod talk;
 mod transfer;
@@ -71,6 +72,8 @@ pub struct Call {
     into: Option<Box<IntoRoom>>,
     /// The room that the near party was led out of to be rung through to somebody.
     back_to: Option<Box<WayIn>>,
+    /// The leg that has handed the near party over and is told how it comes out.
+    referred_by: Option<usize>,
     recorder: Recorder,
     events: Vec<CallEvent>,
     last_play: u64,
@@ -205,6 +208,7 @@ impl Call {
                     self.digit(leg, digit, true, scene);
                 }
             }
+            Said::Refer { to } => self.refers(leg, &to, scene),
             Said::Cancelled => {
                 self.leg_gone(leg, HangupCause::Cancelled, scene);
                 self.end(HangupCause::Cancelled, scene);
@@ -264,7 +268,8 @@ impl Call {
 
     fn silent(&mut self, leg: usize, scene: &mut Scene<'_>) {
         let is_up = self.legs.get(leg).is_some_and(|leg| leg.is_up() && !leg.held);
-        if is_up && !self.is_ending() {
+        // Who waits to hear how its handing over comes out need not speak.
+        if is_up && self.referred_by != Some(leg) && !self.is_ending() {
             self.note("silent", Some(leg), "no audio arrives", scene);
             self.end(HangupCause::MediaTimeout, scene);
         }
@@ -318,6 +323,7 @@ impl Call {
         self.leave_act(scene);
         self.run = None;
         self.back_to = None;
+        self.referred_by = None;
         self.limit = None;
         let ended_at = scene.world.now();
         self.row.ended_at = Some(ended_at);

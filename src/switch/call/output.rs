@@ -71,6 +71,11 @@ pub enum Said {
         /// The body.
         body: Bytes,
     },
+    /// It hands the call over.
+    Refer {
+        /// Whom the other party is to talk with: a number or name.
+        to: String,
+    },
     /// The caller gave up; the INVITE is answered already.
     Cancelled,
     /// The far end is gone.
@@ -134,6 +139,8 @@ pub enum Signal {
     },
     /// Refuse its new offer; what was agreed stands.
     RefuseReoffer(u16),
+    /// Tell it how the handing over came out that it asked for: a SIP status.
+    Referred(u16),
 }
 
 /// An invitation.

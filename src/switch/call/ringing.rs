@@ -489,6 +489,7 @@ impl Call {
         }
         if let Some(near) = self.near {
             self.talk(near, leg, scene);
+            self.refer_won();
             return;
         }
         // A placed call: the called party is there, now the other side is found.
@@ -499,7 +500,7 @@ impl Call {
     }
 
     fn lost(&mut self, why: HangupCause, mailbox: Option<UserId>, scene: &mut Scene<'_>) {
-        if self.goes_back(scene) || self.flow_dial_ended(cause::outcome(why), scene) {
+        if self.refer_lost(why, scene) || self.goes_back(scene) || self.flow_dial_ended(cause::outcome(why), scene) {
             return;
         }
         let takes_message = matches!(

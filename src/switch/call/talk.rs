@@ -235,8 +235,12 @@ impl Call {
             self.order_media(MediaOrder::Hold(media, held));
         }
         if let Act::Talking { far } = self.act {
-            let other = if self.near == Some(leg) { Some(far) } else { self.near };
-            self.music(other.filter(|other| *other != leg), held);
+            // Who has handed the call over is neither, and holds nobody any more.
+            let other = match self.near {
+                Some(near) if near == leg => Some(far),
+                near => near.filter(|_| far == leg),
+            };
+            self.music(other, held);
         }
         self.meeting_held(held);
         self.tell(EventKind::Changed);

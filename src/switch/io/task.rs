@@ -20,9 +20,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strowger_host::Shutdown;
 use strowger_media::{MediaEvent, MediaHandle};
-use strowger_model::{TenantId, World};
+use strowger_model::{TenantId, TrunkId, World};
 use strowger_rooms::RoomsHandle;
-use strowger_sip::{Command, DialogKey, SipEvent, SipHandle};
+use strowger_sip::{Command, DialogKey, SipEvent, SipHandle, TrunkState};
 use strowger_store::capture::CaptureSpool;
 use strowger_store::{Actor, Store};
 use tokio::sync::{mpsc, watch};
@@ -219,6 +219,7 @@ impl Driver {
                 if let Some(turn) = turn {
                     self.shell.turned(turn);
                 }
+                self.shell.pinged(trunk, &state);
                 let event = SipEvent::TrunkState { trunk, state };
                 self.exchange.handle(Input::Sip(event), Instant::now());
             }
@@ -231,6 +232,7 @@ impl Driver {
             | SipEvent::ReofferAnswered { .. }
             | SipEvent::ReofferFailed { .. }
             | SipEvent::Info { .. }
+            | SipEvent::Refer { .. }
             | SipEvent::Cancelled { .. }
             | SipEvent::Ended { .. } => self.exchange.handle(Input::Sip(event), Instant::now()),
         }
@@ -418,6 +420,27 @@ impl Shell {
                 warn!(
                     problem = &problem as &dyn std::error::Error,
                     "a notice could not be written"
+                );
+            }
+        });
+    }
+
+    /// A trunk has answered a ping or has not: its history remembers.
+    fn pinged(&self, trunk: TrunkId, state: &TrunkState) {
+        let latency = match state {
+            TrunkState::Up { latency } => Some(*latency),
+            TrunkState::Unreachable => None,
+            TrunkState::Registered { .. } | TrunkState::Failed { .. } | TrunkState::Unregistered => return,
+        };
+        let Some(tenant) = self.board.state().trunks.get(&trunk).map(|view| view.tenant) else {
+            return;
+        };
+        let (store, now) = (self.store.clone(), self.world.now());
+        self.tasks.spawn(async move {
+            if let Err(problem) = store.tenant(tenant).trunks().pinged(trunk, now, latency).await {
+                warn!(
+                    problem = &problem as &dyn std::error::Error,
+                    "a trunk's health could not be written"
                 );
             }
         });

@@ -44,6 +44,86 @@ fn a_call_is_placed_answered_and_ended_and_leaves_nothing() {
     sim.settle();
 }
 
+/// Keys by INFO, one every 80 ms as a phone sends presses and pauses of 40 ms; `loss` datagrams in a thousand are lost.
+fn ten_thousand_keys(loss: u64) {
+    const ALL: &[u8; 16] = b"0123456789*#ABCD";
+    let mut sim = Sim::pair(22);
+    let (ours, theirs) = sim.call(2);
+    sim.loss = loss;
+    let keys: Vec<char> = (0..10_000_usize)
+        .map(|n| char::from(ALL[(n * n + n / 7) % 16]))
+        .collect();
+    let heard = |sim: &Sim| -> Vec<char> {
+        let told = sim.nodes[1].events.iter().filter_map(|event| match event {
+            SipEvent::Info { dialog, body, .. } if *dialog == theirs => std::str::from_utf8(body).ok()?.chars().nth(7),
+            _ => None,
+        });
+        told.collect()
+    };
+    for (n, key) in keys.iter().enumerate() {
+        let body = Bytes::from(format!("Signal={key}\r\nDuration=40\r\n"));
+        let content_type = "application/dtmf-relay".to_owned();
+        sim.command(
+            0,
+            Command::Info {
+                dialog: ours,
+                content_type,
+                body,
+            },
+        );
+        sim.run_for(Duration::from_millis(80));
+        // Nobody types ten thousand keys without a pause; what was lost catches up in it.
+        if n % 20 == 19 {
+            sim.run_for(Duration::from_secs(5));
+        }
+    }
+    sim.run_for(Duration::from_secs(40));
+    assert!(heard(&sim) == keys, "{} of {}", heard(&sim).len(), keys.len());
+}
+
+#[test]
+fn ten_thousand_keys_by_info_arrive_once_and_in_order() {
+    ten_thousand_keys(0);
+}
+
+#[test]
+fn ten_thousand_keys_by_info_survive_the_loss_of_one_packet_in_twenty() {
+    ten_thousand_keys(50);
+}
+
+#[test]
+fn a_provider_may_not_hand_a_call_over() {
+    let mut sim = Sim::pair(1);
+    let (ours, _) = sim.call(2);
+    let own = sim
+        .sent
+        .iter()
+        .rev()
+        .find(|(node, text)| *node == 0 && text.starts_with("ACK"))
+        .unwrap();
+    let refer = own
+        .1
+        .replace("ACK ", "REFER ")
+        .replace(" ACK\r\n", " REFER\r\n")
+        .replace("CSeq: 1", "CSeq: 2");
+    let refer = refer
+        .replace("z9hG4bK", "z9hG4bKr")
+        .replace("Max-Forwards", "Refer-To: <sip:+490900@h>\r\nMax-Forwards");
+    let (source, local) = (node_address(0), node_address(1));
+    let bytes = Bytes::from(refer);
+    sim.input(1, strowger_sip::endpoint::Input::Datagram { source, local, bytes });
+    let answer = &sim.sent.iter().rev().find(|(node, _)| *node == 1).unwrap().1;
+    assert!(answer.starts_with("SIP/2.0 403"), "{answer}");
+    sim.command(
+        0,
+        Command::Bye {
+            dialog: ours,
+            reason: None,
+        },
+    );
+    sim.settle();
+}
+
 #[test]
 fn what_the_caller_said_reaches_the_callee() {
     let mut sim = Sim::pair(1);

@@ -612,7 +612,9 @@ impl Bench {
             Command::Reject { dialog, .. } => step(dialog, &[Far::Calling], Far::Ending),
             Command::Cancel { dialog } => step(dialog, &[Far::Called], Far::CalledOff),
             Command::Bye { dialog, .. } => step(dialog, &[Far::Answered, Far::Up, Far::CalledOff], Far::Ending),
-            Command::AnswerReoffer { dialog, .. } | Command::RefuseReoffer { dialog, .. } => {
+            Command::AnswerReoffer { dialog, .. }
+            | Command::RefuseReoffer { dialog, .. }
+            | Command::Referred { dialog, .. } => {
                 assert!(self.far.contains_key(dialog));
             }
             other => panic!("{other:?} is nothing an exchange asks for here"),

@@ -11,5 +11,8 @@ mod bench;
 mod browsers;
 mod properties;
 mod providers;
+mod refer;
 mod rooms;
+mod states;
 mod stories;
+mod walks;

@@ -11,7 +11,7 @@ use strowger_switch::live::{PlaceCall, Steer};
 
 /// One thing that happens; the number chooses among those it can happen to.
 #[derive(Debug, Clone, Copy)]
-enum Step {
+pub(crate) enum Step {
     CallIn(usize, bool),
     CallInside(usize),
     Place(usize),
@@ -33,6 +33,35 @@ enum Step {
     LastWords,
     Ports(u64),
     Rebind(bool),
+    Refer(usize, usize),
+}
+
+impl Step {
+    /// Any step, drawn from random bytes; those that let calls live come oftener.
+    pub(crate) fn random([what, n, m, a, b, ..]: [u8; 8]) -> Self {
+        let (n, m, span) = (usize::from(n), usize::from(m), u64::from(a) * 256 + u64::from(b));
+        match what % 32 {
+            0..=3 => Self::CallIn(n, a < 230),
+            4..=6 => Self::CallInside(n),
+            7 => Self::Place(n),
+            8..=10 => Self::Ring(n),
+            11 => Self::Early(n),
+            12..=14 => Self::Answer(n),
+            15..=16 => Self::Fail(n, m),
+            17..=19 => Self::Acknowledge(n),
+            20 => Self::GiveUp(n),
+            21..=22 => Self::HangUp(n),
+            23 => Self::Hold(n),
+            24 => Self::Resume(n),
+            25 => Self::Digit(n, m),
+            26 => Self::PlaysEnd,
+            27 => Self::Pass(span % 20_000),
+            28 => Self::Refer(n, m),
+            29 => Self::Steer(n, m),
+            30 => Self::LastWords,
+            _ => Self::Silence(n),
+        }
+    }
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -60,6 +89,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::LastWords),
         1 => (0u64..12).prop_map(Step::Ports),
         1 => any::<bool>().prop_map(Step::Rebind),
+        2 => (n(), n()).prop_map(|(by, to)| Step::Refer(by, to)),
     ]
 }
 
@@ -67,7 +97,7 @@ fn pick<T: Copy>(all: &[T], n: usize) -> Option<T> {
     (!all.is_empty()).then(|| all[n % all.len()])
 }
 
-fn take(bench: &mut Bench, step: Step) {
+pub(crate) fn take(bench: &mut Bench, step: Step) {
     const OUTSIDE: [&str; 6] = [
         FLOW_NUMBER,
         BOB_NUMBER,
@@ -110,6 +140,12 @@ fn take(bench: &mut Bench, step: Step) {
         | Step::HangUp(_)
         | Step::Hold(_)
         | Step::Resume(_) => far_end(bench, step),
+        Step::Refer(by, to) => {
+            if let Some(dialog) = pick(&bench.in_state(Far::Up), by) {
+                let to = INSIDE[to % INSIDE.len()].to_owned();
+                bench.sip(SipEvent::Refer { dialog, to });
+            }
+        }
         other => around(bench, other),
     }
 }

@@ -73,6 +73,52 @@ fn one_phone_calls_another_and_both_are_captured() {
 }
 
 #[test]
+fn a_call_held_for_twelve_minutes_goes_on_at_once_in_its_codec() {
+    let mut bench = Bench::new();
+    let ada = bench.ada_dials("101");
+    let bob = bench.in_state(Far::Called)[0];
+    bench.answers(bob);
+    bench.acknowledges(ada);
+    bench.last_words();
+    let agreed = |bench: &Bench| {
+        let connected = bench.orders.iter().rev().find_map(|order| match order {
+            MediaOrder::Connect(_, agreed) => Some((agreed.codec, agreed.payload_type)),
+            _ => None,
+        });
+        connected.unwrap()
+    };
+    let before = agreed(&bench);
+    for round in 1..=2 {
+        bench.orders.clear();
+        bench.wants(ada, Way::SEND);
+        let plays = |bench: &Bench| {
+            let music = |order: &&MediaOrder| matches!(order, MediaOrder::Play { repeat: true, .. });
+            bench.orders.iter().filter(music).count()
+        };
+        assert_eq!(plays(&bench), 1, "Bob hears music");
+        bench.pass(Duration::from_secs(12 * 60));
+        assert_eq!((bench.state(ada), bench.state(bob)), (Some(Far::Up), Some(Far::Up)));
+        bench.orders.clear();
+        let (began, now) = (bench.now, bench.commands.len());
+        bench.wants(ada, Way::BOTH);
+        // In no time at all: the music stops, the hold ends, the answer goes out.
+        assert_eq!(bench.now, began);
+        assert!(bench.orders.iter().any(|order| matches!(order, MediaOrder::Stop(_))));
+        assert!(
+            bench
+                .orders
+                .iter()
+                .any(|order| matches!(order, MediaOrder::Hold(_, false)))
+        );
+        assert!(matches!(bench.commands[now..], [Command::AnswerReoffer { .. }]));
+        assert_eq!(agreed(&bench), before, "round {round}");
+    }
+    bench.hangs_up(bob);
+    assert_eq!(last(&bench), (CallState::Completed, HangupCause::Normal));
+    all_quiet(&mut bench);
+}
+
+#[test]
 fn an_answer_that_crosses_the_cancel_is_hung_up() {
     let mut bench = Bench::new();
     bench.ada_dials("101");
