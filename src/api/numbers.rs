@@ -15,7 +15,7 @@ use strowger_model::record::Number;
 use strowger_model::role::Permission;
 use strowger_model::trunk::NumberTarget;
 use strowger_model::{FlowId, NumberId, RoomId, UserId};
-use strowger_store::{Actor, NewNumber, NumberChange, Page, Scope};
+use strowger_store::{Actor, Error, NewNumber, NumberChange, Page, Scope};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -151,6 +151,17 @@ pub(crate) async fn list(
     Ok(Json(Listing::of(paged, NumberJson::from)))
 }
 
+/// A number that can be taken into use.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AvailableJson {
+    /// The number as dialled.
+    phone_number: String,
+    /// What people call it, where it is the tenant's.
+    friendly_name: String,
+    /// Whether it is of the pool that all tenants share.
+    pooled: bool,
+}
+
 /// Which free numbers are wanted.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -163,15 +174,15 @@ pub(crate) struct AvailableQuery {
     limit: Option<u32>,
 }
 
-/// Lists the tenant's numbers that take no calls, so that they can be put to use.
+/// Lists numbers that can be taken into use: the tenant's that take no calls, and those of the pool that are free.
 #[utoipa::path(
     get, path = "/api/numbers/available", tag = "numbers", params(AvailableQuery),
-    responses((status = 200, description = "Numbers in the tenant's pool", body = Listing<NumberJson>), Refusals)
+    responses((status = 200, description = "Free numbers", body = Listing<AvailableJson>), Refusals)
 )]
 pub(crate) async fn available(
     caller: Caller,
     Asked(query): Asked<AvailableQuery>,
-) -> Result<Json<Listing<NumberJson>>, Problem> {
+) -> Result<Json<Listing<AvailableJson>>, Problem> {
     let scope = caller.may(Permission::ReadAllCalls)?;
     let most = usize::try_from(query.limit.unwrap_or(50).clamp(1, crate::wire::MOST_ITEMS)).unwrap_or(50);
     let mut items = Vec::new();
@@ -182,10 +193,28 @@ pub(crate) async fn available(
             .items
             .into_iter()
             .filter(|number| !number.active && fits(&number.number, &query));
-        items.extend(free.map(NumberJson::from));
+        items.extend(free.map(|number| AvailableJson {
+            phone_number: number.number,
+            friendly_name: number.friendly_name,
+            pooled: false,
+        }));
         match paged.next {
             Some(after) if items.len() < most => next.after = Some(after),
             Some(_) | None => break,
+        }
+    }
+    let mut next = Page::first(500);
+    while items.len() < most {
+        let paged = scope.numbers().claimable(&next).await?;
+        let free = paged.items.into_iter().filter(|number| fits(number, &query));
+        items.extend(free.map(|number| AvailableJson {
+            phone_number: number,
+            friendly_name: String::new(),
+            pooled: true,
+        }));
+        match paged.next {
+            Some(after) => next.after = Some(after),
+            None => break,
         }
     }
     items.truncate(most);
@@ -236,7 +265,7 @@ impl Checked for PurchaseBody {
     }
 }
 
-/// Takes a number into use: one of the tenant's pool, or a new one. Of several programs that want the
+/// Takes a number into use: one of the pool, one of the tenant's that takes no calls, or a new one. Of several programs that want the
 /// same number one gets it, the others are answered 409.
 #[utoipa::path(
     post, path = "/api/numbers/purchase", tag = "numbers", request_body = PurchaseBody,
@@ -252,29 +281,21 @@ pub(crate) async fn purchase(
     let wanted = body.target.as_ref();
     let target = target_of(&scope, wanted, body.ivr_flow_id).await?;
     let name = body.friendly_name.unwrap_or_else(|| number.clone());
-    let made = match scope.numbers().by_number(&number).await? {
-        None => {
-            let new = NewNumber {
-                number,
-                friendly_name: name,
-                target,
-                record: body.record,
-            };
-            scope.numbers().create(&actor, new).await?
-        }
-        Some(pooled) if !pooled.active => {
-            let change = NumberChange {
-                friendly_name: name,
-                target,
-                record: body.record,
-                active: true,
-            };
-            let changed = scope.numbers().update(&actor, pooled.id, &change).await?;
-            changed.ok_or_else(|| Problem::not_found("number"))?
-        }
-        Some(_) => return Err(Problem::conflict("number_taken", "this number is in use already")),
+    let new = NewNumber {
+        number,
+        friendly_name: name,
+        target,
+        record: body.record,
     };
-    Ok((StatusCode::CREATED, Json(made.into())))
+    match scope.numbers().claim(&actor, new).await {
+        Ok(made) => Ok((StatusCode::CREATED, Json(made.into()))),
+        Err(Error::Taken { .. }) => Err(Problem::conflict("number_taken", "this number is in use already")),
+        Err(Error::State { .. }) => {
+            let said = "this number was given up lately; it can be had once its quarantine is over";
+            Err(Problem::conflict("number_quarantined", said))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// One number.
@@ -362,7 +383,8 @@ pub(crate) async fn update(
     Ok(Json(changed.ok_or_else(|| Problem::not_found("number"))?.into()))
 }
 
-/// Gives a number up. Calls to it are answered 404 from then on; the history stays.
+/// Gives a number up. Calls to it are answered 404 from then on; the history stays. It goes into the pool, where for
+/// thirty days nobody but this tenant can have it.
 #[utoipa::path(
     delete, path = "/api/numbers/{phone_number}", tag = "numbers",
     params(("phone_number" = String, Path, description = "The number as dialled, or its id")),

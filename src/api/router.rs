@@ -4,8 +4,13 @@ use crate::body::BODY_LIMIT_BYTES;
 use crate::problem::{Problem, finish};
 use crate::state::{ApiState, Described};
 use crate::{
+<<<<<<< HEAD
     calls, dev, devices, events, flows, health, livekit, meetings, metrics, numbers, recordings, room_keys, rooms,
     search, settings, transcription, voicemail, voip,
+=======
+    calls, dev, devices, events, flows, health, livekit, meetings, metrics, notices, numbers, prompts, recordings,
+    room_keys, rooms, search, settings, transcription, trunks, voicemail,
+>>>>>>> 366f27e (api, console, store: prompts, trunks' health, notices, the pool of numbers)
 };
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
@@ -37,6 +42,7 @@ use utoipa_axum::routes;
         (name = "transcription", description = "What was said, and what was understood"),
         (name = "voicemail", description = "Messages and greetings"),
         (name = "numbers", description = "Numbers callers dial"),
+        (name = "trunks", description = "Providers, how they stand and how they stood"),
         (name = "devices", description = "Phones of users"),
         (name = "flows", description = "IVR graphs"),
         (name = "settings", description = "The cascade of platform, tenant and user"),
@@ -68,7 +74,10 @@ fn described_routes() -> OpenApiRouter<ApiState> {
         .merge(voicemail::routes())
         .merge(numbers::routes())
         .merge(devices::routes())
+        .merge(trunks::routes())
+        .merge(notices::routes())
         .merge(flows::routes())
+        .merge(prompts::routes())
         .merge(rooms::routes())
         .merge(settings::routes())
         .merge(room_keys::routes())

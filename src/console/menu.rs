@@ -82,6 +82,7 @@ fn notice(done: &str) -> &'static str {
         "invited" => "The list of the invited is kept.",
         "steered" => "Asked for; the board shows how it stands.",
         "gone" => "That call is over already.",
+        "placed" => "The call begins. It appears here as it rings.",
         "asked" => "Asked for. It appears here when the worker is done.",
         "held" => "A legal hold keeps it.",
         "released" => "The legal hold is lifted.",

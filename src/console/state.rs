@@ -10,7 +10,7 @@ use strowger_rooms::io::turn::TurnHandle;
 use strowger_rooms::{RoomName, RoomsHandle};
 use strowger_store::{Actor, Store};
 use strowger_switch::io::SwitchHandle;
-use strowger_switch::live::{DeviceOnline, LiveCall, Steer, SwitchEvent, TrunkView};
+use strowger_switch::live::{DeviceOnline, LiveCall, PlaceCall, PlaceError, Steer, SwitchEvent, TrunkView};
 use time::OffsetDateTime;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,8 @@ pub trait Exchange: Send + Sync {
     fn subscribe(&self) -> broadcast::Receiver<SwitchEvent>;
     /// Does something to a running call; `false` when it is not running.
     fn steer(&self, tenant: TenantId, call: CallId, steer: Steer) -> Soon<'_, bool>;
+    /// Places a call; it begins at once and is written a moment later.
+    fn place(&self, order: PlaceCall) -> Soon<'_, Result<CallId, PlaceError>>;
     /// Lets the switch read what it keeps in memory anew.
     fn reload(&self);
 }
@@ -50,6 +52,10 @@ impl Exchange for SwitchHandle {
 
     fn steer(&self, tenant: TenantId, call: CallId, steer: Steer) -> Soon<'_, bool> {
         Box::pin(Self::steer(self, tenant, call, steer))
+    }
+
+    fn place(&self, order: PlaceCall) -> Soon<'_, Result<CallId, PlaceError>> {
+        Box::pin(Self::place_call(self, order))
     }
 
     fn reload(&self) {
@@ -90,6 +96,10 @@ impl Exchange for NoExchange {
 
     fn steer(&self, _: TenantId, _: CallId, _: Steer) -> Soon<'_, bool> {
         Box::pin(async { false })
+    }
+
+    fn place(&self, _: PlaceCall) -> Soon<'_, Result<CallId, PlaceError>> {
+        Box::pin(async { Err(PlaceError::ShuttingDown) })
     }
 
     fn reload(&self) {}

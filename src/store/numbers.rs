@@ -1,5 +1,9 @@
 //! The numbers that callers dial.
 
+mod pool;
+
+pub use pool::{NumberPool, PooledNumber, QUARANTINE};
+
 use crate::Result;
 use crate::audit::Actor;
 use crate::scope::area;
@@ -137,6 +141,12 @@ impl Numbers {
             created_at: self.scope.now(),
         };
         let mut tx = self.scope.write().await?;
+        // What is entered by hand is no longer the pool's.
+        tx.run(
+            "delete from number_pool where number = $1 and (free_from <= $2 or given_up_by = $3)",
+            args![number.number, number.created_at, number.tenant],
+        )
+        .await?;
         tx.run(
             "insert into numbers (id, tenant_id, number, friendly_name, target, record, active, created_at) \
              values ($1, $2, $3, $4, $5, $6, 1, $7)",
@@ -189,21 +199,23 @@ impl Numbers {
         self.get(number).await
     }
 
-    /// Gives a number up. Returns whether there was one.
+    /// Gives a number up: it goes into the pool, and for [`QUARANTINE`] nobody else may have it. Returns whether there
+    /// was one.
     ///
     /// # Errors
     /// The database did not answer.
     pub async fn remove(&self, actor: &Actor, number: NumberId) -> Result<bool> {
         let mut tx = self.scope.write().await?;
-        let touched = tx
-            .run(
-                "delete from numbers where tenant_id = $1 and id = $2",
-                args![self.scope.tenant(), number],
-            )
+        let key = || args![self.scope.tenant(), number];
+        let standing = tx
+            .one("select number from numbers where tenant_id = $1 and id = $2", key())
             .await?;
-        if touched == 0 {
+        let Some(standing) = standing else {
             return Ok(false);
-        }
+        };
+        tx.run("delete from numbers where tenant_id = $1 and id = $2", key())
+            .await?;
+        pool::give_up(&mut tx, self, &standing.text("number")?).await?;
         self.scope
             .note_directory(&mut tx, actor, "number.remove", &number, "")
             .await?;

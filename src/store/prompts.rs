@@ -5,9 +5,13 @@ use crate::audit::Actor;
 use crate::queue;
 use crate::scope::{area, touch_directory};
 use crate::sql::{Page, Paged, Row, args, cut};
+use std::time::Duration;
 use strowger_model::PromptId;
 use strowger_model::job::Job;
 use strowger_model::record::Prompt;
+
+/// How often a prompt is looked at while somebody waits for what becomes of it.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The blobs of a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,6 +140,24 @@ impl Prompts {
             .await?;
         tx.commit().await?;
         Ok(prompt)
+    }
+
+    /// A prompt once a worker has said whether it can be played; as it is after `patience` when none has. `None`:
+    /// there is none.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn settled(&self, prompt: PromptId, patience: Duration) -> Result<Option<Prompt>> {
+        let deadline = tokio::time::Instant::now() + patience;
+        let mut tick = tokio::time::interval(LOOK_EVERY);
+        loop {
+            tick.tick().await;
+            let found = self.get(prompt).await?;
+            let waits = found.as_ref().is_some_and(|prompt| prompt.state == "pending");
+            if !waits || tokio::time::Instant::now() >= deadline {
+                return Ok(found);
+            }
+        }
     }
 
     /// The prompt can be played.

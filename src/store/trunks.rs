@@ -1,5 +1,9 @@
 //! The providers a tenant exchanges calls with. The password we register with is kept sealed.
 
+mod health;
+
+pub use health::TrunkMinute;
+
 use crate::Result;
 use crate::audit::Actor;
 use crate::keys::{CryptoError, Key};

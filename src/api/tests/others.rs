@@ -65,6 +65,77 @@ async fn a_number_is_claimed_once_changed_and_given_up() {
 }
 
 #[tokio::test]
+async fn of_fifty_who_want_a_number_of_the_pool_one_gets_it() {
+    let house = House::new().await;
+    let added = house
+        .store
+        .number_pool()
+        .add(&Actor::system(), &["+14155550100".to_owned()])
+        .await
+        .unwrap();
+    assert_eq!(added, 1);
+    let free = house
+        .get("/api/numbers/available?area_code=415&limit=5")
+        .await
+        .expect(200);
+    assert_eq!(
+        free["items"],
+        json!([{"phone_number": "+14155550100", "friendly_name": "", "pooled": true}])
+    );
+    let body = json!({"phone_number": "+14155550100"});
+    let admins = [
+        house.acme.token(strowger_model::Role::TenantAdmin),
+        house.zenith.token(strowger_model::Role::TenantAdmin),
+    ];
+    let asked = (0..50).map(|n| house.ask_as(admins[n % 2], "POST", "/api/numbers/purchase", Some(body.clone())));
+    let answers = futures_util::future::join_all(asked).await;
+    let mut by_status = std::collections::BTreeMap::new();
+    for answer in &answers {
+        *by_status.entry(answer.status.as_u16()).or_insert(0) += 1;
+    }
+    assert_eq!(by_status, std::collections::BTreeMap::from([(201, 1), (409, 49)]));
+    // Nor is there a way for two to wake one that sleeps.
+    let winner = usize::from(house.get("/api/numbers/+14155550100").await.status != 200);
+    let sleep = json!({"is_active": false});
+    house
+        .ask_as(admins[winner], "PATCH", "/api/numbers/+14155550100", Some(sleep))
+        .await
+        .expect(200);
+    let asked = (0..10).map(|_| house.ask_as(admins[winner], "POST", "/api/numbers/purchase", Some(body.clone())));
+    let answers = futures_util::future::join_all(asked).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
+}
+
+#[tokio::test]
+async fn a_number_that_was_given_up_is_nobody_elses_for_thirty_days() {
+    let house = House::new().await;
+    let other = house.zenith.token(strowger_model::Role::TenantAdmin);
+    let (path, body) = ("/api/numbers/+49421100", json!({"phone_number": "+49421100"}));
+    house.ask("DELETE", path, None).await.expect(204);
+    house.get(path).await.expect(404);
+    let refused = house
+        .ask_as(other, "POST", "/api/numbers/purchase", Some(body.clone()))
+        .await
+        .expect(409);
+    assert_eq!(refused["code"], "number_quarantined");
+    let free = house
+        .ask_as(other, "GET", "/api/numbers/available", None)
+        .await
+        .expect(200);
+    assert_eq!(free["items"], json!([]));
+    let free = house.get("/api/numbers/available").await.expect(200);
+    assert_eq!(
+        free["items"][0]["phone_number"], "+49421100",
+        "who gave it up may have it back"
+    );
+    house.world.advance(31 * 24 * 3_600_000);
+    house
+        .ask_as(other, "POST", "/api/numbers/purchase", Some(body))
+        .await
+        .expect(201);
+}
+
+#[tokio::test]
 async fn a_message_is_read_trashed_and_restored() {
     let house = House::new().await;
     let path = format!("/api/voicemail/messages/{}", house.acme.ids["voicemail"]);

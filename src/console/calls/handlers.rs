@@ -38,6 +38,7 @@ pub(crate) fn routes() -> Router<ConsoleState> {
         .route("/t/{tenant}/calls/{call}/transcribe", post(transcribe))
         .route("/t/{tenant}/live", get(live::board))
         .route("/t/{tenant}/live/events", get(live::events))
+        .route("/t/{tenant}/live/place", post(super::place::place))
         .route("/t/{tenant}/live/{call}/hang-up", post(live::hang_up))
         .route("/t/{tenant}/live/{call}/record", post(live::record))
 }

@@ -2,8 +2,8 @@
 
 use super::verdict;
 use crate::show::{
-    Act, Block, Body, Button, Cell, Choice, Clock, Column, Field, Form, Link, Page, Row, Section, Shell, State, Table,
-    Values, words,
+    Act, Block, Body, Button, Cell, Choice, Clock, Column, Field, Form, Link, Page, Problems, Row, Section, Shell,
+    State, Table, Values, words,
 };
 use strowger_model::record::Call;
 use strowger_model::{CallId, CallState, Direction, Role};
@@ -350,13 +350,50 @@ pub fn live_table(calls: &[Live], base: &str, clock: &Clock, csrf: &str) -> Body
     Body::Table(Table::new("Calls in progress", columns, rows.collect()))
 }
 
+/// What was typed to place a call, and what was wrong with it.
+#[derive(Debug, Clone, Default)]
+pub struct Placing {
+    values: Values,
+    problems: Problems,
+}
+
+impl Placing {
+    /// Shown again with what is wrong.
+    #[must_use]
+    pub fn typed(values: &Values, problems: &Problems) -> Self {
+        Self {
+            values: values.clone(),
+            problems: problems.clone(),
+        }
+    }
+}
+
+fn place_form(base: &str, csrf: &str, placing: &Placing) -> Section {
+    let fields = vec![
+        Field::line("to", "Call")
+            .hint("A number such as +4942112345, or an extension. It is rung first.")
+            .required(),
+        Field::line("from", "Then connect").hint(
+            "An extension that is rung when they answer, or the number to show. Empty: they hear music and wait.",
+        ),
+        Field::tick("record", "Record the call"),
+    ];
+    let form = Form::post(format!("{base}/live/place"), "Place a call", csrf, fields, "Call");
+    let form = form.filled(&placing.values, &placing.problems);
+    Section::new("pc", "Place a call", vec![Body::Form(form)])
+}
+
 /// The live board.
 #[must_use]
-pub fn live_page(shell: &Shell, base: &str, calls: &[Live], role: Role) -> Page {
+pub fn live_page(shell: &Shell, base: &str, calls: &[Live], role: Role, placing: &Placing) -> Page {
     let may_end = role.may(strowger_model::role::Permission::ManageCalls);
     let csrf = if may_end { shell.csrf.as_str() } else { "" };
     let table = live_table(calls, base, &shell.clock, csrf);
     let live = Body::Live(format!("{base}/live/events"), vec![table]);
     let body = Section::new("lv", "Calls in progress", vec![live]).aside("Kept fresh while the page is open");
-    Page::new(shell, "Live calls", vec![Block::One(body)])
+    let mut blocks = vec![Block::One(body)];
+    if role.may(strowger_model::role::Permission::UsePhone) {
+        blocks.push(Block::One(place_form(base, &shell.csrf, placing)));
+    }
+    Page::new(shell, "Live calls", blocks)
 }

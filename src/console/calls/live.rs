@@ -1,6 +1,6 @@
 //! Calls in progress: the board, its events, and what is done to a call there.
 
-use super::list::{Kept, Live, live_page, live_table};
+use super::list::{Kept, Live, Placing, live_page, live_table};
 use crate::desk::{Desk, Sent};
 use crate::fault::{Fault, Page};
 use crate::show::page::Bodies;
@@ -63,7 +63,8 @@ fn may_see(call: &LiveCall, only: Option<UserId>) -> bool {
 }
 
 pub(super) async fn board(desk: Desk) -> Page {
-    Ok(live_page(&desk.shell(), &desk.base(), &now(&desk), desk.role()).into_response())
+    let placing = Placing::default();
+    Ok(live_page(&desk.shell(), &desk.base(), &now(&desk), desk.role(), &placing).into_response())
 }
 
 /// The board as it is now, as HTML.

@@ -5,6 +5,7 @@ mod export;
 mod handlers;
 pub mod list;
 mod live;
+mod place;
 pub mod verdict;
 pub mod view;
 

@@ -9,6 +9,7 @@ pub mod bars;
 pub mod graph;
 pub mod ladder;
 pub mod lanes;
+pub mod pulse;
 
 /// Text as it may stand in SVG.
 #[must_use]

@@ -1,10 +1,11 @@
 //! Retention: what a run would do, and the run.
 
-use super::view::{self, Due};
+use super::view::{self, Due, Going, LISTED};
 use crate::desk::{Desk, Sent, sees_tenant};
 use crate::fault::Page;
 use axum::response::IntoResponse;
 use strowger_model::job::Job;
+use strowger_model::retention::Kind;
 use strowger_model::role::Permission;
 use strowger_store::Page as Keyset;
 use strowger_store::queue::JobFilter;
@@ -38,13 +39,30 @@ pub(super) async fn index(desk: Desk) -> Page {
             "voicemail_retention_days",
         ),
     ];
+    let listed = area.due(&policy, desk.state.now(), LISTED).await?;
+    let going: Vec<Going> = listed
+        .into_iter()
+        .map(|thing| {
+            let (kind, page) = match thing.kind {
+                Kind::Call => ("Call", format!("/calls/{}", thing.id)),
+                Kind::Recording => ("Recording", format!("/recordings/{}", thing.id)),
+                Kind::Voicemail => ("Message", "/voicemail".to_owned()),
+            };
+            Going {
+                kind,
+                page,
+                since: thing.since,
+                bytes: thing.bytes,
+            }
+        })
+        .collect();
     let filter = JobFilter {
         state: None,
         kind: Some("retain".to_owned()),
     };
     let runs = desk.scope.jobs().list(&filter, &Keyset::first(5)).await?.items;
     let may_change = desk.can(Permission::ManageTenant);
-    Ok(view::retention(&desk.shell(), &desk.base(), &due, &runs, may_change).into_response())
+    Ok(view::retention(&desk.shell(), &desk.base(), (&due, &going), &runs, may_change).into_response())
 }
 
 pub(super) async fn run(sent: Sent) -> Page {

@@ -24,12 +24,50 @@ pub struct Due {
     pub setting: &'static str,
 }
 
+/// One thing that a run would remove.
+#[derive(Debug, Clone)]
+pub struct Going {
+    /// What kind of thing, and where its page is; empty: it has none.
+    pub kind: &'static str,
+    /// The path of its page below the tenant.
+    pub page: String,
+    /// When it was made.
+    pub since: time::OffsetDateTime,
+    /// Bytes of its audio.
+    pub bytes: i64,
+}
+
+/// Things that are listed at most; the rest is counted above.
+pub const LISTED: i64 = 100;
+
+fn going_section(shell: &Shell, base: &str, going: &[Going]) -> Section {
+    let columns = vec![
+        Column::name("Kind"),
+        Column::text("Made").class("w"),
+        Column::figure("Audio", "Audio"),
+    ];
+    let rows = going.iter().map(|thing| {
+        Row::of(vec![
+            Cell::link(format!("{base}{}", thing.page), thing.kind),
+            Cell::text(shell.clock.stamp(thing.since)),
+            Cell::text(if thing.bytes == 0 {
+                String::new()
+            } else {
+                words::size(thing.bytes)
+            }),
+        ])
+    });
+    let table = Table::new("What goes next, oldest first", columns, rows.collect());
+    let empty = ("Nothing is due.", "Things appear here when they are past their time.");
+    Section::table("gn", "What goes next", table, empty).aside(format!("At most {LISTED} of each kind"))
+}
+
 /// Retention: policy, what a run would do, run now.
 #[must_use]
 pub fn retention(
     shell: &Shell,
     base: &str,
-    due: &[Due],
+    (due, going): (&[Due], &[Going]),
     runs: &[strowger_model::record::JobRow],
     may_change: bool,
 ) -> Page {
@@ -73,8 +111,16 @@ pub fn retention(
         Body::Table(crate::calls::view::job_table(runs, &shell.clock))
     };
     let runs = Section::new("rn", "Last runs", vec![last]);
-    Page::new(shell, "Retention", vec![Block::One(policy), Block::One(runs)])
-        .intro("How long things are kept is a setting; here is what it means today.")
+    Page::new(
+        shell,
+        "Retention",
+        vec![
+            Block::One(policy),
+            Block::One(going_section(shell, base, going)),
+            Block::One(runs),
+        ],
+    )
+    .intro("How long things are kept is a setting; here is what it means today.")
 }
 
 fn badge(settings: &Settings, tier: Tier, key: &Key) -> (State, String) {

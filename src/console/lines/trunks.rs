@@ -3,6 +3,7 @@
 use super::form;
 use super::view::{self, Line};
 use crate::desk::{Desk, Sent, sees_tenant};
+use crate::draw::pulse;
 use crate::fault::{Fault, Page};
 use crate::people::form::taken;
 use crate::show::{Problems, State, Values};
@@ -11,10 +12,17 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use std::collections::HashMap;
 use strowger_model::TrunkId;
-use strowger_model::record::Trunk;
+use strowger_model::job::NoticeKind;
+use strowger_model::record::{Notice, Trunk};
 use strowger_model::role::Permission;
-use strowger_store::TrunkChange;
+use strowger_store::{Page as Keyset, TrunkChange};
 use strowger_switch::live::{TrunkCondition, TrunkView};
+
+/// Notices that are looked through for those of trunks, and how many of them are shown.
+const RECENT: i64 = 200;
+const SHOWN: usize = 10;
+/// How much of a trunk's history is drawn.
+const DAY: time::Duration = time::Duration::hours(24);
 
 const TAKEN: [(&str, &str); 1] = [("name", "Another trunk has this name.")];
 
@@ -46,10 +54,21 @@ pub(crate) async fn lines(desk: &Desk) -> Page<Vec<(Line, usize)>> {
 
 async fn list(desk: &Desk, values: &Values, problems: &Problems) -> Page {
     let lines: Vec<Line> = lines(desk).await?.into_iter().map(|(line, _)| line).collect();
+    let recent = desk
+        .scope
+        .notices()
+        .list(&Keyset::first(RECENT))
+        .await?
+        .items
+        .into_iter();
+    let turns: Vec<Notice> = recent
+        .filter(|notice| matches!(notice.kind, NoticeKind::TrunkDown | NoticeKind::TrunkUp))
+        .take(SHOWN)
+        .collect();
     let page = view::trunks(
         &desk.shell(),
         &desk.base(),
-        &lines,
+        (&lines, &turns),
         (values, problems),
         desk.can(Permission::ManageTenant),
     );
@@ -87,8 +106,19 @@ async fn found(desk: &Desk, trunk: TrunkId) -> Page<Line> {
     line.map(|(line, _)| line).ok_or(Fault::NotFound)
 }
 
-fn one(desk: &Desk, line: &Line, values: &Values, problems: &Problems) -> Page {
-    let page = view::trunk(&desk.shell(), &desk.base(), line, (values, problems));
+async fn one(desk: &Desk, line: &Line, values: &Values, problems: &Problems) -> Page {
+    let now = desk.state.now();
+    let history = desk.scope.trunks().history(line.trunk.id, now - DAY).await?;
+    let minutes: Vec<pulse::Minute> = history
+        .iter()
+        .map(|minute| pulse::Minute {
+            ago: (now - minute.at).whole_minutes(),
+            answered: minute.answered,
+            missed: minute.missed,
+            latency: minute.latency,
+        })
+        .collect();
+    let page = view::trunk(&desk.shell(), &desk.base(), line, (values, problems), &minutes);
     let status = if problems.is_empty() {
         StatusCode::OK
     } else {
@@ -112,7 +142,7 @@ pub(super) async fn show(Path((_, trunk)): Path<(String, TrunkId)>, desk: Desk) 
         .with("prefix", trunk.prefix.clone())
         .with("max_calls", trunk.max_calls.to_string())
         .with("active", trunk.active.to_string());
-    one(&desk, &line, &values, &Problems::default())
+    one(&desk, &line, &values, &Problems::default()).await
 }
 
 pub(super) async fn update(Path((_, trunk)): Path<(String, TrunkId)>, sent: Sent) -> Page {
@@ -124,11 +154,11 @@ pub(super) async fn update(Path((_, trunk)): Path<(String, TrunkId)>, sent: Sent
             values: new,
             active: values.ticked("active"),
         },
-        Err(problems) => return one(&desk, &line, &values, &problems),
+        Err(problems) => return one(&desk, &line, &values, &problems).await,
     };
     if let Err(error) = desk.scope.trunks().update(&desk.actor(), trunk, &change).await {
         let problems = taken(error, &TAKEN)?;
-        return one(&desk, &line, &values, &problems);
+        return one(&desk, &line, &values, &problems).await;
     }
     desk.state.exchange().reload();
     Ok(desk.back(&format!("/trunks/{trunk}"), "saved"))

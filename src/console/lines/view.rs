@@ -1,10 +1,11 @@
 //! What the pages of numbers and trunks show.
 
+use crate::draw::pulse;
 use crate::show::{
     Act, Block, Body, Button, Cell, Choice, Column, Field, Form, Page, Problems, Row, Section, Shell, State, Table,
     Values, words,
 };
-use strowger_model::record::{Number, Trunk};
+use strowger_model::record::{Notice, Number, Trunk};
 use strowger_model::trunk::{NumberTarget, Transport, TrunkKind};
 
 /// What a number may lead to: code and words, by kind.
@@ -191,7 +192,13 @@ fn trunk_fields() -> Vec<Field> {
 
 /// The trunks of a tenant.
 #[must_use]
-pub fn trunks(shell: &Shell, base: &str, lines: &[Line], typed: (&Values, &Problems), may_change: bool) -> Page {
+pub fn trunks(
+    shell: &Shell,
+    base: &str,
+    (lines, turns): (&[Line], &[Notice]),
+    typed: (&Values, &Problems),
+    may_change: bool,
+) -> Page {
     let columns = vec![
         Column::name("Trunk"),
         Column::text("State"),
@@ -224,6 +231,17 @@ pub fn trunks(shell: &Shell, base: &str, lines: &[Line], typed: (&Values, &Probl
         "A trunk joins you to a telephone provider. Without one, phones reach each other only.",
     );
     let mut blocks = vec![Block::One(Section::table("tk", "All trunks", table, empty))];
+    if !turns.is_empty() {
+        let lines = turns.iter().map(|notice| {
+            let (at, what) = (shell.clock.stamp(notice.created_at), words::notice(notice.kind));
+            format!("{at}: {what}. {}", notice.detail)
+        });
+        blocks.push(Block::One(Section::new(
+            "tn",
+            "Lately",
+            vec![Body::List(lines.collect())],
+        )));
+    }
     if may_change {
         let values = typed.0.clone();
         let values = if values.get("port").is_empty() {
@@ -249,7 +267,7 @@ pub fn trunks(shell: &Shell, base: &str, lines: &[Line], typed: (&Values, &Probl
 
 /// One trunk.
 #[must_use]
-pub fn trunk(shell: &Shell, base: &str, line: &Line, typed: (&Values, &Problems)) -> Page {
+pub fn trunk(shell: &Shell, base: &str, line: &Line, typed: (&Values, &Problems), history: &[pulse::Minute]) -> Page {
     let here = format!("{base}/trunks/{}", line.trunk.id);
     let mut fields = trunk_fields();
     fields.push(Field::tick("active", "It is used"));
@@ -261,7 +279,16 @@ pub fn trunk(shell: &Shell, base: &str, line: &Line, typed: (&Values, &Problems)
         &shell.csrf,
     )
     .danger();
+    let drawn = if history.is_empty() {
+        Body::Empty(
+            "Nothing yet.".into(),
+            "A provider that is used is asked every ten seconds whether it is there.".into(),
+        )
+    } else {
+        Body::Drawing(pulse::day(history))
+    };
     let blocks = vec![
+        Block::One(Section::new("hi", "The last 24 hours", vec![drawn])),
         Block::One(Section::new("ed", "Details", vec![Body::Form(form)])),
         Block::One(Section::new(
             "rm",

@@ -11,9 +11,14 @@ use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use std::time::Duration;
 use strowger_model::PromptId;
 use strowger_model::role::Permission;
 use strowger_store::{Error, Page as Keyset};
+
+/// How long an upload waits to hear from a worker that the file is of no use. Without a worker it is kept, and the
+/// list says later what became of it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The routes below a tenant.
 pub(crate) fn routes() -> Router<ConsoleState> {
@@ -58,7 +63,20 @@ async fn upload(sent: SentFile) -> Page {
         .create(&desk.actor(), name, &file.name, &file.bytes)
         .await
     {
-        Ok(_) => Ok(desk.back("/prompts", "asked")),
+        Ok(prompt) => {
+            let settled = desk.scope.prompts().settled(prompt.id, PATIENCE).await?;
+            let is_ready = settled.as_ref().is_some_and(|prompt| prompt.state == "ready");
+            let Some(problem) = settled.filter(|prompt| prompt.state == "failed") else {
+                return Ok(desk.back("/prompts", if is_ready { "added" } else { "asked" }));
+            };
+            // A file nobody can play is not kept.
+            desk.scope.prompts().remove(&desk.actor(), prompt.id).await?;
+            let why = problem
+                .problem
+                .unwrap_or_else(|| "this is no audio we can read".to_owned());
+            let problems = Problems::one("file", format!("{}: {why}.", file.name));
+            refused(&desk, &sent.values, &problems).await
+        }
         Err(Error::Taken { .. }) => {
             let problems = Problems::one("name", "Another prompt has this name. Choose another.");
             refused(&desk, &sent.values, &problems).await

@@ -565,7 +565,10 @@ pub(super) fn samples() -> Vec<Sample> {
     vec![
         sample("dashboard", &dashboard::page(&shell, BASE, &today())),
         sample("dashboard_first_day", &dashboard::page(&shell, BASE, &quiet())),
-        sample("live", &list::live_page(&shell, BASE, &live(), Role::Manager)),
+        sample(
+            "live",
+            &list::live_page(&shell, BASE, &live(), Role::Manager, &list::Placing::default()),
+        ),
         sample("calls", &list::page(&shell, BASE, &found(listed(), ""))),
         sample(
             "calls_none_fit",

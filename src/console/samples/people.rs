@@ -1,6 +1,7 @@
 //! People, lines, flows, and the rest.
 
 use super::{BASE, NOW, Sample, sample, shell, world};
+use crate::draw::pulse;
 use crate::entry::view as entry;
 use crate::flows::view::{self as flows, Editor, Finding, Run};
 use crate::govern::room_view;
@@ -12,16 +13,16 @@ use crate::system::view::{self as system, Check};
 use crate::voicemail::view::{self as voicemail, Message};
 use crate::{prompts, recordings, tenants};
 use serde_json::json;
-use strowger_model::job::JobState;
+use strowger_model::job::{JobState, NoticeKind};
 use strowger_model::record::{
-    ApiToken, AuditEntry, Binding, Device, Flow, FlowVersion, JobRow, Number, Prompt, Recording, RoomKey, RoomWebhook,
-    Tenant, Trunk, User, Voicemail, WebhookPost,
+    ApiToken, AuditEntry, Binding, Device, Flow, FlowVersion, JobRow, Notice, Number, Prompt, Recording, RoomKey,
+    RoomWebhook, Tenant, Trunk, User, Voicemail, WebhookPost,
 };
 use strowger_model::settings::{Entry, Layer, Lock, Settings, Tier};
 use strowger_model::trunk::{DigestAlgorithm, NumberTarget, Transport, TrunkKind};
 use strowger_model::{
-    CallId, DeviceId, FlowId, FlowVersionId, JobId, NumberId, PromptId, RecordingId, Role, TenantId, TokenId, TrunkId,
-    UserId, VoicemailId, WebhookId,
+    CallId, DeviceId, FlowId, FlowVersionId, JobId, NoticeId, NumberId, PromptId, RecordingId, Role, TenantId, TokenId,
+    TrunkId, UserId, VoicemailId, WebhookId,
 };
 use time::Duration;
 
@@ -210,6 +211,22 @@ fn line_pages() -> Vec<Sample> {
         line("Gamma-1", TrunkKind::Registration, State::ok("Registered")),
         line("Voxbone-2", TrunkKind::Address, State::bad("No answer")),
     ];
+    let turns = [Notice {
+        id: NoticeId::generate(&world()),
+        tenant: TenantId::generate(&world()),
+        call: None,
+        kind: NoticeKind::TrunkDown,
+        detail: "Voxbone-2: it does not answer".into(),
+        created_at: NOW,
+    }];
+    let history: Vec<pulse::Minute> = (0..600)
+        .map(|ago| pulse::Minute {
+            ago,
+            answered: if (90..120).contains(&ago) { 0 } else { 6 },
+            missed: if (90..120).contains(&ago) { 6 } else { 0 },
+            latency: std::time::Duration::from_millis(12 + u64::from(ago.unsigned_abs() % 70 == 0) * 9),
+        })
+        .collect();
     let typed = Values::default()
         .with("friendly_name", "Main line")
         .with("target", format!("flow:{flow}"))
@@ -225,11 +242,14 @@ fn line_pages() -> Vec<Sample> {
         ),
         sample(
             "trunks",
-            &lines::trunks(&shell, BASE, &trunks, (&values, &problems), true),
+            &lines::trunks(&shell, BASE, (&trunks, &turns), (&values, &problems), true),
         ),
     ];
     if let Some(line) = trunks.first() {
-        out.push(sample("trunk", &lines::trunk(&shell, BASE, line, (&typed, &problems))));
+        out.push(sample(
+            "trunk",
+            &lines::trunk(&shell, BASE, line, (&typed, &problems), &history),
+        ));
     }
     out
 }
@@ -491,8 +511,14 @@ fn govern_pages() -> Vec<Sample> {
         created_at: NOW,
     };
     let whose = (Tier::Tenant, "Harbour Dental Group");
+    let going = [govern::Going {
+        kind: "Recording",
+        page: "/recordings/0199aa00-0000-7000-8000-000000000001".into(),
+        since: NOW - Duration::days(91),
+        bytes: 1_234_567,
+    }];
     vec![
-        sample("retention", &govern::retention(&shell, BASE, &due, &[], true)),
+        sample("retention", &govern::retention(&shell, BASE, (&due, &going), &[], true)),
         sample(
             "settings",
             &govern::settings(
