@@ -4,13 +4,8 @@ use crate::body::BODY_LIMIT_BYTES;
 use crate::problem::{Problem, finish};
 use crate::state::{ApiState, Described};
 use crate::{
-<<<<<<< HEAD
-    calls, dev, devices, events, flows, health, livekit, meetings, metrics, numbers, recordings, room_keys, rooms,
-    search, settings, transcription, voicemail, voip,
-=======
     calls, dev, devices, events, flows, health, livekit, meetings, metrics, notices, numbers, prompts, recordings,
-    room_keys, rooms, search, settings, transcription, trunks, voicemail,
->>>>>>> 366f27e (api, console, store: prompts, trunks' health, notices, the pool of numbers)
+    room_keys, rooms, search, settings, transcription, trunks, voicemail, voip,
 };
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;

@@ -180,6 +180,12 @@ fn check(settings: &Settings, tier: Tier, entries: &Layer) -> Result<(), Problem
     for (name, entry) in entries {
         let value = entry.value.clone().unwrap_or_else(|| settings.text(name));
         match settings.may_write(tier, name, &value) {
+            Ok(()) if name == "time_zone" && !value.is_empty() && jiff::tz::TimeZone::get(&value).is_err() => {
+                errors.push(FieldError {
+                    field: format!("values.{name}"),
+                    message: "there is no such time zone; write it like Europe/Berlin".to_owned(),
+                });
+            }
             Ok(()) => {}
             Err(locked @ Invalid::Locked(..)) => return Err(locked_by(&locked)),
             Err(invalid) => errors.push(FieldError {

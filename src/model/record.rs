@@ -412,6 +412,8 @@ pub struct Greeting {
     pub text: Option<String>,
     /// `pending`, `ready` or `failed`.
     pub state: String,
+    /// Why it failed.
+    pub problem: Option<String>,
     /// Whether callers hear it.
     pub is_default: bool,
     /// When it was made.

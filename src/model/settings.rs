@@ -164,6 +164,12 @@ pub const KEYS: &[Key] = &[
         label: "Language of spoken prompts",
     },
     Key {
+        name: "time_zone",
+        kind: Kind::Text(64),
+        default: "",
+        label: "Time zone of opening hours that name none, like Europe/Berlin; empty is UTC",
+    },
+    Key {
         name: "auto_record_rooms",
         kind: Kind::Switch,
         default: "false",

@@ -38,6 +38,7 @@ fn greeting_of(row: &Row) -> Result<Greeting> {
         kind: row.text("kind")?,
         text: row.opt_text("text")?,
         state: row.text("state")?,
+        problem: row.opt_text("problem")?,
         is_default: row.switch("is_default")?,
         created_at: row.time("created_at")?,
     })
@@ -58,8 +59,8 @@ impl Greetings {
             .read()
             .await?
             .all(
-                "select id, tenant_id, user_id, name, kind, text, state, is_default, created_at from greetings \
-                 where tenant_id = $1 and user_id = $2 order by id",
+                "select id, tenant_id, user_id, name, kind, text, state, problem, is_default, created_at \
+                 from greetings where tenant_id = $1 and user_id = $2 order by id",
                 args![self.scope.tenant(), user],
             )
             .await?
@@ -77,8 +78,8 @@ impl Greetings {
             .read()
             .await?
             .all(
-                "select id, tenant_id, user_id, name, kind, text, state, is_default, created_at from greetings \
-                 where tenant_id = $1 order by id",
+                "select id, tenant_id, user_id, name, kind, text, state, problem, is_default, created_at \
+                 from greetings where tenant_id = $1 order by id",
                 args![self.scope.tenant()],
             )
             .await?
@@ -96,8 +97,8 @@ impl Greetings {
             .read()
             .await?
             .one(
-                "select id, tenant_id, user_id, name, kind, text, state, is_default, created_at from greetings \
-                 where tenant_id = $1 and id = $2",
+                "select id, tenant_id, user_id, name, kind, text, state, problem, is_default, created_at \
+                 from greetings where tenant_id = $1 and id = $2",
                 args![self.scope.tenant(), greeting],
             )
             .await?
@@ -148,6 +149,7 @@ impl Greetings {
             kind: new.kind,
             text: new.text,
             state: "pending".to_owned(),
+            problem: None,
             is_default: false,
             created_at: self.scope.now(),
         };

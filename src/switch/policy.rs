@@ -28,6 +28,8 @@ pub struct Policy {
     pub browser_calls: bool,
     /// The language callers are spoken to in.
     pub language: String,
+    /// The time zone of opening hours that name none (IANA); empty is UTC.
+    pub time_zone: String,
     /// The number shown on outbound calls; empty shows the caller's own.
     pub caller_number: String,
 }
@@ -50,6 +52,7 @@ impl Policy {
             flows: settings.switch("enable_ivr"),
             browser_calls: settings.switch("enable_browser_calls"),
             language: settings.text("prompt_language"),
+            time_zone: settings.text("time_zone"),
             caller_number: settings.text("default_caller_number"),
         }
     }

@@ -89,17 +89,30 @@ fn narrow(file: &Path) -> Vec<f32> {
         .collect()
 }
 
-/// The highest correlation of `part` with any place of `whole`: 1 is the same but for loudness.
+/// The highest correlation of `part` with any place of `whole`: 1 is the same but for loudness. The place is found on a
+/// sixteenth of the samples, then to the sample.
 fn correlation(whole: &[f32], part: &[f32]) -> f64 {
-    let norm = |samples: &[f32]| samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>().sqrt();
-    let own = norm(part);
-    let mut best = 0.0_f64;
-    for from in 0..whole.len().saturating_sub(part.len()) {
-        let here = &whole[from..from + part.len()];
-        let dot: f64 = here.iter().zip(part).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-        best = best.max(dot / (own * norm(here)).max(1e-9));
+    const COARSE: usize = 16;
+    let thin = |samples: &[f32]| -> Vec<f32> {
+        let mean = |block: &[f32]| block.iter().map(|sample| sample.abs()).sum::<f32>() / block.len() as f32;
+        samples.chunks(COARSE).map(mean).collect()
+    };
+    let (few, of_part) = (thin(whole), thin(part));
+    let last = few.len().saturating_sub(of_part.len());
+    let near = (0..last).max_by(|a, b| alike(&few[*a..], &of_part).total_cmp(&alike(&few[*b..], &of_part)));
+    let near = near.unwrap_or(0) * COARSE;
+    let from = near.saturating_sub(8 * COARSE);
+    let to = (near + 8 * COARSE).min(whole.len().saturating_sub(part.len()));
+    (from..to).map(|at| alike(&whole[at..], part)).fold(0.0, f64::max)
+}
+
+fn alike(here: &[f32], part: &[f32]) -> f64 {
+    let (mut dot, mut ours, mut theirs) = (0.0, 0.0, 0.0);
+    for (a, b) in here.iter().zip(part) {
+        let (a, b) = (f64::from(*a), f64::from(*b));
+        (dot, ours, theirs) = (dot + a * b, ours + a * a, theirs + b * b);
     }
-    best
+    dot / (ours * theirs).sqrt().max(1e-9)
 }
 
 #[tokio::test]

@@ -35,6 +35,8 @@ pub(crate) struct GreetingJson {
     text_to_speech: Option<String>,
     /// `pending`, `ready` or `failed`.
     status: String,
+    /// Why it failed.
+    problem: Option<String>,
     /// Whether callers hear it.
     is_default: bool,
     /// Whether it can be heard.
@@ -54,6 +56,7 @@ impl From<Greeting> for GreetingJson {
             text_to_speech: greeting.text,
             is_active: greeting.state == "ready",
             status: greeting.state,
+            problem: greeting.problem,
             is_default: greeting.is_default,
             created_at: stamp(greeting.created_at),
         }

@@ -88,12 +88,22 @@ fn refused(error: Error) -> Result<Problems, Error> {
     Ok(Problems::one("value", format!("{}.", sentence(&invalid.to_string()))))
 }
 
+/// What is wrong with a time zone that does not exist.
+fn no_zone(key: &str, values: &Values) -> Option<Problems> {
+    let zone = values.get("value");
+    let is_wrong = key == "time_zone" && !zone.is_empty() && jiff::tz::TimeZone::get(zone).is_err();
+    is_wrong.then(|| Problems::one("value", "There is no such time zone. Write it like Europe/Berlin."))
+}
+
 pub(super) async fn set(sent: Sent) -> Page {
     let (desk, values) = (sent.desk, sent.values);
     desk.may(Permission::ManageTenant)?;
     let user = user_of(desk.query())?;
     let (key, entry) = (values.get("key"), entry_of(&values));
     let area = desk.scope.settings();
+    if let Some(problems) = no_zone(key, &values) {
+        return drawn(&desk, user, &values, &problems).await;
+    }
     let written = match user {
         None => area.set(&desk.actor(), key, &entry).await,
         Some(user) => area.set_for(&desk.actor(), user, key, entry.value).await,
@@ -133,6 +143,9 @@ pub(crate) async fn platform(desk: PlatformDesk) -> Page {
 pub(crate) async fn set_platform(sent: PlatformSent) -> Page {
     let (desk, values) = (sent.desk, sent.values);
     let key = values.get("key");
+    if let Some(problems) = no_zone(key, &values) {
+        return platform_drawn(&desk, &values, &problems).await;
+    }
     let area = desk.state.store().platform_settings();
     match area.set(&desk.actor(), key, &entry_of(&values)).await {
         Ok(()) => {

@@ -15,14 +15,14 @@ use crate::{prompts, recordings, tenants};
 use serde_json::json;
 use strowger_model::job::{JobState, NoticeKind};
 use strowger_model::record::{
-    ApiToken, AuditEntry, Binding, Device, Flow, FlowVersion, JobRow, Notice, Number, Prompt, Recording, RoomKey,
-    RoomWebhook, Tenant, Trunk, User, Voicemail, WebhookPost,
+    ApiToken, AuditEntry, Binding, Device, Flow, FlowVersion, Greeting, JobRow, Notice, Number, Prompt, Recording,
+    RoomKey, RoomWebhook, Tenant, Trunk, User, Voicemail, WebhookPost,
 };
 use strowger_model::settings::{Entry, Layer, Lock, Settings, Tier};
 use strowger_model::trunk::{DigestAlgorithm, NumberTarget, Transport, TrunkKind};
 use strowger_model::{
-    CallId, DeviceId, FlowId, FlowVersionId, JobId, NoticeId, NumberId, PromptId, RecordingId, Role, TenantId, TokenId,
-    TrunkId, UserId, VoicemailId, WebhookId,
+    CallId, DeviceId, FlowId, FlowVersionId, GreetingId, JobId, NoticeId, NumberId, PromptId, RecordingId, Role,
+    TenantId, TokenId, TrunkId, UserId, VoicemailId, WebhookId,
 };
 use time::Duration;
 
@@ -315,6 +315,25 @@ fn kept_pages() -> Vec<Sample> {
         source_name: "greeting.wav".into(),
         created_at: NOW,
     };
+    let greeting = |state: &str, problem: Option<&str>| Greeting {
+        id: GreetingId::generate(&world()),
+        tenant: TenantId::generate(&world()),
+        user: UserId::generate(&world()),
+        name: "On holiday".into(),
+        kind: "holiday".into(),
+        text: None,
+        state: state.into(),
+        problem: problem.map(str::to_owned),
+        is_default: state == "ready",
+        created_at: NOW,
+    };
+    let greetings = [
+        (greeting("ready", None), "Jonas Weber".to_owned()),
+        (
+            greeting("failed", Some("this is no audio file we can read")),
+            "Maria Ortiz".to_owned(),
+        ),
+    ];
     vec![
         sample("recordings", &recordings::view::list(&shell, BASE, &found)),
         sample(
@@ -326,12 +345,15 @@ fn kept_pages() -> Vec<Sample> {
             &voicemail::page(
                 &shell,
                 BASE,
-                &[mail(false, "+44 7700 900 318"), mail(true, "207")],
+                (&[mail(false, "+44 7700 900 318"), mail(true, "207")], &greetings),
                 false,
                 None,
             ),
         ),
-        sample("voicemail_trash", &voicemail::page(&shell, BASE, &[], true, None)),
+        sample(
+            "voicemail_trash",
+            &voicemail::page(&shell, BASE, (&[], &[]), true, None),
+        ),
         sample(
             "prompts",
             &prompts::view::page(

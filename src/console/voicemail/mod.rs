@@ -10,6 +10,7 @@ use axum::extract::Path;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use std::collections::HashMap;
+use strowger_model::record::Greeting;
 use strowger_model::role::Permission;
 use strowger_model::{UserId, VoicemailId};
 use strowger_store::{Page as Keyset, VoicemailFilter};
@@ -46,7 +47,23 @@ async fn index(desk: Desk) -> Page {
             voicemail,
         });
     }
-    Ok(view::page(&desk.shell(), &desk.base(), &messages, trash, found.next.as_deref()).into_response())
+    let greetings = match desk.sees_only() {
+        Some(user) => desk.scope.greetings().of_user(user).await?,
+        None => desk.scope.greetings().list().await?,
+    };
+    let named = |greeting: Greeting| {
+        let of = names.get(&greeting.user).cloned().unwrap_or_default();
+        (greeting, of)
+    };
+    let greetings: Vec<_> = greetings.into_iter().map(named).collect();
+    let page = view::page(
+        &desk.shell(),
+        &desk.base(),
+        (&messages, &greetings),
+        trash,
+        found.next.as_deref(),
+    );
+    Ok(page.into_response())
 }
 
 async fn change(Path((_, message, verb)): Path<(String, VoicemailId, String)>, sent: Sent) -> Page {

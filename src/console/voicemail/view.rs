@@ -1,7 +1,7 @@
 //! What the voicemail inbox shows.
 
 use crate::show::{Act, Block, Body, Cell, Column, Link, Page, Row, Section, Shell, State, Table, words};
-use strowger_model::record::Voicemail;
+use strowger_model::record::{Greeting, Voicemail};
 
 /// A message with what stands beside it.
 #[derive(Debug, Clone)]
@@ -16,9 +16,47 @@ pub struct Message {
     pub ready: bool,
 }
 
+/// The greetings with whose they are: what callers hear, and why one cannot be heard.
+fn greetings_section(shell: &Shell, greetings: &[(Greeting, String)]) -> Section {
+    let columns = vec![
+        Column::name("Greeting"),
+        Column::text("Of"),
+        Column::text("State"),
+        Column::text("Text").class("full"),
+        Column::text("Made").class("w no"),
+    ];
+    let rows = greetings.iter().map(|(greeting, of)| {
+        Row::of(vec![
+            Cell::text(greeting.name.clone()),
+            Cell::text(of.clone()),
+            Cell::StatePair(
+                words::piece_state(&greeting.state),
+                greeting
+                    .problem
+                    .clone()
+                    .unwrap_or_else(|| if greeting.is_default { "Callers hear it" } else { "" }.to_owned()),
+            ),
+            Cell::text(greeting.text.clone().unwrap_or_else(|| "An uploaded file".to_owned())),
+            Cell::text(shell.clock.stamp(greeting.created_at)),
+        ])
+    });
+    let table = Table::new("Greetings", columns, rows.collect());
+    let empty = (
+        "No greeting of its own.",
+        "Callers of every mailbox hear the standard greeting.",
+    );
+    Section::table("gr", "Greetings", table, empty)
+}
+
 /// The inbox, or the trash.
 #[must_use]
-pub fn page(shell: &Shell, base: &str, messages: &[Message], trash: bool, next: Option<&str>) -> Page {
+pub fn page(
+    shell: &Shell,
+    base: &str,
+    (messages, greetings): (&[Message], &[(Greeting, String)]),
+    trash: bool,
+    next: Option<&str>,
+) -> Page {
     let here = format!("{base}/voicemail");
     let columns = vec![
         Column::text("Left").class("w"),
@@ -104,5 +142,9 @@ pub fn page(shell: &Shell, base: &str, messages: &[Message], trash: bool, next: 
             Some(format!("{here}?after={key}{folder}")),
         ));
     }
-    Page::new(shell, "Voicemail", vec![Block::One(Section::plain(parts))])
+    let mut blocks = vec![Block::One(Section::plain(parts))];
+    if !trash {
+        blocks.push(Block::One(greetings_section(shell, greetings)));
+    }
+    Page::new(shell, "Voicemail", blocks)
 }

@@ -19,6 +19,11 @@ use strowger_model::trunk::Transport;
 
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER";
 
+/// For how long a far side that takes no connections is not asked again.
+const NO_STREAM: Duration = Duration::from_secs(600);
+/// Far sides that are remembered so.
+const MOST_REMEMBERED: usize = 1_000;
+
 pub(super) struct Core {
     pub(super) config: SipConfig,
     pub(super) interface: IpAddr,
@@ -33,6 +38,8 @@ pub(super) struct Core {
     pub(super) flow_to: HashMap<SocketAddr, FlowId>,
     pub(super) next_flow: u64,
     pub(super) has_flow_timer: bool,
+    /// Who took no connection for a large request, and when.
+    no_stream: HashMap<SocketAddr, Instant>,
     pub(super) guard: Guard,
     pub(super) nonces: Nonces,
 }
@@ -92,6 +99,7 @@ impl Core {
             flow_to: HashMap::new(),
             next_flow: 1,
             has_flow_timer: false,
+            no_stream: HashMap::new(),
             guard,
             nonces,
         }
@@ -177,6 +185,27 @@ impl Core {
             }
             Transport::Tcp => Some(Path::Flow(self.flow_towards(remote))),
         }
+    }
+
+    /// A connection in place of a datagram, where we take connections ourselves and the far side has not refused one
+    /// lately.
+    pub(super) fn stream_instead(&mut self, path: Path) -> Option<Path> {
+        let Path::Udp { remote, .. } = path else { return None };
+        let refused = self.no_stream.get(&remote);
+        let may_try = refused.is_none_or(|since| self.now.saturating_duration_since(*since) > NO_STREAM);
+        if self.config.tcp.is_empty() || !may_try {
+            return None;
+        }
+        self.path_to(remote, Transport::Tcp)
+    }
+
+    /// Remembers that a far side takes no connections.
+    pub(super) fn no_stream_to(&mut self, remote: SocketAddr) {
+        // Providers are few; whoever has more starts afresh.
+        if self.no_stream.len() >= MOST_REMEMBERED {
+            self.no_stream.clear();
+        }
+        self.no_stream.insert(remote, self.now);
     }
 
     /// Our address as a far side may use it. A public address is no use to a phone beside us, nor a loopback one to

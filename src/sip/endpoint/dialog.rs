@@ -88,6 +88,8 @@ pub(super) struct Inviting {
     pub(super) give_up: TimerId,
     /// Goes off when nothing at all has come.
     pub(super) unheard: Option<TimerId>,
+    /// The path to try when the connection that was asked for because of its size cannot be had.
+    pub(super) fallback: Option<Path>,
 }
 
 /// Whether we gave up on our INVITE.

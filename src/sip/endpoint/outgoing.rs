@@ -1,5 +1,6 @@
 //! Calls we place, until they are answered.
 
+use super::core::Core;
 use super::dialog::{Cancelling, Dialog, Exchange, Inviting, Phase};
 use super::{Due, Endpoint, Owner};
 use crate::auth::answer::{answer, is_stale};
@@ -16,6 +17,21 @@ use strowger_model::trunk::Transport;
 
 /// How long a call may ring in the end, whatever the switch allows.
 const RING_AT_MOST: Duration = Duration::from_secs(600);
+
+/// Requests larger than this do not go by datagram where a connection can be had (RFC 3261 §18.1.1).
+const MOST_DATAGRAM: usize = 1300;
+
+/// An INVITE and its branch, for the path the dialog goes by now.
+fn invite_of(dialog: &Dialog, core: &Core, invite: &Invite, proof: Option<&(&'static str, String)>) -> (Bytes, String) {
+    let (mut writer, branch) = dialog.request(core, &Method::Invite, dialog.local_number);
+    for (name, value) in &invite.headers {
+        writer = writer.header(name, value);
+    }
+    if let Some((name, value)) = proof {
+        writer = writer.header(name, value);
+    }
+    (writer.finish("application/sdp", &invite.offer), branch)
+}
 
 impl Endpoint {
     pub(super) fn place(&mut self, invite: Invite) {
@@ -135,15 +151,17 @@ impl Endpoint {
             return;
         };
         dialog.local_number += 1;
-        let (mut writer, branch) = dialog.request(&self.core, &Method::Invite, dialog.local_number);
-        for (name, value) in &invite.headers {
-            writer = writer.header(name, value);
+        let mut written = invite_of(dialog, &self.core, &invite, proof.as_ref());
+        let before = dialog.path;
+        if written.0.len() > MOST_DATAGRAM
+            && let Some(path) = self.core.stream_instead(before).filter(|_| dialog.device.is_none())
+        {
+            dialog.path = path;
+            written = invite_of(dialog, &self.core, &invite, proof.as_ref());
         }
-        if let Some((name, value)) = proof {
-            writer = writer.header(name, &value);
-        }
-        let bytes = writer.finish("application/sdp", &invite.offer);
         let path = dialog.path;
+        let fallback = (path != before).then_some(before);
+        let (bytes, branch) = written;
         let client = self
             .core
             .send_request(&branch, Method::Invite, path, bytes, Owner::Invite(key));
@@ -160,6 +178,7 @@ impl Endpoint {
                 tries,
                 give_up,
                 unheard,
+                fallback,
             }));
         }
     }
@@ -428,7 +447,33 @@ impl Endpoint {
         );
     }
 
+    /// The connection for a large INVITE came to nothing: it goes by datagram after all, and the next ones at once
+    /// (RFC 3261 §18.1.1). Whether there was such a way.
+    fn falls_back(&mut self, key: DialogKey) -> bool {
+        let Some(dialog) = self.dialogs.get_mut(&key) else {
+            return false;
+        };
+        let Phase::Inviting(inviting) = &mut dialog.phase else {
+            return false;
+        };
+        let Some(path) = inviting.fallback.take().filter(|_| inviting.cancel == Cancelling::No) else {
+            return false;
+        };
+        let (invite, tries) = (inviting.invite.clone(), inviting.tries);
+        let timers = [Some(inviting.give_up), inviting.unheard];
+        dialog.path = path;
+        let far = dialog.far;
+        self.core.no_stream_to(far);
+        timers.into_iter().for_each(|timer| self.core.forget(timer));
+        tracing::debug!(%far, "takes no connection; a large INVITE goes by datagram");
+        self.send_invite(key, invite, None, tries);
+        true
+    }
+
     pub(super) fn invite_failed(&mut self, key: DialogKey, status: u16) {
+        if self.falls_back(key) {
+            return;
+        }
         let Some(Dialog {
             phase: Phase::Inviting(inviting),
             ..

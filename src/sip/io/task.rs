@@ -249,7 +249,7 @@ impl Task {
 
     fn send(&self, local: SocketAddr, remote: SocketAddr, bytes: &Bytes) {
         let Some(socket) = self.sockets.get(&local) else { return };
-        // RFC 3261 §18.1.1 would go over to TCP here; many carriers take none, and fragments arrive.
+        // What can go over a connection does so by now; phones and answers stay, and fragments arrive.
         if bytes.len() > MTU {
             debug!(%remote, size_bytes = bytes.len(), "a datagram that will be fragmented");
         }

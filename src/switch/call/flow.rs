@@ -29,7 +29,9 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn start(published: &Published, row: &record::Call, scene: &Scene<'_>) -> Self {
-        let context = Context::new(scene.world.now(), row.from_number.as_str(), row.to_number.as_str());
+        let zone = scene.directory.policy(row.tenant, None).time_zone.clone();
+        let mut context = Context::new(scene.world.now(), row.from_number.as_str(), row.to_number.as_str());
+        context.time_zone = Some(zone).filter(|zone| !zone.is_empty());
         Self {
             execution: Execution::start(published.graph.clone(), context, scene.now),
             playing: None,

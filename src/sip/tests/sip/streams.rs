@@ -300,3 +300,92 @@ fn a_binding_ends_with_its_connection_and_is_reached_through_it() {
         [Output::Event(SipEvent::Failed { status: 503, .. })]
     ));
 }
+
+/// A call by datagram whose INVITE is larger than 1,300 bytes, to a provider that takes connections or does not.
+fn large(endpoint: &mut Endpoint, key: u64, now: Instant) -> Vec<Output> {
+    let target = Target::Address {
+        addr: address(2, 5060),
+        transport: Transport::Udp,
+        user: "200".to_owned(),
+    };
+    let invite = Invite {
+        dialog: DialogKey(key),
+        sip_call_id: format!("large-{key}"),
+        target,
+        from_user: "100".to_owned(),
+        from_display: None,
+        from_host: None,
+        to_user: "200".to_owned(),
+        offer: Bytes::from(format!("v=0\r\n{}", "a=x:0123456789abcdef\r\n".repeat(60))),
+        auth: None,
+        headers: Vec::new(),
+        patience: None,
+    };
+    endpoint.handle(Input::Command(Command::Invite(Box::new(invite))), now);
+    outputs(endpoint)
+}
+
+fn by_both(now: Instant) -> Endpoint {
+    let config = SipConfig {
+        udp: vec![address(1, 5060)],
+        tcp: vec![address(1, 5060)],
+        ..SipConfig::default()
+    };
+    let world = Arc::new(SeededWorld::new(1, 0));
+    Endpoint::new(config, address(1, 0).ip(), Arc::new(Known::nobody()), world, now)
+}
+
+fn datagrams(outputs: &[Output]) -> Vec<String> {
+    let text = |output: &Output| match output {
+        Output::Transmit {
+            path: Path::Udp { .. },
+            bytes,
+        } => Some(String::from_utf8_lossy(bytes).into_owned()),
+        _ => None,
+    };
+    outputs.iter().filter_map(text).collect()
+}
+
+#[test]
+fn a_request_too_large_for_a_datagram_goes_over_a_connection() {
+    let now = Sim::pair(1).now;
+    let mut endpoint = by_both(now);
+    let out = large(&mut endpoint, 2, now);
+    assert!(datagrams(&out).is_empty());
+    let Some(Output::OpenFlow { flow, remote }) = out.first() else {
+        panic!("{out:?}")
+    };
+    assert_eq!(*remote, address(2, 5060));
+    let (flow, remote, local) = (*flow, *remote, address(1, 50_000));
+    endpoint.handle(Input::FlowOpened { flow, remote, local }, now);
+    let sent = texts(&outputs(&mut endpoint));
+    assert!(
+        sent[0].starts_with("INVITE") && sent[0].contains("Via: SIP/2.0/TCP"),
+        "{}",
+        sent[0]
+    );
+    assert!(
+        sent[0].contains(";transport=tcp>"),
+        "its Contact can be reached the same way"
+    );
+}
+
+#[test]
+fn where_no_connection_can_be_had_it_goes_by_datagram_and_the_next_one_at_once() {
+    let now = Sim::pair(1).now;
+    let mut endpoint = by_both(now);
+    let out = large(&mut endpoint, 2, now);
+    let Some(Output::OpenFlow { flow, .. }) = out.first() else {
+        panic!("{out:?}")
+    };
+    endpoint.handle(Input::FlowClosed { flow: *flow }, now);
+    let sent = datagrams(&outputs(&mut endpoint));
+    assert_eq!(sent.len(), 1);
+    assert!(
+        sent[0].starts_with("INVITE") && sent[0].contains("Via: SIP/2.0/UDP"),
+        "{}",
+        sent[0]
+    );
+    let out = large(&mut endpoint, 4, now);
+    assert_eq!(datagrams(&out).len(), 1, "{out:?}");
+}

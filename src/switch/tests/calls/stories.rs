@@ -119,6 +119,42 @@ fn a_call_held_for_twelve_minutes_goes_on_at_once_in_its_codec() {
 }
 
 #[test]
+fn opening_hours_without_a_zone_are_those_of_the_tenant() {
+    use strowger_model::settings::{Entry, Layer, Lock};
+    // The bench's clock stands at 22:13 UTC on a Tuesday; in Tokyo it is a quarter past seven in the morning.
+    let definition = serde_json::json!({
+        "nodes": [
+            {"id": "start", "type": "start", "data": {}},
+            {"id": "hours", "type": "hours", "data": {"hours": {"daily": "07:00-08:00"}}},
+            {"id": "open", "type": "dial", "data": {"number": "101"}},
+            {"id": "closed", "type": "hangup", "data": {}}
+        ],
+        "edges": [
+            {"id": "1", "source": "start", "target": "hours"},
+            {"id": "2", "source": "hours", "target": "open", "label": "open"},
+            {"id": "3", "source": "hours", "target": "closed", "label": "closed"},
+            {"id": "4", "source": "open", "target": "closed", "label": "no-answer"}
+        ]
+    });
+    let (graph, _) = strowger_ivr::Flow::parse(&definition);
+    let graph = std::sync::Arc::new(graph.unwrap());
+    for (zone, rings) in [("", false), ("Asia/Tokyo", true)] {
+        let mut bench = Bench::new();
+        bench.change(|parts| {
+            parts.flows[0].graph = graph.clone();
+            let value = Some(zone.to_owned());
+            let entry = Entry {
+                value,
+                lock: Lock::Unlocked,
+            };
+            parts.platform_settings = Layer::from([("time_zone".to_owned(), entry)]);
+        });
+        bench.outsider_dials(FLOW_NUMBER);
+        assert_eq!(!bench.in_state(Far::Called).is_empty(), rings, "{zone}");
+    }
+}
+
+#[test]
 fn an_answer_that_crosses_the_cancel_is_hung_up() {
     let mut bench = Bench::new();
     bench.ada_dials("101");
