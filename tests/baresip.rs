@@ -177,13 +177,15 @@ impl Baresip {
         Ok(())
     }
 
-    /// The WAV file with what the phone heard in its calls so far, if there is one.
+    /// The WAV file with what the phone heard in its call, if there is one. One that rang first may have begun another,
+    /// which stayed empty: the longest is it.
     #[must_use]
     pub fn heard(&self) -> Option<PathBuf> {
         let files = std::fs::read_dir(self.folder.path()).ok()?;
         files
             .filter_map(|entry| Some(entry.ok()?.path()))
-            .find(|path| path.to_string_lossy().ends_with("-dec.wav"))
+            .filter(|path| path.to_string_lossy().ends_with("-dec.wav"))
+            .max_by_key(|path| std::fs::metadata(path).map_or(0, |file| file.len()))
     }
 
     /// What the phone heard, decoded.

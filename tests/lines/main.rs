@@ -1,14 +1,11 @@
-//! What callers hear and how long it lasts, with real partners: prompts from any file, mailboxes, limits, keys,
-//! music on hold, a provider that falls silent, what the machine says in a transcript.
+//! What callers hear and how long it lasts, with real partners: prompts from any file, limits, a provider that falls
+//! silent.
 
 #![cfg(test)]
 
-mod hold;
 mod limits;
-mod mailbox;
 mod prompts;
 mod provider;
-mod transcript;
 
 use reqwest::Method;
 use serde_json::{Value, json};

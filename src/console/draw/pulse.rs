@@ -57,14 +57,14 @@ pub fn day(minutes: &[Minute]) -> String {
     for (place, bar) in bars.iter().enumerate().filter(|(_, bar)| bar.answered + bar.missed > 0) {
         let left = u8::try_from(place).map_or(0.0, f64::from) / 1.44;
         // What was not answered stands as high as there is room.
-        let (class, height) = if bar.missed > 0 {
-            ("bad", 76)
+        let (class, fill, height) = if bar.missed > 0 {
+            ("bad", " fill=\"var(--bad)\"", 76)
         } else {
-            ("f", (mean(bar) * 76 / slowest).max(2))
+            ("f", "", (mean(bar) * 76 / slowest).max(2))
         };
         let _ = write!(
             out,
-            "<rect class=\"{class}\" x=\"{left:.2}%\" y=\"{}\" width=\"0.6%\" height=\"{height}\"/>",
+            "<rect class=\"{class}\"{fill} x=\"{left:.2}%\" y=\"{}\" width=\"0.6%\" height=\"{height}\"/>",
             90 - height
         );
     }
