@@ -4,7 +4,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use strowger_tests::scene::{
     CALLEE_HZ, CALLER_HZ, channels, detail, event_kinds, log, only_call, phone, phone_over, tone_file,
 };
@@ -299,7 +299,7 @@ async fn what_is_said_while_a_recording_is_paused_is_not_kept() {
     let path = format!("/api/calls/{}/recording", call["id"].as_str().unwrap());
     let stands = sandbox.post(&path, &json!({"action": "pause"})).await.unwrap();
     assert_eq!(stands, json!({"recording": false, "paused": true}));
-    let paused = Instant::now();
+    let paused = tokio::time::Instant::now();
     callee.event_within("CALL_RTCP", SOON).await.unwrap();
     let pause_s = paused.elapsed().as_secs_f64();
     let stands = sandbox.post(&path, &json!({"action": "resume"})).await.unwrap();
