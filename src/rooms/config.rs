@@ -62,7 +62,7 @@ impl Default for Limits {
             metadata_bytes: 64 * 1024,
             requests_per_second: 50,
             requests_burst: 300,
-            resume: Duration::from_secs(20),
+            resume: Duration::from_secs(18),
         }
     }
 }

@@ -107,7 +107,7 @@ pub const FIELDS: &[Field] = &[
     ),
     field(
         "rooms.resume_s",
-        "20",
+        "18",
         "how long a participant stays whose connection was cut, in seconds",
     ),
     field(

@@ -90,6 +90,11 @@ impl Room {
         known.map(|_| ()).ok_or(RoomError::NoParticipant)
     }
 
+    /// Somebody was shown out: where others wait or the room is locked they are no longer expected.
+    pub(super) fn no_longer_admit(&mut self, identity: &str) {
+        self.admitted.admitted.remove(identity);
+    }
+
     /// Locks the room or opens it.
     pub(crate) fn set_lock(&mut self, locked: bool) {
         self.options.locked = locked;

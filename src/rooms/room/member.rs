@@ -72,8 +72,10 @@ pub(crate) struct Leg {
     pub(super) is_touched: bool,
     /// Whether something was written to it that time must pass for.
     pub(super) is_written: bool,
-    /// Since when nothing is heard.
+    /// Since when nothing is heard, as the connection itself tells after a while.
     pub(super) silent_since: Option<Instant>,
+    /// When something was last heard; `None`: nothing yet.
+    pub(super) heard_at: Option<Instant>,
 }
 
 impl Leg {
@@ -84,6 +86,7 @@ impl Leg {
             is_touched: false,
             is_written: false,
             silent_since: None,
+            heard_at: None,
         }
     }
 }

@@ -233,7 +233,7 @@ impl Room {
     ) {
         let Some(leg) = self.leg(peer) else { return };
         if leg.peer.receive(door, source, destination, bytes, now) {
-            leg.silent_since = None;
+            (leg.silent_since, leg.heard_at) = (None, Some(now));
             self.touch(peer);
             self.settle(now);
         }

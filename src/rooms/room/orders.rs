@@ -28,9 +28,10 @@ impl Room {
         Ok(self.info_of(member))
     }
 
-    /// Removes a participant.
+    /// Removes a participant. Where others wait or the room is locked, so does who was removed.
     pub(crate) fn expel(&mut self, identity: &str, now: Instant) -> Result<(), RoomError> {
         let key = self.find(identity)?;
+        self.no_longer_admit(identity);
         self.remove(key, Reason::ParticipantRemoved, now);
         self.settle(now);
         Ok(())

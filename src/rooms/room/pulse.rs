@@ -1,7 +1,7 @@
 //! What happens as time goes by: who speaks, how good the lines are, who has been gone for too long, and when
 //! a room has been empty for long enough.
 
-use super::member::{Body, Member, MemberKey, PeerKey};
+use super::member::{Body, Leg, Member, MemberKey, PeerKey};
 use super::{Response, Room};
 use crate::event::RoomEventKind;
 use crate::protocol as wire;
@@ -16,6 +16,9 @@ pub(super) const QUALITY: Duration = Duration::from_secs(5);
 
 /// A connection on which nothing was heard for so long is gone, though its signalling lives.
 const SILENT: Duration = Duration::from_secs(30);
+
+/// A line on which nothing was heard for so long is called lost. Clients check theirs every few seconds.
+const UNHEARD: Duration = Duration::from_secs(6);
 
 /// A member whose connection never stood after so long will not come.
 const NEVER_CONNECTED: Duration = Duration::from_secs(60);
@@ -73,7 +76,7 @@ impl Room {
         self.drop_done_taps();
         if self.quality_due <= now {
             self.quality_due = now + QUALITY;
-            self.tell_quality();
+            self.tell_quality(now);
         }
         self.close_when_empty(now);
     }
@@ -141,10 +144,15 @@ impl Room {
         }
     }
 
-    fn tell_quality(&mut self) {
+    fn tell_quality(&mut self, now: Instant) {
         let mut updates: Vec<wire::ConnectionQualityInfo> = Vec::new();
         for member in self.members.values_mut() {
-            let is_lost = member.browser().is_some_and(|browser| browser.lost_since.is_some());
+            let unheard = |leg: &Leg| {
+                let heard = leg.heard_at.filter(|_| leg.peer.is_connected());
+                heard.is_some_and(|heard| now.saturating_duration_since(heard) >= UNHEARD)
+            };
+            let has_no_signalling = member.browser().is_some_and(|browser| browser.lost_since.is_some());
+            let is_lost = has_no_signalling || member.peers().any(|(_, leg)| unheard(leg));
             let (quality, score) = if is_lost {
                 (Quality::Lost, 0.0)
             } else {

@@ -428,6 +428,38 @@ fn the_same_identity_coming_again_replaces_the_first() {
 }
 
 #[test]
+fn who_is_shown_out_of_a_locked_room_does_not_come_back_by_themselves() {
+    let mut meeting = Meeting::new(RoomOptions::default());
+    let (_, bob) = (meeting.join("ada"), meeting.join("bob"));
+    meeting.wait(1_500);
+    meeting.room.set_lock(true);
+    let now = meeting.now;
+    meeting.room.expel("bob", now).unwrap();
+    meeting.perform();
+    assert_eq!(meeting.leaves(bob), [Reason::ParticipantRemoved]);
+    let again = arrival(grants("bob"), wire::JoinRequest::default());
+    assert_eq!(meeting.room.join(again, now), Err(JoinRefused::Locked));
+    let again = arrival(grants("ada"), wire::JoinRequest::default());
+    assert!(meeting.room.join(again, now).is_ok(), "who was in may come back");
+}
+
+#[test]
+fn a_line_on_which_nothing_is_heard_is_called_lost_while_its_signalling_stands() {
+    let mut meeting = Meeting::new(RoomOptions::default());
+    let (bob, ada) = (meeting.join("bob"), meeting.join("ada"));
+    meeting.wait(1_500);
+    // The network takes everything she sends from now on.
+    let sid = meeting.guests.remove(ada).sid;
+    meeting.wait(12_000);
+    let told = meeting.guests[bob].said.iter().filter_map(|said| match said {
+        Response::ConnectionQuality(update) => update.updates.iter().find(|one| one.participant_sid == sid),
+        _ => None,
+    });
+    assert_eq!(told.last().unwrap().quality(), wire::ConnectionQuality::Lost);
+    assert_eq!(meeting.room.participants().len(), 2);
+}
+
+#[test]
 fn a_cut_session_is_resumed_within_its_time_and_over_after_it() {
     let mut meeting = Meeting::new(RoomOptions::default());
     let (ada, bob) = (meeting.join("ada"), meeting.join("bob"));
