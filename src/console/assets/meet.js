@@ -12,6 +12,7 @@ let mirror = null;
 let leaving = false;
 let since = 0;
 const hands = new Set();
+let before = null;
 
 const post = async (what, fields = {}) => {
   const headers = { "content-type": "application/x-www-form-urlencoded", "x-csrf-token": main.dataset.csrf };
@@ -174,6 +175,7 @@ const connect = async () => {
     return failed(error);
   }
   since = Date.now();
+  before = null;
   view("room");
   tools();
   redraw();
@@ -198,6 +200,8 @@ const failed = (error) => {
 const publish = async (source, on) => {
   try {
     await room.localParticipant[`set${source}Enabled`](on);
+    // What was in the way is not any more.
+    if ($("trouble").dataset.code?.startsWith({ Microphone: "mic_", Camera: "cam_", ScreenShare: "share_" }[source])) calm();
   } catch (error) {
     if (source === "ScreenShare" && error?.name === "NotAllowedError") return;
     deviceTrouble(error, { Microphone: "mic", Camera: "cam", ScreenShare: "share" }[source]);
@@ -269,9 +273,10 @@ const redraw = () => {
   $("rec").hidden = !room.isRecording;
   $("record").setAttribute("aria-pressed", room.isRecording);
   $("record").textContent = room.isRecording ? "Stop recording" : "Record";
-  if ($("line").textContent !== "Reconnecting") {
+  if ($("line").textContent !== "Reconnecting" && !(before?.still >= 3)) {
     const words = { excellent: ["ok", "Good line"], good: ["ok", "Good line"], poor: ["warn", "Weak line"], lost: ["bad", "Line lost"] };
-    line(...(words[me.connectionQuality] ?? ["idle", "Connected"]));
+    const word = before?.weak && me.connectionQuality !== "lost" ? "poor" : me.connectionQuality;
+    line(...(words[word] ?? ["idle", "Connected"]));
   }
 };
 const draw = (who, kind, publication) => {
@@ -402,19 +407,33 @@ const watch = () => {
 const stopWatching = () => { clearInterval(beat); source?.close(); source = null; $("lockmark").hidden = true; $("rec").hidden = true; };
 
 // The line's figures: what arrives here, between two looks.
-let before = null;
 const figures = async () => {
   const tracks = [...room.remoteParticipants.values()].flatMap((who) => [...who.audioTrackPublications.values()]).map((one) => one.track).filter(Boolean);
-  let [got, lost, jitter, rtt, way] = [0, 0, 0, 0, ""];
+  let [got, lost, jitter, rtt, way, answers] = [0, 0, 0, 0, "", 0];
   for (const track of tracks) {
-    for (const report of (await track.getRTCStatsReport())?.values() ?? []) {
+    const reports = await track.getRTCStatsReport();
+    for (const report of reports?.values() ?? []) {
       if (report.type === "inbound-rtp") { got += report.packetsReceived; lost += Math.max(0, report.packetsLost); jitter = Math.max(jitter, report.jitter * 1000); }
-      if (report.type === "candidate-pair" && report.nominated) rtt = (report.currentRoundTripTime ?? 0) * 1000;
-      if (report.type === "local-candidate" && report.protocol) way = report.candidateType === "relay" ? `relay over ${report.relayProtocol ?? report.protocol}` : report.protocol;
     }
+    // The way that is taken, of all that were tried.
+    const pair = [...(reports?.values() ?? [])].find((report) => report.type === "transport")?.selectedCandidatePairId;
+    const chosen = reports?.get(pair) ?? [...(reports?.values() ?? [])].find((report) => report.type === "candidate-pair" && report.nominated);
+    if (!chosen) continue;
+    rtt = (chosen.currentRoundTripTime ?? 0) * 1000;
+    answers = chosen.responsesReceived + chosen.bytesReceived;
+    const own = reports.get(chosen.localCandidateId);
+    if (own) way = own.candidateType === "relay" ? `relay over ${own.relayProtocol ?? own.protocol}` : own.protocol;
   }
-  const last = before ?? { got, lost };
-  before = { got, lost };
+  const last = before ?? { got, lost, looks: [] };
+  // Loss is loud: two looks are enough to call the line weak, before the server's word of it comes.
+  const looks = [{ got, lost }, ...last.looks].slice(0, 3);
+  const { got: from, lost: gone } = looks.at(-1);
+  const weak = got - from > 50 && (lost - gone) / (got - from + lost - gone) >= 0.03;
+  // Browsers ask for a sign of life every few seconds: three looks without an answer, and nothing comes.
+  const still = tracks.length && before?.answers === answers ? before.still + 1 : 0;
+  before = { got, lost, answers, still, looks, weak };
+  if (still >= 3 && $("line").textContent !== "Reconnecting") line("bad", "Line lost");
+  else if (last.still >= 3 || weak !== Boolean(last.weak)) redraw();
   if (!tracks.length) return;
   const share = (lost - last.lost) / Math.max(1, got - last.got + lost - last.lost) * 100;
   // ITU-T G.107, simplified: delay impairment beyond 177 ms, packet loss against Opus with concealment.
