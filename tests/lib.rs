@@ -5,6 +5,8 @@
 
 pub mod baresip;
 pub mod chromium;
+pub mod minutes;
+pub mod network;
 pub mod patience;
 pub mod pings;
 pub mod process;
@@ -12,6 +14,7 @@ pub mod sandbox;
 pub mod scene;
 pub mod sipp;
 pub mod speech;
+pub mod stock;
 pub mod tone;
 
 pub use baresip::Baresip;

@@ -10,12 +10,10 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
-use strowger_tests::{Sandbox, eventually, tone};
-use strowger_worker::audio::decode::{Layout, decode};
+use strowger_tests::minutes::{RATE_HZ, recorded, sound};
+use strowger_tests::{Sandbox, tone};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
-
-const RATE_HZ: u32 = 48_000;
 
 #[expect(
     clippy::disallowed_methods,
@@ -58,31 +56,6 @@ async fn hold(sandbox: &Sandbox, mut meeting: Value) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The meeting of a room once its first recording stands as wished.
-async fn meeting(sandbox: &Sandbox, room: &str, is_done: fn(&Value) -> bool) -> Value {
-    let probe = || async {
-        let list = sandbox.get(&format!("/api/rooms/history?room={room}")).await?;
-        let id = list["items"][0]["id"].as_str().unwrap_or_default().to_owned();
-        anyhow::ensure!(!id.is_empty(), "no meeting yet");
-        let one = sandbox.get(&format!("/api/rooms/history/{id}")).await?;
-        anyhow::ensure!(is_done(&one["recordings"][0]), "not done: {}", one["recordings"][0]);
-        Ok(one)
-    };
-    eventually(Duration::from_secs(240), "the recording", probe)
-        .await
-        .unwrap()
-}
-
-async fn sound(sandbox: &Sandbox, url: &Value) -> Vec<f32> {
-    let bytes = sandbox.bytes(url.as_str().unwrap()).await.unwrap();
-    let mut pcm = decode(&bytes, "x.ogg", RATE_HZ, Layout::Mono).unwrap();
-    pcm.channels
-        .remove(0)
-        .iter()
-        .map(|sample| f32::from(*sample) / 32_768.0)
-        .collect()
-}
-
 /// Whether a tone is heard for at least a third of the time.
 fn holds(samples: &[f32], hertz: f64) -> bool {
     tone::share_above(samples, RATE_HZ, hertz, -40.0) > 0.33
@@ -109,7 +82,9 @@ async fn the_mix_holds_every_voice_and_each_track_its_own() {
     .await;
     assert_eq!(said["recording"], true, "members see that they are recorded");
 
-    let one = meeting(&sandbox, "tones", |recording| recording["status"] == "ready").await;
+    let one = recorded(&sandbox, "tones", |recording| recording["status"] == "ready")
+        .await
+        .unwrap();
     assert_eq!(one["peak_participants"], 3);
     assert_eq!(one["chat"][0]["text"], "hello");
     let members = one["participants"].as_array().unwrap();
@@ -119,14 +94,14 @@ async fn the_mix_holds_every_voice_and_each_track_its_own() {
         "{members:?}"
     );
     let recording = &one["recordings"][0];
-    let mix = sound(&sandbox, &recording["audio_url"]).await;
+    let mix = sound(&sandbox, &recording["audio_url"]).await.unwrap();
     for hertz in [440.0, 1000.0, 1700.0] {
         assert!(holds(&mix, hertz), "{hertz} Hz is missing in the mix");
     }
     let tracks = recording["tracks"].as_array().unwrap();
     assert_eq!(tracks.len(), 3);
     for track in tracks {
-        let alone = sound(&sandbox, &track["audio_url"]).await;
+        let alone = sound(&sandbox, &track["audio_url"]).await.unwrap();
         let heard: Vec<&str> = [("Ada", 440.0), ("Bob", 1000.0), ("Cyd", 1700.0)]
             .into_iter()
             .filter(|(_, hertz)| holds(&alone, *hertz))
@@ -145,7 +120,7 @@ async fn the_mix_holds_every_voice_and_each_track_its_own() {
     {
         // EGRESS_COMPLETE
         assert_eq!(egress["status"], 3, "{egress}");
-        let file = sound(&sandbox, &egress["location"]).await;
+        let file = sound(&sandbox, &egress["location"]).await.unwrap();
         let heard: Vec<f64> = [440.0, 1000.0, 1700.0]
             .into_iter()
             .filter(|hertz| holds(&file, *hertz))
@@ -193,7 +168,9 @@ async fn a_transcript_carries_the_names_of_who_spoke() {
     )
     .await;
 
-    let one = meeting(&sandbox, "talk", |recording| recording["summary"].is_string()).await;
+    let one = recorded(&sandbox, "talk", |recording| recording["summary"].is_string())
+        .await
+        .unwrap();
     let recording = &one["recordings"][0];
     let id = recording["transcription_id"].as_str().unwrap();
     let transcript = sandbox.get(&format!("/api/transcription/{id}")).await.unwrap();

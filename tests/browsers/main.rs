@@ -2,14 +2,32 @@
 
 #![cfg(test)]
 
+mod meeting;
+mod mixed;
+mod networks;
+mod troubles;
+
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use strowger_tests::chromium::{Page, Setup};
 use strowger_tests::{Chromium, Sandbox, tone};
 
+/// What the host's microphone hears.
 const HOST_HZ: f64 = 620.0;
+/// What the guest's microphone hears.
 const GUEST_HZ: f64 = 1330.0;
 
+/// What a page says of its trouble; empty while there is none.
+const TROUBLE: &str =
+    "(document.querySelector('#trouble').hidden ? '' : document.querySelector('#trouble').dataset.code)";
+
+/// Whether the page is in the room.
+const IS_IN: &str = "main.dataset.view === 'room'";
+
+/// A tile of somebody else.
+const OTHER: &str = "#tiles .camera:not(.mine)";
+
+/// Another browser's voice, by frequency.
 fn beeps(folder: &Path, hertz: f64) -> PathBuf {
     let path = folder.join(format!("beeps {hertz}.wav"));
     tone::write_beeps(&path, hertz, 20).unwrap();
@@ -29,11 +47,10 @@ async fn room(sandbox: &Sandbox, wanted: &Value) -> String {
     room["id"].as_str().unwrap().to_owned()
 }
 
+/// A guest's link: its id and its address.
 async fn link(sandbox: &Sandbox, room: &str) -> (String, String) {
-    let link = sandbox
-        .post(&format!("/api/rooms/{room}/links"), &json!({"label": "Gast"}))
-        .await
-        .unwrap();
+    let path = format!("/api/rooms/{room}/links");
+    let link = sandbox.post(&path, &json!({"label": "Gil"})).await.unwrap();
     let text = |key: &str| link[key].as_str().unwrap().to_owned();
     (text("id"), text("url"))
 }
@@ -49,33 +66,19 @@ async fn at_the_door<'a>(browser: &'a Chromium, sandbox: &Sandbox, room: &str) -
     page
 }
 
-async fn comes_in(page: &Page<'_>) {
+/// Somebody with a link asks to come in.
+async fn knocks(page: &Page<'_>, name: &str) {
+    page.fill("#name", name).await.unwrap();
     page.click("#join").await.unwrap();
-    page.until("main.dataset.view === 'room'").await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_host_and_a_guest_meet_on_the_page() {
-    let folder = tempfile::tempdir().unwrap();
-    let sandbox = Sandbox::start().await.unwrap();
-    let id = room(&sandbox, &json!({"name": "Friday", "waiting_room": true})).await;
-    let (_, url) = link(&sandbox, &id).await;
-    let (hers, his) = (beeps(folder.path(), HOST_HZ), beeps(folder.path(), GUEST_HZ));
-    let (her_browser, his_browser) = tokio::join!(speaking(&hers), speaking(&his));
-    let host = at_the_door(&her_browser, &sandbox, &id).await;
-    comes_in(&host).await;
-    let guest = his_browser.page(&url).await.unwrap();
-    guest.fill("#name", "Gil").await.unwrap();
-    guest.click("#join").await.unwrap();
-    guest.until("main.dataset.view === 'wait'").await.unwrap();
-    host.click("#show-people").await.unwrap();
-    host.click("#knocks button").await.unwrap();
-    guest.until("main.dataset.view === 'room'").await.unwrap();
-    let (she, he) = tokio::join!(host.hears(&[GUEST_HZ]), guest.hears(&[HOST_HZ]));
-    she.unwrap();
-    he.unwrap();
-    for (page, own) in [(&host, HOST_HZ), (&guest, GUEST_HZ)] {
-        let levels = page.levels(&[own]).await.unwrap();
-        assert!(levels[0] < -55.0, "somebody hears themselves: {levels:?}");
-    }
+/// What one person of the list offers the host, pressed.
+async fn press_for(host: &Page<'_>, name: &str, button: &str) {
+    let found = format!(
+        "[...document.querySelectorAll('#folk li')].find((row) => row.innerText.includes({name:?}))\
+         ?.querySelectorAll('button')"
+    );
+    let there = format!("[...({found} ?? [])].find((one) => one.textContent.startsWith({button:?}))");
+    host.until(&format!("Boolean({there})")).await.unwrap();
+    host.evaluate(&format!("{there}.click()")).await.unwrap();
 }

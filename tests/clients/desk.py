@@ -5,7 +5,7 @@ Reads one JSON object from standard input:
    "phones": 1, "seconds": 5, "press": "12" or null, "remove": true, "keys": 1}
 Waits until that many phones are in, speaks for the seconds while it listens to each, presses keys for the
 first one, waits for that many keys of theirs, and removes the first. Writes one JSON object: for each phone its identity, kind,
-attributes and level by pitch in dBFS, and the keys that came.
+attributes and level by pitch in dBFS, the same levels of every voice by identity, and the keys that came.
 """
 
 import asyncio
@@ -75,7 +75,9 @@ async def main():
     await until(lambda: len(phones()) >= given["phones"] and len(sounds) >= given["phones"])
     found = sorted(phones(), key=lambda one: one.identity)
     await speak(source, given["tone"], given["seconds"])
-    said = {"phones": [], "keys": []}
+    said = {"phones": [], "keys": [], "voices": {}}
+    for identity, heard in sounds.items():
+        said["voices"][identity] = {str(pitch): level(heard[-2 * RATE :], pitch) for pitch in given["pitches"]}
     for one in found:
         heard = sounds[one.identity][-2 * RATE :]
         said["phones"].append(

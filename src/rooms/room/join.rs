@@ -392,7 +392,9 @@ impl Room {
             self.outputs.push_back(RoomOutput::Close(session));
         }
         match &mut member.body {
-            Body::Browser(browser) => self.hang_up(key, browser, now),
+            // Who is told to leave hangs up on their own: media that ends before the word comes looks like a
+            // fault to clients, and they come back.
+            Body::Browser(browser) => self.hang_up(key, browser, by_themselves || browser.session.is_none(), now),
             Body::Relayed => {}
             Body::Phone(phone) => {
                 self.stage.remove_phone(phone.key);
@@ -434,16 +436,18 @@ impl Room {
         }
     }
 
-    /// Says goodbye on the connections and lets that leave before they are dropped.
-    fn hang_up(&mut self, key: MemberKey, browser: &mut Browser, now: Instant) {
+    /// Drops the connections; where wanted says goodbye on them and lets that leave before.
+    fn hang_up(&mut self, key: MemberKey, browser: &mut Browser, with_goodbye: bool, now: Instant) {
         for is_subscriber in [false, true] {
             let Some(leg) = browser.leg(is_subscriber) else {
                 continue;
             };
-            leg.peer.close();
-            leg.peer.handle_timeout(now);
-            while let crate::peer::Polled::Transmit(transmit) = leg.peer.poll(now) {
-                self.outputs.push_back(RoomOutput::Transmit(transmit));
+            if with_goodbye {
+                leg.peer.close();
+                leg.peer.handle_timeout(now);
+                while let crate::peer::Polled::Transmit(transmit) = leg.peer.poll(now) {
+                    self.outputs.push_back(RoomOutput::Transmit(transmit));
+                }
             }
             self.outputs.push_back(RoomOutput::Unreachable(PeerKey {
                 member: key,

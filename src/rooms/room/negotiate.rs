@@ -90,6 +90,10 @@ impl Room {
             .collect();
         browser.keep_slots(&receiving);
         browser.fill_slots();
+        // The answer to this very offer says that nothing comes in them.
+        for slot in &mut browser.slots {
+            slot.is_spent = false;
+        }
     }
 
     /// Writes into our description which track each section carries.
@@ -157,7 +161,7 @@ impl Room {
                 .count()
         };
         let (sounds, pictures) = (waiting(false), waiting(true));
-        if sounds + pictures == 0 {
+        if sounds + pictures == 0 && !browser.slots.iter().any(|slot| slot.is_spent) {
             return;
         }
         // Where free sections are enough the request is for none, and still makes the client offer.

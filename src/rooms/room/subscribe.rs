@@ -46,6 +46,9 @@ pub(super) struct Slot {
     pub(super) media: MediaId,
     pub(super) is_video: bool,
     pub(super) track: Option<TrackKey>,
+    /// Whether its last track ended and the client was not told yet that nothing comes. Until then no other
+    /// track moves in: clients take notice of a track where a silent section begins to carry one.
+    pub(super) is_spent: bool,
     pub(super) numbers: Rewriter,
     pub(super) vp8: Vp8Run,
 }
@@ -56,6 +59,7 @@ impl Slot {
             media,
             is_video,
             track: None,
+            is_spent: false,
             numbers: Rewriter::default(),
             vp8: Vp8Run::default(),
         }
@@ -90,7 +94,7 @@ impl Browser {
             let free = self
                 .slots
                 .iter_mut()
-                .find(|slot| slot.track.is_none() && slot.is_video == subscription.is_video);
+                .find(|slot| slot.track.is_none() && !slot.is_spent && slot.is_video == subscription.is_video);
             if let Some(slot) = free {
                 slot.track = Some(*track);
                 slot.numbers.restart();
@@ -150,7 +154,7 @@ impl Browser {
             (_, State::Waiting) => {}
             (Generation::One, State::Open(media) | State::Offered(media)) => {
                 if let Some(slot) = self.slots.iter_mut().find(|slot| slot.media == media) {
-                    slot.track = None;
+                    (slot.track, slot.is_spent) = (None, true);
                 }
             }
             (Generation::Two, State::Open(media) | State::Offered(media)) => {

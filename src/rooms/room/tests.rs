@@ -444,6 +444,54 @@ fn who_is_shown_out_of_a_locked_room_does_not_come_back_by_themselves() {
 }
 
 #[test]
+fn a_section_falls_silent_before_it_carries_another_track() {
+    let mut meeting = Meeting::new(RoomOptions::default());
+    let (ada, bob) = (meeting.join("ada"), meeting.join("bob"));
+    meeting.wait(1_500);
+    let sid = meeting.guests[ada].sid.clone();
+    let carried = |meeting: &Meeting, sid: &str| -> Vec<bool> {
+        let said = meeting.guests[bob].said.iter();
+        said.filter_map(|said| {
+            if let Response::Answer(answer) = said {
+                Some(answer.sdp.contains(sid))
+            } else {
+                None
+            }
+        })
+        .collect()
+    };
+    assert!(carried(&meeting, &sid).contains(&true));
+    let now = meeting.now;
+    meeting.room.expel("ada", now).unwrap();
+    meeting.wait(500);
+    assert_eq!(carried(&meeting, &sid).last(), Some(&false), "bob was not told");
+    let eve = meeting.join("eve");
+    meeting.wait(1_500);
+    let sid = meeting.guests[eve].sid.clone();
+    assert_eq!(carried(&meeting, &sid).last(), Some(&true));
+    meeting.speak(eve, 500, b"again");
+    assert!(meeting.heard(bob, b"again") > 20, "{}", meeting.heard(bob, b"again"));
+}
+
+#[test]
+fn who_is_told_to_leave_hangs_up_on_their_own() {
+    let mut meeting = Meeting::new(RoomOptions::default());
+    let (_, bob) = (meeting.join("ada"), meeting.join("bob"));
+    meeting.wait(1_500);
+    let (now, address) = (meeting.now, meeting.guests[bob].client.address);
+    meeting.room.expel("bob", now).unwrap();
+    let mut has_leave = false;
+    while let Some(output) = meeting.room.poll_output() {
+        if let RoomOutput::Signal(_, response) = &output {
+            has_leave |= matches!(response.message, Some(Response::Leave(_)));
+        } else if let RoomOutput::Transmit(transmit) = &output {
+            assert_ne!(transmit.destination, address, "media ends before the word");
+        }
+    }
+    assert!(has_leave);
+}
+
+#[test]
 fn a_line_on_which_nothing_is_heard_is_called_lost_while_its_signalling_stands() {
     let mut meeting = Meeting::new(RoomOptions::default());
     let (bob, ada) = (meeting.join("bob"), meeting.join("ada"));
@@ -451,9 +499,12 @@ fn a_line_on_which_nothing_is_heard_is_called_lost_while_its_signalling_stands()
     // The network takes everything she sends from now on.
     let sid = meeting.guests.remove(ada).sid;
     meeting.wait(12_000);
-    let told = meeting.guests[bob].said.iter().filter_map(|said| match said {
-        Response::ConnectionQuality(update) => update.updates.iter().find(|one| one.participant_sid == sid),
-        _ => None,
+    let told = meeting.guests[bob].said.iter().filter_map(|said| {
+        if let Response::ConnectionQuality(update) = said {
+            update.updates.iter().find(|one| one.participant_sid == sid)
+        } else {
+            None
+        }
     });
     assert_eq!(told.last().unwrap().quality(), wire::ConnectionQuality::Lost);
     assert_eq!(meeting.room.participants().len(), 2);

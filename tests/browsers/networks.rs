@@ -1,0 +1,221 @@
+//! Browsers in networks that are strict, narrow or away for a while.
+
+use super::{GUEST_HZ, HOST_HZ, IS_IN, OTHER, TROUBLE, beeps, knocks, link, room};
+use serde_json::json;
+use std::time::Duration;
+use strowger_tests::chromium::{Page, Setup};
+use strowger_tests::network::Network;
+use strowger_tests::{Chromium, Sandbox, minutes, process};
+use tokio::time::Instant;
+
+/// A sandbox that this network reaches, and the port of its relay over TLS.
+async fn sandbox_for(network: &Network) -> (Sandbox, u16) {
+    let port = || process::free_port().unwrap();
+    let (host, tls) = (network.host(), port());
+    let secure = format!("{host}:{tls}");
+    let (media, relay) = (format!("{host}:{}", port()), format!("{host}:{}", port()));
+    let environment = [
+        ("STROWGER__ROOMS__UDP", media.as_str()),
+        ("STROWGER__ROOMS__TCP", &media),
+        ("STROWGER__TURN__UDP", &relay),
+        ("STROWGER__TURN__TCP", &relay),
+        ("STROWGER__TURN__TLS", &secure),
+    ];
+    let sandbox = Sandbox::start_with(&["--http", &format!("{host}:0")], &environment)
+        .await
+        .unwrap();
+    (sandbox, tls)
+}
+
+/// What a browser is told so that it takes an address that is no loopback for a secure place, and the certificate
+/// that the relay made for itself for a good one.
+fn trusting(sandbox: &Sandbox) -> [String; 2] {
+    [
+        format!("--unsafely-treat-insecure-origin-as-secure={}", sandbox.card.http),
+        "--ignore-certificate-errors".to_owned(),
+    ]
+}
+
+/// The page calls the line weak.
+const WEAK: &str = "['warn', 'bad'].some((word) => document.querySelector('#line').classList.contains(word))";
+
+async fn hear_each_other(inside: &Page<'_>, outside: &Page<'_>) {
+    let (one, other) = tokio::join!(inside.hears(&[GUEST_HZ]), outside.hears(&[HOST_HZ]));
+    one.unwrap();
+    other.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_gets_through_strict_networks_and_comes_back_after_a_black_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network::new().await.unwrap();
+    let (sandbox, tls) = sandbox_for(&network).await;
+    let id = room(&sandbox, &json!({"name": "Friday", "recording": "always"})).await;
+    let (_, url) = link(&sandbox, &id).await;
+    let (hers, his) = (beeps(folder.path(), HOST_HZ), beeps(folder.path(), GUEST_HZ));
+    let trusting = trusting(&sandbox);
+    let arguments = trusting.each_ref().map(String::as_str);
+    let at_home = network.inside();
+    let inside = Setup {
+        speaks: Some(&hers),
+        arguments: &arguments,
+        inside: &at_home,
+        ..Setup::default()
+    };
+    let outside = Setup {
+        speaks: Some(&his),
+        arguments: &arguments,
+        ..Setup::default()
+    };
+    let (inside, outside) = tokio::join!(Chromium::start(&inside), Chromium::start(&outside));
+    let (inside, outside) = (inside.unwrap(), outside.unwrap());
+    let colleague = outside.page(&url).await.unwrap();
+    knocks(&colleague, "Gil").await;
+    colleague.until(IS_IN).await.unwrap();
+
+    let http = sandbox.card.http.rsplit(':').next().unwrap().parse().unwrap();
+    network.only_tcp(&[http]).await.unwrap();
+    says_what_is_blocked(&inside, &url).await;
+    network.only_tcp(&[http, tls]).await.unwrap();
+    comes_in(&inside, &colleague, &url, "RELAY OVER TLS").await;
+    network.without_udp().await.unwrap();
+    comes_in(&inside, &colleague, &url, "TCP").await;
+    network.mend().await.unwrap();
+
+    a_black_out(&network, &sandbox, &inside, &colleague, &url).await;
+}
+
+/// With media and relay blocked the page says so, and what mends it.
+async fn says_what_is_blocked(browser: &Chromium, url: &str) {
+    let page = browser.page(url).await.unwrap();
+    knocks(&page, "Ada").await;
+    assert_eq!(page.until(TROUBLE).await.unwrap(), "ice_failed");
+    let words = page.text().await;
+    assert!(
+        words.contains("a firewall blocks UDP") && words.contains("another network"),
+        "{words}"
+    );
+    page.close().await.unwrap();
+}
+
+/// Somebody comes in within five seconds, that way, and both hear each other.
+async fn comes_in(browser: &Chromium, colleague: &Page<'_>, url: &str, way: &str) {
+    let page = browser.page(url).await.unwrap();
+    let begun = Instant::now();
+    knocks(&page, "Ada").await;
+    page.until(IS_IN).await.unwrap();
+    let took = begun.elapsed();
+    assert!(took <= Duration::from_secs(5), "{way}: joining took {took:?}");
+    hear_each_other(&page, colleague).await;
+    page.until(&format!(
+        "document.querySelector('#f-way').textContent.includes({way:?})"
+    ))
+    .await
+    .unwrap();
+    page.close().await.unwrap();
+}
+
+/// Twenty seconds of nothing: both see it, and go on within two seconds as the same participants of the same
+/// meeting, in one recording.
+async fn a_black_out(network: &Network, sandbox: &Sandbox, browser: &Chromium, colleague: &Page<'_>, url: &str) {
+    let page = browser.page(url).await.unwrap();
+    knocks(&page, "Ada").await;
+    page.until(IS_IN).await.unwrap();
+    hear_each_other(&page, colleague).await;
+    let sid = page.evaluate("meeting.room.localParticipant.sid").await.unwrap();
+    network.cut().await.unwrap();
+    let cut = Instant::now();
+    let lost = format!("document.querySelector('{OTHER} .bars').dataset.q === 'lost'");
+    colleague.until_within(&lost, Duration::from_secs(18)).await.unwrap();
+    page.until_within(
+        "['Line lost', 'Reconnecting'].includes(document.querySelector('#line').textContent)",
+        Duration::from_secs(18),
+    )
+    .await
+    .unwrap();
+    // Nothing to wait for but the clock: the page's own.
+    page.until(&format!(
+        "new Promise((done) => setTimeout(() => done(true), {}))",
+        20_000_u128.saturating_sub(cut.elapsed().as_millis())
+    ))
+    .await
+    .unwrap();
+    network.mend().await.unwrap();
+    let back = Instant::now();
+    for (one, hertz) in [(&page, GUEST_HZ), (colleague, HOST_HZ)] {
+        one.until(&format!("test.levels([{hertz}], 250).then(([level]) => level > -50)"))
+            .await
+            .unwrap();
+    }
+    let took = back.elapsed();
+    assert!(took <= Duration::from_secs(4), "after a black-out sound took {took:?}");
+    assert_eq!(page.evaluate("meeting.room.localParticipant.sid").await.unwrap(), sid);
+    let meeting = minutes::newest(sandbox, "Friday").await.unwrap();
+    assert_eq!(meeting["recordings"].as_array().unwrap().len(), 1);
+    let ada = meeting["participants"].as_array().unwrap().iter();
+    let ada: Vec<_> = ada.filter(|one| one["sid"] == sid).collect();
+    assert!(ada.len() == 1 && ada[0]["left_at"].is_null(), "{ada:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_narrow_line_gets_a_smaller_picture_and_the_sound_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network::new().await.unwrap();
+    let (sandbox, _) = sandbox_for(&network).await;
+    let id = room(&sandbox, &json!({"name": "Friday"})).await;
+    let (_, url) = link(&sandbox, &id).await;
+    let (trusting, at_home) = (trusting(&sandbox), network.inside());
+    let arguments = trusting.each_ref().map(String::as_str);
+    let file = beeps(folder.path(), GUEST_HZ);
+    let away = Setup {
+        speaks: Some(&file),
+        arguments: &arguments,
+        ..Setup::default()
+    };
+    let home = Setup {
+        arguments: &arguments,
+        inside: &at_home,
+        ..Setup::default()
+    };
+    let (away, home) = (
+        Chromium::start(&away).await.unwrap(),
+        Chromium::start(&home).await.unwrap(),
+    );
+    let (shown, looks) = (away.page(&url).await.unwrap(), home.page(&url).await.unwrap());
+    knocks(&shown, "Gil").await;
+    knocks(&looks, "Ada").await;
+    shown.until(IS_IN).await.unwrap();
+    looks.until(IS_IN).await.unwrap();
+    shown.click("#cam").await.unwrap();
+    looks
+        .until(&format!("document.querySelector('{OTHER} video')?.videoWidth"))
+        .await
+        .unwrap();
+    // As large as the whole picture, so that the best layer is wanted; a busy machine may not manage to send it.
+    looks
+        .evaluate(&format!(
+            "document.querySelector('{OTHER}').style.cssText = 'position:fixed;inset:0;width:1280px;height:720px'"
+        ))
+        .await
+        .unwrap();
+    let height = "test.received('video').then(([one]) => one?.height";
+    looks.until(&format!("{height} >= 360)")).await.unwrap();
+    // One datagram in twenty is lost: the page says so within five seconds, and what it counts.
+    network.lose(5).await.unwrap();
+    let lossy = Instant::now();
+    looks.until(WEAK).await.unwrap();
+    let took = lossy.elapsed();
+    assert!(took <= Duration::from_secs(8), "the page saw the loss after {took:?}");
+    looks
+        .until("parseFloat(document.querySelector('#f-loss').textContent) >= 2")
+        .await
+        .unwrap();
+    network.mend().await.unwrap();
+    looks.until(&format!("!({WEAK})")).await.unwrap();
+    looks.until(&format!("{height} >= 360)")).await.unwrap();
+
+    network.narrow(300).await.unwrap();
+    looks.until(&format!("{height} <= 180)")).await.unwrap();
+    looks.hears(&[GUEST_HZ]).await.unwrap();
+    looks.until(WEAK).await.unwrap();
+}
