@@ -202,13 +202,14 @@ async fn crashed_is_gone(sandbox: &Sandbox, crashed_ms: i64) {
     })
     .await
     .unwrap();
+    // The crash itself is waited for up to a second.
     let after_ms = left.unix_timestamp() * 1000 - crashed_ms;
     check(after_ms).unwrap();
 }
 
 fn check(after_ms: i64) -> Result<()> {
     ensure!(
-        (0..=20_000).contains(&after_ms),
+        (0..=21_000).contains(&after_ms),
         "they left {after_ms} ms after the crash"
     );
     Ok(())

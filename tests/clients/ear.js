@@ -65,6 +65,7 @@ globalThis.test = {
   show: async () => {
     const canvas = test.slide();
     const track = canvas.captureStream(10).getVideoTracks()[0];
+    track.contentHint = "text";
     // A picture that stands still is sent again and again all the same.
     const pen = canvas.getContext("2d");
     setInterval(() => pen.fillRect(0, 0, 1, 1), 100);
