@@ -1,6 +1,7 @@
 //! Pages with data as they are on a busy day: for snapshots and for looking at them.
 
 pub(crate) mod call;
+mod kept;
 mod minutes;
 mod people;
 mod rooms;

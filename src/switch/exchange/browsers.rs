@@ -122,7 +122,7 @@ pub(super) fn order(call: &Call, dialog: DialogKey, signal: Signal) -> Option<br
         Signal::Cancel => browser::Order::Over {
             cause: call.cause_of(dialog),
         },
-        // What a browser offers is agreed to as it stands.
-        Signal::AnswerReoffer { .. } | Signal::RefuseReoffer(_) => return None,
+        // What a browser offers is agreed to as it stands, and it hands over by an order, not by REFER.
+        Signal::AnswerReoffer { .. } | Signal::RefuseReoffer(_) | Signal::Referred(_) => return None,
     })
 }

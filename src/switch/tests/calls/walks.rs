@@ -108,6 +108,7 @@ fn walk(bench: &mut Bench, caller: DialogKey, trace: &Trace) {
                 _ => bench.hangs_up(caller),
             },
             Moment::HungUp { .. } | Moment::Joined { .. } => {}
+            Moment::TalkedTo { .. } | Moment::NoAgent { .. } => panic!("no flow here hands a caller to an agent"),
         }
     }
     bench.last_words();
