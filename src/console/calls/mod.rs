@@ -1,5 +1,6 @@
 //! Calls: the list, the live board and the call page.
 
+mod beside;
 pub mod clock;
 mod export;
 mod handlers;
@@ -9,6 +10,7 @@ mod place;
 pub mod verdict;
 pub mod view;
 
+pub use beside::job_table;
 pub(crate) use handlers::routes;
 pub(crate) use live::now as live_now;
 

@@ -253,7 +253,7 @@ pub fn page(shell: &Shell, base: &str, today: &Today) -> Page {
                 "Recordings, transcripts and prompts are made by the worker and listed here.".into(),
             )
         } else {
-            Body::Table(crate::calls::view::job_table(&today.jobs, &shell.clock))
+            Body::Table(crate::calls::job_table(&today.jobs, &shell.clock))
         };
         let aside = words::count(today.health.workers, "worker", "workers");
         let jobs = Section::new("jb", "Jobs", vec![jobs])

@@ -108,7 +108,7 @@ pub fn retention(
     let last = if runs.is_empty() {
         Body::Empty("No run yet.".into(), "The worker runs it every night.".into())
     } else {
-        Body::Table(crate::calls::view::job_table(runs, &shell.clock))
+        Body::Table(crate::calls::job_table(runs, &shell.clock))
     };
     let runs = Section::new("rn", "Last runs", vec![last]);
     Page::new(
