@@ -21,6 +21,7 @@ mod numbers;
 mod probe;
 pub mod problem;
 mod prompts;
+mod providers;
 mod recordings;
 mod refusals;
 mod room_keys;

@@ -79,7 +79,10 @@ pub(crate) struct FiguresJson {
 }
 
 impl From<ProviderFigures> for FiguresJson {
-    #[expect(clippy::cast_precision_loss, reason = "nobody spends nine quadrillion millionths a day")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "nobody spends nine quadrillion millionths a day"
+    )]
     fn from(one: ProviderFigures) -> Self {
         Self {
             task: one.task,

@@ -4,8 +4,8 @@ use crate::body::BODY_LIMIT_BYTES;
 use crate::problem::{Problem, finish};
 use crate::state::{ApiState, Described};
 use crate::{
-    calls, dev, devices, events, flows, health, livekit, meetings, metrics, notices, numbers, prompts, recordings,
-    room_keys, rooms, search, settings, transcription, trunks, voicemail, voip,
+    calls, dev, devices, events, flows, health, livekit, meetings, metrics, notices, numbers, prompts, providers,
+    recordings, room_keys, rooms, search, settings, transcription, trunks, voicemail, voip,
 };
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
@@ -75,6 +75,7 @@ fn described_routes() -> OpenApiRouter<ApiState> {
         .merge(prompts::routes())
         .merge(rooms::routes())
         .merge(settings::routes())
+        .merge(providers::routes())
         .merge(room_keys::routes())
         .merge(meetings::routes())
         .merge(voip::routes())

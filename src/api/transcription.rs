@@ -71,8 +71,14 @@ pub(crate) struct TranscriptJson {
     provider: String,
     /// With what model.
     model: String,
-    /// What it cost: it is made on this machine.
+    /// What transcript and understanding cost, in the currency of the house; nothing when made on this machine.
     cost: f64,
+    /// Tokens asked and answered with to understand it.
+    tokens: i64,
+    /// Who understood it.
+    analysed_by: Option<String>,
+    /// Providers that were asked to understand it and failed, each with the reason.
+    passed_over: Vec<String>,
     /// The turns in order, in the answer for one transcript only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     segments: Vec<SegmentJson>,
@@ -162,11 +168,17 @@ impl From<Segment> for SegmentJson {
 }
 
 impl From<Transcript> for TranscriptJson {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "no transcript costs nine quadrillion millionths"
+    )]
     fn from(transcript: Transcript) -> Self {
         let analysis = transcript.analysis.as_ref();
         let sentiment = analysis.map(|analysis| analysis.sentiment.code());
         let sentiment_score = analysis.map(|analysis| analysis.sentiment_score);
         let summary = analysis.map(|analysis| analysis.summary.clone());
+        let usage = analysis.map(|analysis| &analysis.usage);
+        let cost_micros = transcript.cost_micros + usage.map_or(0, |usage| usage.cost_micros);
         let points = |of: fn(&strowger_model::speech::Analysis) -> &Vec<Point>| -> Vec<PointJson> {
             analysis
                 .into_iter()
@@ -195,7 +207,10 @@ impl From<Transcript> for TranscriptJson {
             action_items: points(|analysis| &analysis.action_items),
             provider: transcript.provider,
             model: transcript.model,
-            cost: 0.0,
+            cost: cost_micros as f64 / 1e6,
+            tokens: usage.map_or(0, |usage| usage.tokens_asked + usage.tokens_answered),
+            analysed_by: analysis.map(|analysis| analysis.provider.clone()),
+            passed_over: usage.map(|usage| usage.passed_over.clone()).unwrap_or_default(),
             segments: transcript.segments.into_iter().map(SegmentJson::from).collect(),
             created_at: stamp(transcript.created_at),
             completed_at: transcript.finished_at.map(stamp),

@@ -47,6 +47,7 @@ const GROUPS: [(&str, &[Entry]); 5] = [
         &[
             ("/retention", "Retention", RUNS),
             ("/settings", "Settings", RUNS),
+            ("/providers", "Language services", RUNS),
             ("/audit", "Audit log", &[Permission::ReadAudit]),
             ("/tokens", "API tokens", &[Permission::ManageTenant]),
             ("/room-keys", "Room API keys", &[Permission::ManageTenant]),

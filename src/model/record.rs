@@ -449,6 +449,8 @@ pub struct Transcript {
     pub model: String,
     /// Seconds of processor time it took.
     pub cpu_seconds: f64,
+    /// What a provider asked for it, millionths of the currency.
+    pub cost_micros: i64,
     /// Length of the audio.
     pub audio_ms: i64,
     /// What was understood, once analysed.

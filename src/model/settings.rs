@@ -182,6 +182,30 @@ pub const KEYS: &[Key] = &[
         label: "Transcribe recorded meetings without being asked",
     },
     Key {
+        name: "ai_may_leave_site",
+        kind: Kind::Switch,
+        default: "false",
+        label: "Let transcripts and audio leave this site to the providers in the order",
+    },
+    Key {
+        name: "ai_understanding_order",
+        kind: Kind::Text(200),
+        default: "",
+        label: "Providers asked to sum up, in order, before this machine does",
+    },
+    Key {
+        name: "ai_transcription_order",
+        kind: Kind::Text(200),
+        default: "",
+        label: "Providers asked to transcribe, in order, before this machine does",
+    },
+    Key {
+        name: "ai_budget_seconds",
+        kind: Kind::Number(1, 3_600),
+        default: "60",
+        label: "Seconds all providers together may take for one task",
+    },
+    Key {
         name: "redact_cards",
         kind: Kind::Switch,
         default: "true",

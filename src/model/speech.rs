@@ -77,4 +77,20 @@ pub struct Analysis {
     pub action_items: Vec<Point>,
     /// Which provider made this ("local-rules").
     pub provider: String,
+    /// What it took to make.
+    #[serde(default)]
+    pub usage: Usage,
+}
+
+/// What it took to have something understood: nothing, when this machine did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens asked with, by all providers asked.
+    pub tokens_asked: i64,
+    /// Tokens answered with.
+    pub tokens_answered: i64,
+    /// Millionths of the currency of the house.
+    pub cost_micros: i64,
+    /// Providers that were asked before and failed, each with the reason.
+    pub passed_over: Vec<String>,
 }

@@ -217,7 +217,7 @@ async fn transcripts(tx: &mut Tx, tenant: TenantId, calls: &[Call]) -> Result<Ve
     let places: Vec<String> = (2..calls.len() + 2).map(|n| format!("${n}")).collect();
     let statement = format!(
         "select id, tenant_id, recording_id, call_id, source, state, problem, text, language, confidence, provider, \
-         model, cpu_seconds, audio_ms, analysis, segments, created_at, finished_at from transcripts \
+         model, cpu_seconds, cost_micros, audio_ms, analysis, segments, created_at, finished_at from transcripts \
          where tenant_id = $1 and call_id in ({}) order by id",
         places.join(", ")
     );

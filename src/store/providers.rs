@@ -1,8 +1,8 @@
 //! Providers of language services: which there are, and what each was asked, a row a day.
 
+use crate::Result;
 use crate::scope::{area, platform_area};
 use crate::sql::{Row, args};
-use crate::Result;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -76,7 +76,8 @@ impl ProviderFigures {
     /// Whether the last request failed.
     #[must_use]
     pub fn is_failing(&self) -> bool {
-        self.last_failed_at.is_some_and(|failed| self.last_answered_at.is_none_or(|answered| failed > answered))
+        self.last_failed_at
+            .is_some_and(|failed| self.last_answered_at.is_none_or(|answered| failed > answered))
     }
 }
 

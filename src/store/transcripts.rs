@@ -26,6 +26,8 @@ pub struct TranscriptResult {
     pub model: String,
     /// Seconds of processor time it took.
     pub cpu_seconds: f64,
+    /// What a provider asked for it, millionths of the currency.
+    pub cost_micros: i64,
     /// Length of the audio.
     pub audio_ms: i64,
     /// The turns in order.
@@ -70,6 +72,7 @@ fn listed(row: &Row) -> Result<Transcript> {
         provider: row.text("provider")?,
         model: row.text("model")?,
         cpu_seconds: row.real("cpu_seconds")?,
+        cost_micros: row.int("cost_micros")?,
         audio_ms: row.int("audio_ms")?,
         analysis: row.opt_json("analysis")?,
         segments: Vec::new(),
@@ -125,7 +128,9 @@ pub(crate) async fn ask(
         recording,
         transcript,
     };
-    queue::ask(tx, scope.store(), &job).await?;
+    // Somebody waits for a message; a call's transcript is for later.
+    let earlier = i32::from(is_message);
+    queue::ask_at(tx, scope.store(), &job, job.priority() - earlier).await?;
     Ok(transcript)
 }
 
@@ -177,7 +182,7 @@ impl Transcripts {
             .await?
             .all(
                 "select id, tenant_id, recording_id, call_id, source, state, problem, text, language, confidence, \
-                 provider, model, cpu_seconds, audio_ms, analysis, created_at, finished_at from transcripts \
+                 provider, model, cpu_seconds, cost_micros, audio_ms, analysis, created_at, finished_at from transcripts \
                  where tenant_id = $1 and id < $2 and ($3 is null or lower(text) like $3 escape '\\') \
                  and ($4 is null or source = $4) and ($5 is null or state = $5) order by id desc limit $6",
                 args![
@@ -203,7 +208,7 @@ impl Transcripts {
             .await?
             .one(
                 "select id, tenant_id, recording_id, call_id, source, state, problem, text, language, confidence, \
-                 provider, model, cpu_seconds, audio_ms, analysis, segments, created_at, finished_at \
+                 provider, model, cpu_seconds, cost_micros, audio_ms, analysis, segments, created_at, finished_at \
                  from transcripts where tenant_id = $1 and id = $2",
                 args![self.scope.tenant(), transcript],
             )
@@ -222,7 +227,7 @@ impl Transcripts {
             .await?
             .one(
                 "select id, tenant_id, recording_id, call_id, source, state, problem, text, language, confidence, \
-                 provider, model, cpu_seconds, audio_ms, analysis, segments, created_at, finished_at \
+                 provider, model, cpu_seconds, cost_micros, audio_ms, analysis, segments, created_at, finished_at \
                  from transcripts where tenant_id = $1 and recording_id = $2",
                 args![self.scope.tenant(), recording],
             )
@@ -270,7 +275,7 @@ impl Transcripts {
         let first = tx
             .one(
                 "update transcripts set state = 'ready', problem = null, text = $3, language = $4, confidence = $5, \
-                 provider = $6, model = $7, cpu_seconds = $8, audio_ms = $9, segments = $10, finished_at = $11 \
+                 provider = $6, model = $7, cpu_seconds = $8, audio_ms = $9, segments = $10, finished_at = $11, cost_micros = $12 \
                  where tenant_id = $1 and id = $2 and state <> 'ready' returning call_id",
                 args![
                     tenant,
@@ -283,7 +288,8 @@ impl Transcripts {
                     result.cpu_seconds,
                     result.audio_ms,
                     serde_json::json!(result.segments),
-                    self.scope.now()
+                    self.scope.now(),
+                    result.cost_micros
                 ],
             )
             .await?;

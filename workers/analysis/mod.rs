@@ -11,7 +11,7 @@ mod mood;
 mod sentences;
 mod summary;
 
-use strowger_model::speech::{Analysis, Segment};
+use strowger_model::speech::{Analysis, Segment, Usage};
 
 /// The name results of these rules carry.
 pub const PROVIDER: &str = "local-rules";
@@ -41,6 +41,7 @@ fn understand(segments: Vec<Segment>, whose: mood::Whose) -> (Analysis, Vec<Segm
         key_points: summary::key_points(&sentences, &ranked),
         action_items: actions::items(&sentences),
         provider: PROVIDER.to_owned(),
+        usage: Usage::default(),
     };
     (analysis, segments)
 }

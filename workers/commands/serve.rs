@@ -1,6 +1,7 @@
 //! `strowger-worker serve`: takes jobs until told to end.
 
 use crate::jobs::Desk;
+use crate::providers::chain::Providers;
 use crate::whisper::cpu;
 use crate::whisper::models::ModelStore;
 use crate::{priority, prompts};
@@ -12,7 +13,7 @@ use std::time::Duration;
 use strowger_host::{Config, Shutdown, log, service};
 use strowger_model::World;
 use strowger_store::queue::{Runner, RunnerConfig};
-use strowger_store::{Store, StoreConfig, SystemWorld, keys};
+use strowger_store::{KnownProvider, Store, StoreConfig, SystemWorld, keys};
 use tracing::{error, info, warn};
 
 /// How long running jobs may go on after we were told to end; what is cut is done again.
@@ -43,7 +44,9 @@ async fn serve(config: &Config, name: Option<&str>, supervised: bool) -> anyhow:
     say_what_is_missing(&models, &config.worker.model);
     let hands = hands(config.worker.concurrency);
     let name = name.map_or_else(host_name, str::to_owned);
-    let desk = Desk::new(store.clone(), world, models, config.worker.model.clone());
+    let providers = Arc::new(Providers::new(config.worker.providers_file.clone()));
+    make_known(&store, &providers).await?;
+    let desk = Desk::new(store.clone(), world, models, config.worker.model.clone()).with_providers(providers);
     let runner = Runner::new(
         store.clone(),
         RunnerConfig {
@@ -92,6 +95,29 @@ async fn open(config: &Config, world: Arc<dyn World>) -> anyhow::Result<Store> {
     Store::open(&settings, world)
         .await
         .context("cannot open the database (database.url)")
+}
+
+/// Tells the console which providers there are. A list that cannot be used is said and asked of nobody.
+async fn make_known(store: &Store, providers: &Providers) -> anyhow::Result<()> {
+    let list = providers.list().unwrap_or_else(|problem| {
+        warn!(
+            problem = &problem as &dyn std::error::Error,
+            "no provider is asked (worker.providers_file)"
+        );
+        Vec::new()
+    });
+    let known: Vec<KnownProvider> = list
+        .into_iter()
+        .map(|provider| KnownProvider {
+            host: provider.host().to_owned(),
+            name: provider.name,
+            kind: provider.kind,
+            on_premises: provider.on_premises,
+            chats: provider.chats,
+            hears: provider.hears,
+        })
+        .collect();
+    Ok(store.known_providers().publish(&known).await?)
 }
 
 /// Jobs that need what is missing fail with the same words; calls do not notice.

@@ -1,6 +1,6 @@
 //! Transcript → mood, summary, key points, action items.
 
-use super::{Desk, Fault, apart};
+use super::{Desk, Fault, apart, outside};
 use crate::analysis;
 use strowger_model::{TenantId, TranscriptId};
 
@@ -14,7 +14,7 @@ pub(super) async fn run(desk: &Desk, tenant: TenantId, transcript: TranscriptId)
         return Ok(());
     }
     let is_meeting = scope.minutes().get(row.call).await?.is_some();
-    let (analysis, segments) = apart(move || {
+    let (mut analysis, segments) = apart(move || {
         Ok(if is_meeting {
             analysis::analyse_meeting(row.segments)
         } else {
@@ -22,5 +22,8 @@ pub(super) async fn run(desk: &Desk, tenant: TenantId, transcript: TranscriptId)
         })
     })
     .await?;
+    // The rules' result stands where nobody else is asked, answers or is believed.
+    let settings = scope.recordings().settings(row.recording).await?;
+    outside::understand(desk, &scope, &settings, &segments, &mut analysis).await?;
     Ok(transcripts.analysed(transcript, &analysis, &segments).await?)
 }

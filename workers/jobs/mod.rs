@@ -9,6 +9,7 @@ mod fault;
 mod meeting;
 mod normalise_prompt;
 mod notify;
+mod outside;
 mod prepare_greeting;
 mod process_recording;
 mod recognisers;
@@ -24,6 +25,7 @@ mod transcribe;
 
 pub use fault::Fault;
 
+use crate::providers::chain::Providers;
 use crate::whisper::models::ModelStore;
 use recognisers::Recognisers;
 use std::sync::Arc;
@@ -39,6 +41,7 @@ pub struct Desk {
     store: Store,
     world: Arc<dyn World>,
     recognisers: Arc<Recognisers>,
+    providers: Arc<Providers>,
 }
 
 impl Desk {
@@ -49,7 +52,14 @@ impl Desk {
             store,
             world,
             recognisers: Arc::new(Recognisers::new(models, model)),
+            providers: Arc::default(),
         }
+    }
+
+    /// The same desk with providers outside of this machine, which tenants may put before it.
+    #[must_use]
+    pub fn with_providers(self, providers: Arc<Providers>) -> Self {
+        Self { providers, ..self }
     }
 
     /// Does one job.

@@ -101,6 +101,11 @@ pub(super) fn speakers(stretches: &[Stretch]) -> Vec<String> {
     stretches.iter().map(|stretch| stretch.speaker.clone()).collect()
 }
 
+/// The channels of the stretches, in order.
+pub(super) fn channels(stretches: &[Stretch]) -> Vec<u8> {
+    stretches.iter().map(|stretch| stretch.channel).collect()
+}
+
 /// Each stretch as a channel of its own: as long as the recording, silent outside the stretch.
 pub(super) fn apart(channels: &[Vec<i16>], stretches: &[Stretch], sample_rate_hz: u32) -> Vec<Vec<i16>> {
     let at = |ms: i64, length: usize| {

@@ -3,6 +3,7 @@
 
 mod killed;
 mod meeting;
+mod outside;
 mod redact;
 mod small;
 

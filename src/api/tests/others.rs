@@ -238,6 +238,7 @@ async fn what_was_said_is_found_with_its_second_and_saved_as_captions() {
         provider: "local".into(),
         model: "tiny".into(),
         cpu_seconds: 0.1,
+        cost_micros: 0,
         audio_ms: 3000,
         segments: vec![segment],
     };

@@ -1,6 +1,8 @@
 //! What is kept, what counts, who may, who did: retention, settings, tokens, keys to rooms, audit.
 
 mod audit;
+pub mod provider_view;
+mod providers;
 mod retention;
 mod room_keys;
 pub mod room_view;
@@ -21,6 +23,7 @@ pub(crate) fn routes() -> Router<ConsoleState> {
         .route("/t/{tenant}/retention", get(retention::index))
         .route("/t/{tenant}/retention/run", post(retention::run))
         .route("/t/{tenant}/settings", get(settings::index).post(settings::set))
+        .route("/t/{tenant}/providers", get(providers::index).post(providers::set))
         .route("/t/{tenant}/tokens", get(tokens::index).post(tokens::create))
         .route("/t/{tenant}/tokens/{token}/remove", post(tokens::remove))
         .route("/t/{tenant}/room-keys", get(room_keys::index).post(room_keys::create))

@@ -28,7 +28,10 @@ pub fn page(shell: &Shell, base: &str, known: &Known, (values, problems): (&Valu
         let named = |order: &String| order.split([',', ' ']).any(|name| name == provider.name);
         order.iter().any(named)
     };
-    let outside = known.providers.iter().any(|provider| used(provider) && !provider.on_premises);
+    let outside = known
+        .providers
+        .iter()
+        .any(|provider| used(provider) && !provider.on_premises);
     let (shape, strong, text) = if leaves && outside {
         (
             "warn",
@@ -48,7 +51,10 @@ pub fn page(shell: &Shell, base: &str, known: &Known, (values, problems): (&Valu
         text: text.into(),
         link: None,
     };
-    let mut blocks = vec![Block::One(Section::plain(vec![Body::Note(note)])), Block::One(providers(known, &used))];
+    let mut blocks = vec![
+        Block::One(Section::plain(vec![Body::Note(note)])),
+        Block::One(providers(known, &used)),
+    ];
     blocks.push(Block::One(figures(shell, known)));
     if known.may_change {
         blocks.push(Block::One(form(shell, base, known, values, problems)));
@@ -75,15 +81,25 @@ fn providers(known: &Known, used: &dyn Fn(&KnownProvider) -> bool) -> Section {
             if provider.hears {
                 can.push("transcribe");
             }
-            let failing = known.figures.iter().find(|one| one.provider == provider.name && one.is_failing());
+            let failing = known
+                .figures
+                .iter()
+                .find(|one| one.provider == provider.name && one.is_failing());
             let consents = known.settings.switch("ai_may_leave_site") || provider.on_premises;
             let (state, why) = match failing {
                 _ if !used(provider) => (State::idle("Not in the order"), String::new()),
-                _ if !consents => (State::idle("Not asked"), "it lies outside, and nothing may leave".to_owned()),
+                _ if !consents => (
+                    State::idle("Not asked"),
+                    "it lies outside, and nothing may leave".to_owned(),
+                ),
                 Some(one) => (State::warn("Failing"), one.last_problem.clone().unwrap_or_default()),
                 None => (State::ok("In use"), String::new()),
             };
-            let place = if provider.on_premises { "in the house" } else { "outside" };
+            let place = if provider.on_premises {
+                "in the house"
+            } else {
+                "outside"
+            };
             Row::of(vec![
                 Cell::Pair(provider.name.clone(), provider.kind.clone()),
                 Cell::Pair(provider.host.clone(), place.to_owned()),
@@ -98,8 +114,12 @@ fn providers(known: &Known, used: &dyn Fn(&KnownProvider) -> bool) -> Section {
         Cell::text("understand, transcribe"),
         Cell::StatePair(State::ok("Last in every order"), String::new()),
     ]));
-    Section::new("pr", "Providers", vec![Body::Table(Table::new("Providers", columns, rows))])
-        .aside("named in the file worker.providers_file")
+    Section::new(
+        "pr",
+        "Providers",
+        vec![Body::Table(Table::new("Providers", columns, rows))],
+    )
+    .aside("named in the file worker.providers_file")
 }
 
 fn figures(shell: &Shell, known: &Known) -> Section {
@@ -119,13 +139,20 @@ fn figures(shell: &Shell, known: &Known) -> Section {
             Cell::text(words::grouped(one.asked)),
             Cell::text(words::grouped(one.failed)),
             Cell::text(words::grouped(one.tokens_asked + one.tokens_answered)),
-            Cell::text(format!("{}.{:04}", one.cost_micros / 1_000_000, one.cost_micros % 1_000_000 / 100)),
+            Cell::text(format!(
+                "{}.{:04}",
+                one.cost_micros / 1_000_000,
+                one.cost_micros % 1_000_000 / 100
+            )),
             Cell::text(words::short(one.spent_ms / one.asked.max(1))),
             Cell::Pair(failure, one.last_problem.clone().unwrap_or_default()),
         ])
     });
     let table = Table::new("What was asked of providers", columns, rows.collect());
-    let empty = ("Nobody was asked.", "Every call was heard and understood on this machine.");
+    let empty = (
+        "Nobody was asked.",
+        "Every call was heard and understood on this machine.",
+    );
     Section::table("pf", "Last thirty days", table, empty)
 }
 
@@ -135,7 +162,10 @@ fn form(shell: &Shell, base: &str, known: &Known, values: &Values, problems: &Pr
         field.value = known.settings.text(name);
         field
     };
-    let mut consent = Field::tick("ai_may_leave_site", "Let transcripts and audio of this tenant leave this site");
+    let mut consent = Field::tick(
+        "ai_may_leave_site",
+        "Let transcripts and audio of this tenant leave this site",
+    );
     if known.settings.switch("ai_may_leave_site") {
         "true".clone_into(&mut consent.value);
     }
@@ -151,9 +181,20 @@ fn form(shell: &Shell, base: &str, known: &Known, values: &Values, problems: &Pr
             "Names with commas between. Empty: this machine alone.",
         ),
         consent,
-        text("ai_budget_seconds", "Seconds for all of them together", "Then this machine does it."),
+        text(
+            "ai_budget_seconds",
+            "Seconds for all of them together",
+            "Then this machine does it.",
+        ),
     ];
-    let mut form = Form::post(format!("{base}/providers"), "Order and consent", &shell.csrf, fields, "Save").stacked();
+    let mut form = Form::post(
+        format!("{base}/providers"),
+        "Order and consent",
+        &shell.csrf,
+        fields,
+        "Save",
+    )
+    .stacked();
     if !problems.is_empty() {
         form = form.filled(values, problems);
     }

@@ -239,6 +239,7 @@ fn analysis() -> Analysis {
             point("Do not chew on that side tonight.", "Maria", 203),
         ],
         provider: "local-rules".into(),
+        usage: strowger_model::speech::Usage::default(),
     }
 }
 
@@ -257,6 +258,7 @@ fn transcript(call: &Call, recording: &Recording) -> Transcript {
         provider: "local-whisper".into(),
         model: "base.en".into(),
         cpu_seconds: 31.0,
+        cost_micros: 0,
         audio_ms: 251_700,
         analysis: Some(analysis()),
         segments: segments(),

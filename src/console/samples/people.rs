@@ -4,8 +4,8 @@ use super::{BASE, NOW, Sample, sample, shell, world};
 use crate::draw::pulse;
 use crate::entry::view as entry;
 use crate::flows::view::{self as flows, Editor, Finding, Run};
-use crate::govern::room_view;
 use crate::govern::view::{self as govern, Due};
+use crate::govern::{provider_view, room_view};
 use crate::lines::view::{self as lines, Line, Targets};
 use crate::people::view::{self as people, Credentials, Phone};
 use crate::show::{Fact, Figure, Page, Problems, Shell, State, Values};
@@ -22,6 +22,7 @@ use strowger_model::trunk::{DigestAlgorithm, NumberTarget, Transport, TrunkKind}
 use strowger_model::{
     DeviceId, FlowId, FlowVersionId, JobId, NoticeId, NumberId, Role, TenantId, TokenId, TrunkId, UserId, WebhookId,
 };
+use strowger_store::{KnownProvider, ProviderFigures};
 use time::Duration;
 
 fn user(name: &str, role: Role, extension: &str) -> User {
@@ -587,6 +588,58 @@ fn gates() -> Vec<Sample> {
     ]
 }
 
+fn provider_pages() -> Vec<Sample> {
+    let known = |name: &str, kind: &str, host: &str, on_premises| KnownProvider {
+        name: name.into(),
+        kind: kind.into(),
+        host: host.into(),
+        on_premises,
+        chats: true,
+        hears: !on_premises,
+    };
+    let said = |value: &str| Entry {
+        value: Some(value.into()),
+        lock: Lock::Unlocked,
+    };
+    let tenant = Layer::from([
+        ("ai_may_leave_site".into(), said("true")),
+        ("ai_understanding_order".into(), said("azure, house")),
+    ]);
+    let figures = ProviderFigures {
+        provider: "azure".into(),
+        task: "understanding".into(),
+        asked: 1204,
+        failed: 3,
+        tokens_asked: 1_830_000,
+        tokens_answered: 201_000,
+        cost_micros: 395_100,
+        spent_ms: 1_600_000,
+        last_answered_at: Some(NOW - time::Duration::minutes(20)),
+        last_failed_at: Some(NOW - time::Duration::minutes(2)),
+        last_problem: Some("answered 429".into()),
+    };
+    let known = provider_view::Known {
+        providers: vec![
+            known("azure", "azure", "acme.openai.azure.com", false),
+            known("house", "openai", "10.0.0.7", true),
+        ],
+        figures: vec![figures],
+        settings: Settings::resolve(Layer::new(), tenant, Layer::new()),
+        may_change: true,
+    };
+    let none = provider_view::Known {
+        providers: vec![],
+        figures: vec![],
+        settings: Settings::default(),
+        may_change: false,
+    };
+    let blank = (&Values::default(), &Problems::default());
+    vec![
+        sample("providers", &provider_view::page(&shell(), BASE, &known, blank)),
+        sample("providers_none", &provider_view::page(&shell(), BASE, &none, blank)),
+    ]
+}
+
 pub(super) fn samples() -> Vec<Sample> {
     [
         people_pages(),
@@ -594,6 +647,7 @@ pub(super) fn samples() -> Vec<Sample> {
         super::kept::samples(),
         flow_pages(),
         govern_pages(),
+        provider_pages(),
         system_pages(),
         gates(),
     ]

@@ -253,6 +253,7 @@ impl Bench {
             provider: "local-whisper".into(),
             model: "base.en".into(),
             cpu_seconds: 1.0,
+            cost_micros: 0,
             audio_ms: 251_700,
             segments: sample.segments.clone(),
         };

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use strowger_model::Role;
 
 /// The pages of a tenant, and who may see them: platform admin, tenant admin, manager, user, auditor.
-const PAGES: [(&str, [bool; 5]); 20] = [
+const PAGES: [(&str, [bool; 5]); 21] = [
     ("/", [true, true, true, true, true]),
     ("/live", [true, true, true, true, true]),
     ("/calls", [true, true, true, true, true]),
@@ -23,6 +23,7 @@ const PAGES: [(&str, [bool; 5]); 20] = [
     ("/retention", [true, true, false, false, true]),
     ("/settings", [true, true, false, false, true]),
     ("/audit", [true, true, false, false, true]),
+    ("/providers", [true, true, false, false, true]),
     ("/tokens", [true, true, false, false, false]),
     ("/room-keys", [true, true, false, false, false]),
     ("/jobs", [true, true, true, false, true]),
@@ -30,7 +31,7 @@ const PAGES: [(&str, [bool; 5]); 20] = [
 ];
 
 /// The forms of a tenant, and who may post them.
-const FORMS: [(&str, [bool; 5]); 15] = [
+const FORMS: [(&str, [bool; 5]); 16] = [
     ("/users", [true, true, false, false, false]),
     ("/devices", [true, true, false, false, false]),
     ("/numbers", [true, true, false, false, false]),
@@ -41,6 +42,7 @@ const FORMS: [(&str, [bool; 5]); 15] = [
     ("/rooms", [true, true, true, true, false]),
     ("/rooms/meet", [true, true, true, true, false]),
     ("/settings", [true, true, false, false, false]),
+    ("/providers", [true, true, false, false, false]),
     ("/retention/run", [true, true, false, false, false]),
     ("/flows", [true, true, true, false, false]),
     (

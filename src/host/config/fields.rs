@@ -201,6 +201,11 @@ pub const FIELDS: &[Field] = &[
         "\"\"",
         "speech model to use; empty: the best one installed",
     ),
+    field(
+        "worker.providers_file",
+        "\"\"",
+        "list of language services outside of the worker; empty: none",
+    ),
     field("log.level", "\"info\"", "log filter, such as info,strowger_sip=debug"),
     field("log.format", "\"pretty\"", "pretty, json or journald"),
     field(

@@ -121,6 +121,8 @@ pub struct Worker {
     pub models_dir: PathBuf,
     /// The speech model to use.
     pub model: String,
+    /// The list of language services outside of the worker, if there are any.
+    pub providers_file: Option<PathBuf>,
 }
 
 /// What is written where.

@@ -292,6 +292,9 @@ impl Reader<'_> {
                 concurrency: usize::try_from(self.number("worker.concurrency", 0, 256)).unwrap_or(0),
                 models_dir: self.path_or("worker.models_dir", data_dir.join("models")),
                 model: self.text("worker.model"),
+                providers_file: Some(self.text("worker.providers_file"))
+                    .filter(|path| !path.is_empty())
+                    .map(PathBuf::from),
             },
             log: self.log(),
             shutdown: Ending {

@@ -231,6 +231,7 @@ async fn put(scope: &Scope, n: u64) {
         provider: "bench".into(),
         model: String::new(),
         cpu_seconds: 0.0,
+        cost_micros: 0,
         audio_ms: 240_000,
         segments,
     };

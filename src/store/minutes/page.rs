@@ -136,7 +136,7 @@ impl MinutesArea {
         let transcripts = tx
             .all(
                 "select id, tenant_id, recording_id, call_id, source, state, problem, text, language, confidence, \
-                 provider, model, cpu_seconds, audio_ms, analysis, segments, created_at, finished_at \
+                 provider, model, cpu_seconds, cost_micros, audio_ms, analysis, segments, created_at, finished_at \
                  from transcripts where tenant_id = $1 and call_id = $2 order by created_at, id",
                 key(),
             )

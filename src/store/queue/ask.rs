@@ -8,6 +8,11 @@ use time::OffsetDateTime;
 
 /// Writes a job and its first ticket in the caller's transaction.
 pub(crate) async fn ask(tx: &mut Tx, store: &Store, job: &Job) -> Result<JobId> {
+    ask_at(tx, store, job, job.priority()).await
+}
+
+/// As [`ask`], at a priority that the job alone does not know.
+pub(crate) async fn ask_at(tx: &mut Tx, store: &Store, job: &Job, priority: i32) -> Result<JobId> {
     let id = JobId::generate(store.world());
     let now = store.now();
     tx.run(
@@ -19,13 +24,13 @@ pub(crate) async fn ask(tx: &mut Tx, store: &Store, job: &Job) -> Result<JobId> 
             job.tenant(),
             job.kind(),
             serde_json::json!(job),
-            i64::from(job.priority()),
+            i64::from(priority),
             i64::from(job.attempts()),
             now
         ],
     )
     .await?;
-    ticket(tx, store, id, i64::from(job.priority()), now).await?;
+    ticket(tx, store, id, i64::from(priority), now).await?;
     Ok(id)
 }
 

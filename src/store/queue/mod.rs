@@ -13,7 +13,7 @@ mod runner;
 mod tests;
 mod transport;
 
-pub(crate) use ask::ask;
+pub(crate) use ask::{ask, ask_at};
 pub use claim::{Claimed, Outcome};
 pub(crate) use jobs::job_of;
 pub use jobs::{AllJobs, JobFilter, Jobs};

@@ -321,6 +321,7 @@ fn a_message_goes_from_capture_to_transcript_and_is_told_once() {
             provider: "local-whisper".into(),
             model: "tiny".into(),
             cpu_seconds: 1.5,
+            cost_micros: 0,
             audio_ms: 5000,
             segments: vec![],
         };

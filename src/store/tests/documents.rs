@@ -51,6 +51,7 @@ async fn said(bench: &Bench, scope: &Scope, user: Option<UserId>, turns: &[Segme
         provider: "local".to_owned(),
         model: "tiny".to_owned(),
         cpu_seconds: 0.1,
+        cost_micros: 0,
         audio_ms: 1000,
         segments: turns.to_vec(),
     };
@@ -136,6 +137,7 @@ fn summaries_and_notes_are_found_and_what_goes_is_found_no_more() {
                 at_ms: 1500,
             }],
             provider: "local-rules".into(),
+            usage: strowger_model::speech::Usage::default(),
         };
         scope
             .transcripts()

@@ -188,6 +188,7 @@ fn what_is_searched_follows_every_change_and_forgets_what_is_erased() {
             provider: "local".to_owned(),
             model: "tiny".to_owned(),
             cpu_seconds: 0.1,
+            cost_micros: 0,
             audio_ms: 1000,
             segments: vec![],
         };

@@ -10,6 +10,7 @@ mod log;
 mod meetings;
 mod minutes;
 mod places;
+mod providers;
 mod queue;
 mod retention;
 mod webhooks;

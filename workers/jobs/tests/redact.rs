@@ -17,7 +17,7 @@ fn digits(number: &str) -> Vec<i16> {
 }
 
 /// Every file of the machine's folder that holds these bytes.
-fn holding(folder: &Path, needle: &[u8]) -> Vec<PathBuf> {
+pub(super) fn holding(folder: &Path, needle: &[u8]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();

@@ -1,0 +1,269 @@
+//! Asking providers in a tenant's order: past those that rest or fail, within a budget of time, and counting
+//! what each try took. What comes back says who made it.
+
+use super::breaker::{Breaker, State};
+use super::list::{self, Provider};
+use super::{Garbage, Heard, Request, Sound, Tokens, http, prompt};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use strowger_model::settings::Settings;
+use strowger_model::speech::{Analysis, Segment};
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+/// The longest file sent to be heard: what the services take.
+const MOST_BYTES: usize = 24 * 1024 * 1024;
+
+/// What a tenant wishes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Who is asked to understand, in order; after them this machine.
+    pub understanding: Vec<String>,
+    /// Who is asked to hear, in order; after them this machine.
+    pub hearing: Vec<String>,
+    /// Whether anything may leave the house.
+    pub consents: bool,
+    /// How long all tries of one task may take together.
+    pub budget: Duration,
+}
+
+impl Wish {
+    /// What the settings say.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        let order = |name: &str| -> Vec<String> {
+            let text = settings.text(name);
+            let names = text.split([',', ' ']).map(str::trim).filter(|name| !name.is_empty());
+            // After this machine nobody needs to be asked.
+            names.take_while(|name| *name != "local").map(str::to_owned).collect()
+        };
+        Self {
+            understanding: order("ai_understanding_order"),
+            hearing: order("ai_transcription_order"),
+            consents: settings.switch("ai_may_leave_site"),
+            budget: Duration::from_secs(settings.number("ai_budget_seconds").unsigned_abs()),
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Summary, mood, points.
+    Understand,
+    /// Who said what.
+    Hear,
+}
+
+impl Task {
+    /// As stored and shown.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Understand => "understanding",
+            Self::Hear => "transcription",
+        }
+    }
+}
+
+/// One request that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Try {
+    /// Of whom.
+    pub provider: String,
+    /// For what.
+    pub task: Task,
+    /// Why it failed; nothing when it did not.
+    pub problem: Option<String>,
+    /// What it took.
+    pub tokens: Tokens,
+    /// What it cost, millionths of the currency.
+    pub cost_micros: i64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What came of asking.
+#[derive(Debug, Clone)]
+pub struct Outcome<T> {
+    /// The answer; nothing when this machine has to do it.
+    pub answer: Option<T>,
+    /// Every request made, the last one the answer's.
+    pub tries: Vec<Try>,
+}
+
+/// The providers of this worker.
+#[derive(Debug, Default)]
+pub struct Providers {
+    file: Option<PathBuf>,
+    breakers: Mutex<HashMap<String, Breaker>>,
+}
+
+impl Providers {
+    /// Those that a file names.
+    #[must_use]
+    pub fn new(file: Option<PathBuf>) -> Self {
+        Self {
+            file,
+            breakers: Mutex::default(),
+        }
+    }
+
+    /// The list as it stands in the file now.
+    ///
+    /// # Errors
+    /// The file cannot be read or contradicts itself.
+    pub fn list(&self) -> Result<Vec<Provider>, list::Error> {
+        list::read(self.file.as_deref())
+    }
+
+    /// Has a transcript understood. `local` is what the rules made of it.
+    pub async fn understand(&self, wish: &Wish, segments: &[Segment], local: &Analysis) -> Outcome<Analysis> {
+        let lines = prompt::lines(segments);
+        let asking = Asking {
+            task: Task::Understand,
+            order: &wish.understanding,
+            audio_ms: 0,
+        };
+        self.ask(
+            wish,
+            &asking,
+            |provider| provider.dialect.chat(prompt::RULES, &lines),
+            |provider, body| {
+                let (text, tokens) = provider.dialect.read_chat(body)?;
+                let analysis = Analysis {
+                    provider: provider.name.clone(),
+                    ..prompt::believed(&text, segments, local)?
+                };
+                Ok((analysis, tokens))
+            },
+        )
+        .await
+    }
+
+    /// Has one channel heard.
+    pub async fn hear(&self, wish: &Wish, sound: Sound<'_>) -> Outcome<(String, Heard)> {
+        if sound.file.len() > MOST_BYTES {
+            return Outcome {
+                answer: None,
+                tries: Vec::new(),
+            };
+        }
+        let asking = Asking {
+            task: Task::Hear,
+            order: &wish.hearing,
+            audio_ms: sound.duration_ms,
+        };
+        self.ask(
+            wish,
+            &asking,
+            |provider| provider.dialect.audio(sound),
+            |provider, body| {
+                let heard = provider.dialect.read_audio(body, sound)?;
+                let tokens = heard.tokens;
+                Ok(((provider.name.clone(), heard), tokens))
+            },
+        )
+        .await
+    }
+
+    async fn ask<T>(
+        &self,
+        wish: &Wish,
+        asking: &Asking<'_>,
+        make: impl Fn(&Provider) -> Request,
+        read: impl Fn(&Provider, &[u8]) -> Result<(T, Tokens), Garbage>,
+    ) -> Outcome<T> {
+        let mut outcome = Outcome {
+            answer: None,
+            tries: Vec::new(),
+        };
+        if asking.order.is_empty() {
+            return outcome;
+        }
+        let list = match self.list() {
+            Ok(list) => list,
+            Err(problem) => {
+                warn!(problem = &problem as &dyn std::error::Error, "no provider is asked");
+                return outcome;
+            }
+        };
+        let deadline = Instant::now() + wish.budget;
+        for name in asking.order {
+            let Some(provider) = list.iter().find(|provider| provider.name == *name) else {
+                debug!(provider = name, "the list names no such provider");
+                continue;
+            };
+            let can = match asking.task {
+                Task::Understand => provider.chats,
+                Task::Hear => provider.hears,
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !can || !(wish.consents || provider.on_premises) || left.is_zero() {
+                continue;
+            }
+            if self.of(name, |breaker| breaker.ask(Instant::now().into_std())) == State::Open {
+                debug!(provider = name, "it failed of late and rests");
+                continue;
+            }
+            let began = Instant::now();
+            let answer = request(provider, &make(provider), left.min(provider.timeout)).await;
+            let answer = answer.and_then(|body| read(provider, &body).map_err(|garbage| garbage.to_string()));
+            let mut one = Try {
+                provider: name.clone(),
+                task: asking.task,
+                problem: None,
+                tokens: Tokens::default(),
+                cost_micros: 0,
+                took: began.elapsed(),
+            };
+            match answer {
+                Ok((answer, tokens)) => {
+                    self.of(name, Breaker::succeeded);
+                    one.tokens = tokens;
+                    one.cost_micros = provider.cost_micros(tokens, asking.audio_ms);
+                    outcome.tries.push(one);
+                    outcome.answer = Some(answer);
+                    return outcome;
+                }
+                Err(problem) => {
+                    self.of(name, |breaker| breaker.failed(Instant::now().into_std()));
+                    warn!(provider = name, problem, "a provider failed");
+                    one.problem = Some(problem);
+                    outcome.tries.push(one);
+                }
+            }
+        }
+        outcome
+    }
+
+    fn of<T>(&self, name: &str, with: impl FnOnce(&mut Breaker) -> T) -> T {
+        let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        with(breakers.entry(name.to_owned()).or_default())
+    }
+}
+
+struct Asking<'a> {
+    task: Task,
+    order: &'a [String],
+    audio_ms: i64,
+}
+
+async fn request(provider: &Provider, request: &Request, patience: Duration) -> Result<Vec<u8>, String> {
+    let keyed = provider.clone();
+    let key = tokio::task::spawn_blocking(move || keyed.key())
+        .await
+        .map_err(|_| "the key was not read".to_owned())?;
+    let key = key.map_err(|problem| problem.to_string())?;
+    let answer = http::post(&provider.place, request, key.as_deref());
+    match tokio::time::timeout(patience, answer).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(problem)) => Err(problem.to_string()),
+        Err(_) => Err(format!("no answer in {} s", patience.as_secs_f64().round())),
+    }
+}
+
+#[cfg(test)]
+mod tests;
