@@ -7,6 +7,7 @@ pub mod baresip;
 pub mod chromium;
 pub mod minutes;
 pub mod network;
+pub mod events;
 pub mod patience;
 pub mod pings;
 pub mod process;
@@ -19,5 +20,6 @@ pub mod tone;
 
 pub use baresip::Baresip;
 pub use chromium::Chromium;
+pub use events::Events;
 pub use patience::{eventually, within};
 pub use sandbox::Sandbox;
