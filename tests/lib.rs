@@ -5,9 +5,9 @@
 
 pub mod baresip;
 pub mod chromium;
+pub mod events;
 pub mod minutes;
 pub mod network;
-pub mod events;
 pub mod patience;
 pub mod pings;
 pub mod process;
