@@ -58,6 +58,8 @@ async fn a_line_is_made_for_two_is_in_no_list_and_tells_nobody() {
     rooms
         .leave_phone(&line, &other.sid, DisconnectReason::ClientInitiated)
         .await;
+    // Every phone hears first whether an agent is there.
+    assert_eq!(call.events.recv().await, Some(PhoneEvent::Agent(false)));
     assert_eq!(call.events.recv().await, Some(PhoneEvent::Alone));
     rooms.delete(&line).await.unwrap();
     assert_eq!(call.events.recv().await, Some(PhoneEvent::RoomEnded));
