@@ -1,7 +1,7 @@
 //! Offers and answers between the room and one browser, in both generations.
 
 use super::member::{MemberKey, PeerKey};
-use super::subscribe::State;
+use super::subscribe::{Rest, Slot, State};
 use super::{Response, Room, RoomOutput};
 use crate::Generation;
 use crate::peer::{Add, Changes, MediaId, Offered};
@@ -91,9 +91,7 @@ impl Room {
         browser.keep_slots(&receiving);
         browser.fill_slots();
         // The answer to this very offer says that nothing comes in them.
-        for slot in &mut browser.slots {
-            slot.is_spent = false;
-        }
+        browser.slots.iter_mut().for_each(Slot::note_told);
     }
 
     /// Writes into our description which track each section carries.
@@ -157,11 +155,11 @@ impl Room {
         let free = |is_video: bool| {
             let slots = browser.slots.iter();
             slots
-                .filter(|slot| slot.is_video == is_video && slot.track.is_none())
+                .filter(|slot| slot.is_video == is_video && slot.becomes_free())
                 .count()
         };
         let (sounds, pictures) = (waiting(false), waiting(true));
-        if sounds + pictures == 0 && !browser.slots.iter().any(|slot| slot.is_spent) {
+        if sounds + pictures == 0 && !browser.slots.iter().any(|slot| slot.rest == Rest::Spent) {
             return;
         }
         // Where free sections are enough the request is for none, and still makes the client offer.

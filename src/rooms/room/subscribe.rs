@@ -46,20 +46,47 @@ pub(super) struct Slot {
     pub(super) media: MediaId,
     pub(super) is_video: bool,
     pub(super) track: Option<TrackKey>,
-    /// Whether its last track ended and the client was not told yet that nothing comes. Until then no other
-    /// track moves in: clients take notice of a track where a silent section begins to carry one.
-    pub(super) is_spent: bool,
+    pub(super) rest: Rest,
     pub(super) numbers: Rewriter,
     pub(super) vp8: Vp8Run,
 }
 
+/// Whether another track may move into an empty section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// It may.
+    Ready,
+    /// Its last track ended and the client was not told yet that nothing comes: clients take notice of a track
+    /// where a silent section begins to carry one.
+    Spent,
+    /// It showed a picture and never shows another: Chromium decodes a second one and does not draw it.
+    Retired,
+}
+
 impl Slot {
+    /// The client was told that nothing comes in it.
+    pub(super) fn note_told(&mut self) {
+        if self.rest == Rest::Spent {
+            self.rest = if self.is_video { Rest::Retired } else { Rest::Ready };
+        }
+    }
+
+    /// Whether it is, or will be once the client was told, free for another track.
+    pub(super) fn becomes_free(&self) -> bool {
+        let may = match self.rest {
+            Rest::Ready => true,
+            Rest::Spent => !self.is_video,
+            Rest::Retired => false,
+        };
+        may && self.track.is_none()
+    }
+
     fn new(media: MediaId, is_video: bool) -> Self {
         Self {
             media,
             is_video,
             track: None,
-            is_spent: false,
+            rest: Rest::Ready,
             numbers: Rewriter::default(),
             vp8: Vp8Run::default(),
         }
@@ -91,10 +118,9 @@ impl Browser {
             if subscription.state != State::Waiting {
                 continue;
             }
-            let free = self
-                .slots
-                .iter_mut()
-                .find(|slot| slot.track.is_none() && !slot.is_spent && slot.is_video == subscription.is_video);
+            let free = self.slots.iter_mut().find(|slot| {
+                slot.track.is_none() && slot.rest == Rest::Ready && slot.is_video == subscription.is_video
+            });
             if let Some(slot) = free {
                 slot.track = Some(*track);
                 slot.numbers.restart();
@@ -154,7 +180,7 @@ impl Browser {
             (_, State::Waiting) => {}
             (Generation::One, State::Open(media) | State::Offered(media)) => {
                 if let Some(slot) = self.slots.iter_mut().find(|slot| slot.media == media) {
-                    (slot.track, slot.is_spent) = (None, true);
+                    (slot.track, slot.rest) = (None, Rest::Spent);
                 }
             }
             (Generation::Two, State::Open(media) | State::Offered(media)) => {
