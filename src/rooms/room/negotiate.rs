@@ -154,9 +154,7 @@ impl Room {
         };
         let free = |is_video: bool| {
             let slots = browser.slots.iter();
-            slots
-                .filter(|slot| slot.is_video == is_video && slot.becomes_free())
-                .count()
+            slots.filter(|slot| slot.is_video == is_video && slot.is_free()).count()
         };
         let (sounds, pictures) = (waiting(false), waiting(true));
         if sounds + pictures == 0 && !browser.slots.iter().any(|slot| slot.rest == Rest::Spent) {

@@ -59,7 +59,7 @@ pub(super) enum Rest {
     /// Its last track ended and the client was not told yet that nothing comes: clients take notice of a track
     /// where a silent section begins to carry one.
     Spent,
-    /// It showed a picture and never shows another: Chromium decodes a second one and does not draw it.
+    /// It carried a track and carries no other: libwebrtc takes a second one in and neither draws nor plays it.
     Retired,
 }
 
@@ -67,18 +67,13 @@ impl Slot {
     /// The client was told that nothing comes in it.
     pub(super) fn note_told(&mut self) {
         if self.rest == Rest::Spent {
-            self.rest = if self.is_video { Rest::Retired } else { Rest::Ready };
+            self.rest = Rest::Retired;
         }
     }
 
-    /// Whether it is, or will be once the client was told, free for another track.
-    pub(super) fn becomes_free(&self) -> bool {
-        let may = match self.rest {
-            Rest::Ready => true,
-            Rest::Spent => !self.is_video,
-            Rest::Retired => false,
-        };
-        may && self.track.is_none()
+    /// Whether a track may move in.
+    pub(super) fn is_free(&self) -> bool {
+        self.rest == Rest::Ready && self.track.is_none()
     }
 
     fn new(media: MediaId, is_video: bool) -> Self {
@@ -118,9 +113,10 @@ impl Browser {
             if subscription.state != State::Waiting {
                 continue;
             }
-            let free = self.slots.iter_mut().find(|slot| {
-                slot.track.is_none() && slot.rest == Rest::Ready && slot.is_video == subscription.is_video
-            });
+            let free = self
+                .slots
+                .iter_mut()
+                .find(|slot| slot.is_free() && slot.is_video == subscription.is_video);
             if let Some(slot) = free {
                 slot.track = Some(*track);
                 slot.numbers.restart();
