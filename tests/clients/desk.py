@@ -11,6 +11,7 @@ attributes and level by pitch in dBFS, the same levels of every voice by identit
 import asyncio
 import json
 import math
+import os
 import sys
 
 from livekit import api, rtc
@@ -105,3 +106,6 @@ async def main():
 
 
 asyncio.run(main())
+# All is said. The library's own threads may outlive the interpreter, and would abort it.
+sys.stdout.flush()
+os._exit(0)

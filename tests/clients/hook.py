@@ -4,6 +4,7 @@ Prints a JSON line when it listens and one for each event it took. Ends when it 
 
 import asyncio
 import json
+import os
 import sys
 
 from aiohttp import web
@@ -38,3 +39,6 @@ async def main():
 
 
 asyncio.run(main())
+# All is said. The library's own threads may outlive the interpreter, and would abort it.
+sys.stdout.flush()
+os._exit(0)

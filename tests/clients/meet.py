@@ -5,6 +5,7 @@ Reads from standard input: {"url", "key", "secret", "room", "single"}; "single":
 
 import asyncio
 import json
+import os
 import sys
 
 import numpy
@@ -137,3 +138,6 @@ async def main() -> None:
 
 
 asyncio.run(asyncio.wait_for(main(), 120))
+# All is said. The library's own threads may outlive the interpreter, and would abort it.
+sys.stdout.flush()
+os._exit(0)

@@ -6,6 +6,7 @@ each step."""
 
 import asyncio
 import json
+import os
 import sys
 
 from livekit import api, rtc
@@ -118,3 +119,6 @@ async def main():
 
 
 asyncio.run(main())
+# All is said. The library's own threads may outlive the interpreter, and would abort it.
+sys.stdout.flush()
+os._exit(0)

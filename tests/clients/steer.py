@@ -4,6 +4,7 @@ what it was answered. `steer.mjs` does the same with the SDK for Node."""
 
 import asyncio
 import json
+import os
 import sys
 
 from livekit import api
@@ -111,3 +112,6 @@ async def main():
 
 
 asyncio.run(main())
+# All is said. The library's own threads may outlive the interpreter, and would abort it.
+sys.stdout.flush()
+os._exit(0)

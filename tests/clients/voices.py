@@ -10,6 +10,7 @@ Writes one JSON object: what egress said, by kind.
 import asyncio
 import json
 import math
+import os
 import sys
 import wave
 
@@ -96,3 +97,6 @@ async def main():
 
 
 asyncio.run(main())
+# All is said. The library's own threads may outlive the interpreter, and would abort it.
+sys.stdout.flush()
+os._exit(0)
