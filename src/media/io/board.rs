@@ -264,7 +264,7 @@ impl Board {
                 let tap = Tap::new(stream, began, sink);
                 self.with(leg, |slot| match side {
                     Side::Heard => slot.leg.tap(tap, now),
-                    Side::Played => slot.leg.tap_played(tap),
+                    Side::Played => slot.leg.tap_played(tap, now),
                 });
             }
             Command::CapturePause { leg, paused } => {

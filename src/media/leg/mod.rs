@@ -127,6 +127,8 @@ pub struct Leg {
     attached: Option<Box<Attached>>,
     tap: Option<Box<Tap>>,
     played_tap: Option<Box<Tap>>,
+    /// Whether captures leave out what they hear.
+    taps_paused: bool,
     reports: Reports,
 }
 
@@ -154,6 +156,7 @@ impl Leg {
             attached: None,
             tap: None,
             played_tap: None,
+            taps_paused: false,
             reports: Reports::new(setup.seed, setup.opened),
         }
     }
@@ -374,6 +377,7 @@ impl Leg {
 
     /// Captures what the far end says, from the first packets after its answer on.
     pub fn tap(&mut self, mut tap: Tap, now: Instant) {
+        tap.pause(self.taps_paused, now);
         for kept in self.early.iter().flat_map(|early| early.peek(now)) {
             let Some(Accepted {
                 header,
@@ -390,12 +394,15 @@ impl Leg {
     }
 
     /// Captures what is played.
-    pub fn tap_played(&mut self, tap: Tap) {
+    pub fn tap_played(&mut self, mut tap: Tap, now: Instant) {
+        tap.pause(self.taps_paused, now);
         self.played_tap = Some(Box::new(tap));
     }
 
-    /// Pauses or resumes the captures.
+    /// Pauses or resumes the captures, those too that begin before they are stopped: one that is still being
+    /// opened must not let slip what a pause is to keep out.
     pub fn pause_taps(&mut self, paused: bool, now: Instant) {
+        self.taps_paused = paused;
         for tap in self.tap.iter_mut().chain(&mut self.played_tap) {
             tap.pause(paused, now);
         }
@@ -403,6 +410,7 @@ impl Leg {
 
     /// Flushes and ends the captures.
     pub fn stop_taps(&mut self) {
+        self.taps_paused = false;
         for mut tap in self.tap.take().into_iter().chain(self.played_tap.take()) {
             tap.flush();
         }

@@ -294,6 +294,26 @@ fn a_capture_that_begins_a_moment_after_the_bridge_has_the_first_word() {
     assert_eq!(*kept.lock().unwrap(), [(1, 0), (2, 20_000), (3, 40_000)]);
 }
 
+#[test]
+fn a_capture_that_begins_in_a_pause_keeps_nothing_until_it_is_resumed() {
+    let mut bench = Bench::new();
+    let mut a = bench.leg(1, A);
+    a.pause_taps(true, bench.now());
+    bench.receive(&mut a, &audio(1, 9), A).unwrap();
+    let kept = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let tap = Tap::new(0, bench.epoch, Box::new(Notebook(Arc::clone(&kept))));
+    a.tap(tap, bench.now());
+    bench.ms += 20;
+    bench.receive(&mut a, &audio(2, 9), A).unwrap();
+    a.pause_taps(false, bench.now());
+    bench.ms += 20;
+    bench.receive(&mut a, &audio(3, 9), A).unwrap();
+    a.stop_taps();
+    let heard: Vec<u16> = kept.lock().unwrap().iter().map(|(sequence, _)| *sequence).collect();
+    // Marks carry the number 0.
+    assert_eq!(heard, [0, 0, 3]);
+}
+
 /// Notes sequence numbers and arrivals.
 struct Notebook(Arc<std::sync::Mutex<Vec<(u16, u64)>>>);
 

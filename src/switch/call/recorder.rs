@@ -160,7 +160,10 @@ impl Call {
             return;
         }
         running.tapped.push(leg);
-        let capture = running.capture;
+        let (capture, paused) = (running.capture, running.paused);
+        if paused {
+            self.order_media(MediaOrder::CapturePause(media, true));
+        }
         let heard = Tap {
             stream,
             leg: media,
