@@ -110,8 +110,8 @@ async fn a_daemon_that_dies_in_a_call_leaves_its_recording_and_closes_its_row() 
         sound.seconds()
     );
     let end = sound.seconds();
-    assert!(tone::share_above(sound.part(0, 1.0, end - 0.3), sound.rate_hz, CALLER_HZ, -30.0) > 0.95);
-    assert!(tone::share_above(sound.part(1, 1.0, end - 0.3), sound.rate_hz, CALLEE_HZ, -30.0) > 0.95);
+    tone::holds(sound.part(0, 1.0, end - 0.3), sound.rate_hz, CALLER_HZ, -30.0, 0.95).unwrap();
+    tone::holds(sound.part(1, 1.0, end - 0.3), sound.rate_hz, CALLEE_HZ, -30.0, 0.95).unwrap();
     for (arguments, said) in [
         (
             ["doctor", "recordings"],

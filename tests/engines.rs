@@ -26,7 +26,7 @@ async fn a_recorded_call(sandbox: &Sandbox) {
     let call = only_call(sandbox, "completed", Duration::from_secs(20)).await.unwrap();
     let sound = channels(sandbox, &call, Duration::from_secs(60)).await.unwrap();
     let end = sound.seconds();
-    assert!(tone::share_above(sound.part(0, 1.0, end - 0.3), sound.rate_hz, CALLER_HZ, -30.0) > 0.95);
+    tone::holds(sound.part(0, 1.0, end - 0.3), sound.rate_hz, CALLER_HZ, -30.0, 0.95).unwrap();
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Tones: made, and found again in what was recorded.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::f64::consts::TAU;
 use std::path::Path;
 
@@ -70,13 +70,23 @@ pub fn level(samples: &[f32], rate_hz: u32, hertz: f64) -> f64 {
     20.0 * amplitude.max(1e-12).log10()
 }
 
+/// The level of a tone in dBFS whose sender's clock may just be followed: frames of 20 ms are made one sample of
+/// 160 longer or shorter then, and the tone is that much lower or higher.
+#[must_use]
+pub fn level_near(samples: &[f32], rate_hz: u32, hertz: f64) -> f64 {
+    [159.0, 160.0, 161.0]
+        .map(|length| level(samples, rate_hz, hertz * 160.0 / length))
+        .into_iter()
+        .fold(f64::NEG_INFINITY, f64::max)
+}
+
 /// The part of `samples`, in windows of 100 ms, in which `hertz` stands above `floor_dbfs`: 0 to 1.
 #[must_use]
 pub fn share_above(samples: &[f32], rate_hz: u32, hertz: f64, floor_dbfs: f64) -> f64 {
     let window = (rate_hz / 10) as usize;
     let windows: Vec<bool> = samples
         .chunks_exact(window.max(1))
-        .map(|part| level(part, rate_hz, hertz) > floor_dbfs)
+        .map(|part| level_near(part, rate_hz, hertz) > floor_dbfs)
         .collect();
     if windows.is_empty() {
         return 0.0;
@@ -84,6 +94,28 @@ pub fn share_above(samples: &[f32], rate_hz: u32, hertz: f64, floor_dbfs: f64) -
     #[expect(clippy::cast_precision_loss, reason = "counts of windows")]
     let share = windows.iter().filter(|is| **is).count() as f64 / windows.len() as f64;
     share
+}
+
+/// Checks that `hertz` stands above `floor_dbfs` in at least `share` of the windows of 100 ms.
+///
+/// # Errors
+/// It does not; says in which windows it is missing and what stands there.
+pub fn holds(samples: &[f32], rate_hz: u32, hertz: f64, floor_dbfs: f64, share: f64) -> Result<()> {
+    if share_above(samples, rate_hz, hertz, floor_dbfs) > share {
+        return Ok(());
+    }
+    let missing: Vec<String> = samples
+        .chunks_exact((rate_hz / 10).max(1) as usize)
+        .enumerate()
+        .map(|(n, part)| (n, level_near(part, rate_hz, hertz), loudest(part)))
+        .filter(|(_, level, _)| *level <= floor_dbfs)
+        .map(|(n, level, peak)| format!("{}.{} s: {level:.0} dBFS, peak {peak:.3}", n / 10, n % 10))
+        .collect();
+    bail!("{hertz} Hz is missing at {missing:?}")
+}
+
+fn loudest(samples: &[f32]) -> f32 {
+    samples.iter().fold(0.0, |peak, sample| sample.abs().max(peak))
 }
 
 #[cfg(test)]
@@ -99,6 +131,11 @@ mod tests {
         assert!((level(&tone, 8000, 1004.0) + 12.04).abs() < 0.2);
         assert!(level(&tone, 8000, 1400.0) < -50.0);
         assert!(share_above(&tone, 8000, 1004.0, -30.0) > 0.99);
+        // Heard from a clock that is just being followed.
+        assert!(share_above(&tone, 8000, 1004.0 * 161.0 / 160.0, -30.0) > 0.99);
         assert!(share_above(&tone, 8000, 1400.0, -30.0) < 0.01);
+        assert!(holds(&tone, 8000, 1004.0, -30.0, 0.99).is_ok());
+        let missing = holds(&tone, 8000, 1400.0, -30.0, 0.95).unwrap_err().to_string();
+        assert!(missing.contains("0.3 s") && missing.contains("peak 0.250"), "{missing}");
     }
 }
