@@ -239,11 +239,12 @@ async fn phones_come_by_a_rule_hold_are_muted_called_in_and_transferred() {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start().await.unwrap();
     let tone = tone_file(folder.path(), CALLER_HZ).unwrap();
-    let [_, desk, third] = &sandbox.card.devices[..3] else {
+    let [quiet, desk, third] = &sandbox.card.devices[..3] else {
         panic!("three phones")
     };
     let wanted = json!({
-        "room": "reception", "pin": "4711", "desk": desk.extension, "third": third.extension, "nobody": "199",
+        "room": "reception", "pin": "4711", "desk": desk.extension, "third": third.extension,
+        "quiet": quiet.extension, "nobody": "199",
     });
     let mut program = Program::start("sip.py", &given(&sandbox, wanted)).await;
     assert_eq!(program.says().await["ready"], true);
@@ -259,6 +260,7 @@ async fn phones_come_by_a_rule_hold_are_muted_called_in_and_transferred() {
     let mut caller = Baresip::start(&outside).await.unwrap();
     let mut at_desk = phone(&sandbox, 1, &tone, true).await.unwrap();
     let mut at_third = phone(&sandbox, 2, &tone, true).await.unwrap();
+    let mut at_quiet = phone(&sandbox, 0, &tone, false).await.unwrap();
     caller
         .dial(&format!("sip:+15550007000@{}", sandbox.sip()))
         .await
@@ -277,10 +279,18 @@ async fn phones_come_by_a_rule_hold_are_muted_called_in_and_transferred() {
     assert_eq!(program.says().await["status"], "active");
     assert_eq!(program.says().await["muted"], true);
     at_desk.event("CALL_ESTABLISHED").await.unwrap();
-    let wanted = json!({"desk": "desk", "sid": true, "name": "The desk", "floor": "2", "status": "active"});
+    let wanted = json!({"desk": "desk", "sid": true, "name": "The desk", "floor": "2", "status": "active",
+        "statuses": ["dialing", "ringing", "active"]});
     assert_eq!(program.says().await, wanted);
     at_third.event("CALL_ESTABLISHED").await.unwrap();
     assert_eq!(program.says().await["transferred"], "STS_TRANSFER_SUCCESSFUL");
+    at_quiet.event("CALL_INCOMING").await.unwrap();
+    assert_eq!(program.says().await, json!({"rings": true}));
+    assert_eq!(
+        program.says().await,
+        json!({"statuses": ["dialing", "ringing", "hangup"]})
+    );
+    at_quiet.event("CALL_CLOSED").await.unwrap();
     let nobody = program.says().await;
     assert_eq!(nobody["nobody"], "not_found", "{nobody}");
     program.ends_well().await;

@@ -25,6 +25,9 @@ pub mod turn;
 /// The attribute of a phone that names the agent which is to come into the room with it.
 pub const WANTS_AGENT: &str = "strowger.agent";
 
+/// The attribute of a phone that says how its call stands: `dialing`, `ringing`, `active`, `hold`, `hangup`.
+pub const CALL_STATUS: &str = "sip.callStatus";
+
 pub use claims::{Grants, Role};
 pub use config::{IceServers, Limits, RoomOptions, RoomsConfig};
 pub use error::{JoinRefused, RoomError};

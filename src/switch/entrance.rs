@@ -114,8 +114,8 @@ pub struct Guest {
     pub name: String,
     pub metadata: String,
     pub attributes: BTreeMap<String, String>,
-    /// Its audio.
-    pub media: MediaLegId,
+    /// Its audio; `None`: it is still being called.
+    pub media: Option<MediaLegId>,
 }
 
 /// What a call asks of rooms.
@@ -123,6 +123,8 @@ pub struct Guest {
 pub enum RoomOrder {
     /// Let its near party in.
     Join(Box<Guest>),
+    /// It was called, has answered, and this is its audio.
+    Speak(MediaLegId),
     /// Tell the members that it pressed a key.
     Digit(char),
     /// Tell the members what changed about it.

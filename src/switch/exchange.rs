@@ -181,7 +181,7 @@ impl Exchange {
         Ok(self.enter(call, now))
     }
 
-    /// Calls somebody and leads them into a room once they have answered.
+    /// Calls somebody into a room: they are seen there from now on, and heard once they have answered.
     ///
     /// # Errors
     /// As [`PlaceError`] says.
@@ -596,7 +596,7 @@ impl Exchange {
                 match &order {
                     RoomOrder::Join(_) => self.stays.insert(call.id()),
                     RoomOrder::Leave => self.stays.remove(&call.id()),
-                    RoomOrder::Digit(_) | RoomOrder::Attributes(_) => false,
+                    RoomOrder::Speak(_) | RoomOrder::Digit(_) | RoomOrder::Attributes(_) => false,
                 };
                 Output::Room(call.tenant(), call.id(), order)
             }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use strowger_model::minutes::{ChatLine, Member, Minutes};
 use strowger_model::{CallId, LegId, TenantId, World};
 use strowger_rooms::protocol::{self as wire, participant_info::Kind};
-use strowger_rooms::{Role, RoomEvent, RoomEventKind, RoomName};
+use strowger_rooms::{CALL_STATUS, Role, RoomEvent, RoomEventKind, RoomName};
 use time::{Duration, OffsetDateTime};
 
 /// Tracks that end so shortly before their member leaves end because of it.
@@ -242,6 +242,10 @@ impl Clerk {
         };
         let kind = Kind::try_from(participant.kind).unwrap_or_default();
         let known = running.present.get(&participant.sid);
+        let is_phone = kind == Kind::Sip;
+        if is_phone && known.is_none() && is_called(participant) {
+            return Vec::new();
+        }
         let member = Member {
             id: self.presences.of(&participant.sid, world),
             call: running.minutes.call,
@@ -253,7 +257,12 @@ impl Clerk {
                 || known.map_or(Role::Participant.word(), |known| &known.role).to_owned(),
                 |role| role.word().to_owned(),
             ),
-            joined_at: known.map_or_else(|| came(participant, at), |known| known.joined_at),
+            joined_at: match known {
+                Some(known) => known.joined_at,
+                // A phone may have been seen before it answered.
+                None if is_phone => at,
+                None => came(participant, at),
+            },
             left_at: None,
             reason: None,
             is_muted: !sounds(participant, wire::TrackSource::Microphone),
@@ -323,6 +332,12 @@ fn came(participant: &wire::ParticipantInfo, at: OffsetDateTime) -> OffsetDateTi
     let nanos = i128::from(participant.joined_at_ms) * 1_000_000;
     let known = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok();
     known.filter(|_| participant.joined_at_ms > 0).unwrap_or(at)
+}
+
+/// Whether a phone is seen in the room that was called for it and has not answered, or never did.
+fn is_called(participant: &wire::ParticipantInfo) -> bool {
+    let status = participant.attributes.get(CALL_STATUS);
+    matches!(status.map(String::as_str), Some("dialing" | "ringing" | "hangup"))
 }
 
 /// Whether somebody publishes from a source and has not muted it.
@@ -429,6 +444,41 @@ mod tests {
         assert!(gone.has_video, "what was last known stays");
         let ended = bench.says(RoomEventKind::Finished(Box::default()));
         assert!(matches!(&ended[..], [Note::Ended(call, _)] if *call == ada.call));
+    }
+
+    #[test]
+    fn a_phone_that_is_called_comes_when_it_answers_or_never_came() {
+        let phone = |who: &str, status: &str| {
+            let mut phone = participant(who, &[wire::TrackSource::Microphone]);
+            phone.kind = Kind::Sip.into();
+            phone.attributes.insert(CALL_STATUS.to_owned(), status.to_owned());
+            phone.joined_at_ms = 1_760_000_000_000;
+            phone
+        };
+        let mut bench = Bench::new();
+        bench.says(RoomEventKind::Joined(participant("ada", &[])));
+        for who in ["desk", "nobody"] {
+            assert!(bench.says(RoomEventKind::Joined(phone(who, "dialing"))).is_empty());
+            assert!(
+                bench
+                    .says(RoomEventKind::ParticipantChanged(phone(who, "ringing")))
+                    .is_empty()
+            );
+        }
+        let answered = bench.says(RoomEventKind::ParticipantChanged(phone("desk", "active")));
+        assert_eq!(members(&answered)[0].joined_at, bench.world.now());
+        let gone = |who: &str| RoomEventKind::Left {
+            participant: phone(who, "hangup"),
+            reason: wire::DisconnectReason::ClientInitiated,
+            connected: true,
+        };
+        assert!(
+            bench
+                .says(RoomEventKind::ParticipantChanged(phone("nobody", "hangup")))
+                .is_empty()
+        );
+        assert!(members(&bench.says(gone("nobody"))).is_empty());
+        assert_eq!(members(&bench.says(gone("desk"))).len(), 1);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 """A program that leads phones into a room with the stock server SDK, and a member of it. Reads one JSON object from
 standard input: {"url": "ws://…", "key": "API…", "secret": "…", "room": "…", "pin": "…", "desk": "102", "third": "103",
-"nobody": "199"}. Makes a trunk and a rule, waits for a phone that comes by them, presses a key for it, sees it hold and
-come back, mutes it, calls the desk into the room, transfers it to the third, and calls nobody. Prints one JSON line for
+"quiet": "101", "nobody": "199"}. Makes a trunk and a rule, waits for a phone that comes by them, presses a key for it, sees it hold and
+come back, mutes it, calls the desk into the room, transfers it to the third, calls the third, which lets it ring, and
+calls nobody. Prints one JSON line for
 each step."""
 
 import asyncio
@@ -60,6 +61,10 @@ async def main():
         room = rtc.Room()
         statuses = []
 
+        @room.on("participant_connected")
+        def came(who):
+            statuses.append((who.identity, who.attributes.get("sip.callStatus")))
+
         @room.on("participant_attributes_changed")
         def changed(attributes, who):
             if "sip.callStatus" in attributes:
@@ -92,7 +97,7 @@ async def main():
                 wait_until_answered=True,
             )
         )
-        await until("the desk", lambda: "desk" in room.remote_participants)
+        await until("the desk", lambda: ("desk", "active") in statuses)
         there = room.remote_participants["desk"]
         say(
             desk=desk.participant_identity,
@@ -100,6 +105,7 @@ async def main():
             name=there.name,
             floor=there.attributes["floor"],
             status=there.attributes["sip.callStatus"],
+            statuses=[status for who, status in statuses if who == "desk"],
         )
         moved = await lk.sip.transfer_sip_participant(
             api.TransferSIPParticipantRequest(
@@ -108,6 +114,15 @@ async def main():
         )
         await until("the desk to go", lambda: "desk" not in room.remote_participants)
         say(transferred=api.SIPTransferStatus.Name(moved.status))
+        quiet = await lk.sip.create_sip_participant(
+            api.CreateSIPParticipantRequest(sip_call_to=given["quiet"], room_name=name, participant_identity="quiet")
+        )
+        await until("it rings", lambda: ("quiet", "ringing") in statuses)
+        there = room.remote_participants["quiet"]
+        say(rings=there.sid == quiet.participant_id)
+        await lk.room.remove_participant(api.RoomParticipantIdentity(room=name, identity="quiet"))
+        await until("it goes", lambda: "quiet" not in room.remote_participants)
+        say(statuses=[status for who, status in statuses if who == "quiet"])
         try:
             await lk.sip.create_sip_participant(
                 api.CreateSIPParticipantRequest(sip_call_to=given["nobody"], room_name=name, wait_until_answered=True)

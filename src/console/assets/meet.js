@@ -211,6 +211,8 @@ const publish = async (source, on) => {
 
 // The room.
 const named = (who) => who.name || who.identity;
+// A phone that is called in is seen before it answers.
+const called = (who) => ({ dialing: " · calling", ringing: " · ringing" })[who.attributes?.["sip.callStatus"]] ?? "";
 const role = (who) => who.attributes?.role ?? "";
 const listen = (room) => {
   const on = (event, act) => room.on(LK.RoomEvent[event], act);
@@ -305,7 +307,7 @@ const draw = (who, kind, publication) => {
   const tag = element("p", "", "tag");
   const muted = !who.isMicrophoneEnabled;
   if (kind === "camera" && muted) { const off = element("span", "muted", "off"); tag.append(off); }
-  tag.append(element("b", kind === "screen" ? `${named(who)}’s screen` : who.isLocal ? `${named(who)} (you)` : named(who)), quality(who));
+  tag.append(element("b", kind === "screen" ? `${named(who)}’s screen` : who.isLocal ? `${named(who)} (you)` : `${named(who)}${called(who)}`), quality(who));
   tile.append(tag);
   if (kind === "camera" && hands.has(who.identity)) tile.append(element("p", "Hand up", "raised"));
 };
@@ -323,7 +325,7 @@ const person = (who) => {
   const row = element("li");
   row.dataset.who = who.identity;
   const text = element("div");
-  text.append(element("b", who.isLocal ? `${named(who)} (you)` : named(who)), " ");
+  text.append(element("b", who.isLocal ? `${named(who)} (you)` : `${named(who)}${called(who)}`), " ");
   const facts = [];
   if (who.kind === LK.ParticipantKind?.SIP) facts.push("phone");
   if (role(who) && role(who) !== "participant") facts.push(role(who));

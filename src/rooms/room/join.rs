@@ -3,6 +3,7 @@
 use super::admit::Verdict;
 use super::member::{Body, Browser, Bucket, Leg, Member, MemberKey, PeerKey, SessionKey};
 use super::{Response, Room, RoomOutput, codecs, fresh_id, server_info, unix_ms};
+use crate::CALL_STATUS;
 use crate::Generation;
 use crate::claims::Grants;
 use crate::error::JoinRefused;
@@ -364,6 +365,15 @@ impl Room {
             if let Some(message) = leave.message {
                 self.respond(key, message);
             }
+        }
+        // Whoever leaves stops publishing first, and that is when others see this.
+        if let Some(member) = self
+            .members
+            .get_mut(&key)
+            .filter(|member| matches!(member.body, Body::Phone(_)))
+            && let Some(status) = member.info.attributes.get_mut(CALL_STATUS)
+        {
+            "hangup".clone_into(status);
         }
         let tracks = self
             .members

@@ -28,6 +28,8 @@ pub(super) struct Phone {
     queue: VecDeque<AudioFrame>,
     running: bool,
     muted: bool,
+    /// Whether it has said anything yet; one that is still being called has not.
+    is_there: bool,
     /// What it says in this tick, while it speaks.
     pub(super) current: Option<AudioFrame>,
     level: u8,
@@ -48,6 +50,7 @@ impl Phone {
             queue: VecDeque::with_capacity(MOST + 1),
             running: false,
             muted: false,
+            is_there: false,
             current: None,
             level: SILENCE,
             quiet: HANGOVER,
@@ -64,6 +67,7 @@ impl Phone {
     }
 
     pub(super) fn put(&mut self, frame: &AudioFrame) {
+        self.is_there = true;
         self.queue.push_back(*frame);
         if self.queue.len() > MOST {
             self.queue.pop_front();
@@ -90,7 +94,7 @@ impl Phone {
         self.unsent = self.unsent.saturating_add(1);
         let frame = match &self.current {
             Some(frame) => frame,
-            None if self.unsent >= HEARTBEAT && !self.muted => &[0; FRAME_SAMPLES],
+            None if self.unsent >= HEARTBEAT && self.is_there && !self.muted => &[0; FRAME_SAMPLES],
             None => return,
         };
         if self.encoder.is_none() {

@@ -141,6 +141,7 @@ impl Call {
                     Route::Trunk { trunks, number } => vec![Callee::Trunk { trunks, number }],
                     Route::Flow(_) | Route::Voicemail(_) | Route::Room(_) | Route::Refused(_) => Vec::new(),
                 };
+                self.is_seen_ahead(scene);
                 let asked = self.order.as_ref().and_then(|order| order.ring_timeout);
                 let timeout = asked.unwrap_or(self.policy.ring_timeout);
                 self.ring(vec![callees], timeout, None, None, scene);
@@ -161,6 +162,7 @@ impl Call {
             order: None,
             pending: None,
             into: None,
+            ahead: None,
             back_to: None,
             referred_by: None,
             recorder: Recorder::default(),

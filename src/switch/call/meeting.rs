@@ -2,7 +2,7 @@
 
 use super::leg::Leg;
 use super::{Act, Call, MediaOrder, Output, Then};
-use crate::entrance::{Entrance, Guest, IntoRoom, Refusal, RoomOrder, RoomSaid, WayIn};
+use crate::entrance::{Entrance, Guest, Refusal, RoomOrder, RoomSaid, WayIn};
 use crate::live::{EventKind, LiveRoom};
 use crate::scene::Scene;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use strowger_ivr::{Phrase, Sound};
 use strowger_media::{Codec, PlayId, tone};
 use strowger_model::HangupCause;
 use strowger_model::dispatch::{Asking as Question, Dispatch};
-use strowger_rooms::WANTS_AGENT;
+use strowger_rooms::{CALL_STATUS, WANTS_AGENT};
 
 /// The keys of the longest PIN.
 const MOST_KEYS: usize = 16;
@@ -19,6 +19,11 @@ const MOST_KEYS: usize = 16;
 const TRIES: u32 = 3;
 /// How long a caller may think between two keys.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Its first value for somebody who is called.
+const DIALING: &str = "dialing";
+/// Its value for a phone that can be talked with.
+pub(super) const ACTIVE: &str = "active";
 
 /// What the near party does about a room.
 #[derive(Debug)]
@@ -89,7 +94,7 @@ impl Call {
         let Some(media) = self.near_leg().and_then(Leg::media) else {
             return;
         };
-        let guest = self.guest(&way, media, scene);
+        let guest = self.guest(&way, Some(media), scene);
         self.order_media(MediaOrder::Stop(media));
         self.note("room", self.near, &way.room, scene);
         self.act = Act::Meeting {
@@ -103,9 +108,10 @@ impl Call {
         self.tell(EventKind::Changed);
     }
 
-    fn guest(&self, way: &WayIn, media: strowger_media::MediaLegId, scene: &Scene<'_>) -> Guest {
+    /// The near party, or whoever is being called for the room, as the room is told of it.
+    pub(super) fn guest(&self, way: &WayIn, media: Option<strowger_media::MediaLegId>, scene: &Scene<'_>) -> Guest {
         let near = self.near_leg();
-        let is_caller = near.is_none_or(|near| near.side == super::leg::Side::Caller);
+        let is_caller = near.is_some_and(|near| near.side == super::leg::Side::Caller);
         let row = &self.row;
         let (number, ours) = if is_caller {
             (&row.from_number, &row.to_number)
@@ -137,12 +143,10 @@ impl Call {
             }
         };
         say("callID", row.id.to_string());
-        say("callStatus", "active".to_owned());
+        say("callStatus", if near.is_some() { ACTIVE } else { DIALING }.to_owned());
         say("ruleID", way.rule.clone());
-        if let Some(near) = near {
-            say("callIDFull", near.sip_call_id.clone());
-            say("trunkID", near.trunk.map(|trunk| trunk.to_string()).unwrap_or_default());
-            say("hostname", near.toward.map(|host| host.to_string()).unwrap_or_default());
+        for (key, value) in self.line_of_near() {
+            say(key, value);
         }
         if !way.hides_number {
             say("phoneNumber", number.clone());
@@ -159,6 +163,18 @@ impl Call {
             attributes,
             media,
         }
+    }
+
+    /// What is known of the near party's line, once there is one.
+    pub(super) fn line_of_near(&self) -> Vec<(&'static str, String)> {
+        let Some(near) = self.near_leg() else {
+            return Vec::new();
+        };
+        vec![
+            ("callIDFull", near.sip_call_id.clone()),
+            ("trunkID", near.trunk.map(|trunk| trunk.to_string()).unwrap_or_default()),
+            ("hostname", near.toward.map(|host| host.to_string()).unwrap_or_default()),
+        ]
     }
 
     fn way_by_rule(&self, typed: Option<&str>, scene: &Scene<'_>) -> Option<WayIn> {
@@ -306,7 +322,7 @@ impl Call {
             stay: Stay::Inside { sid, way, .. },
         } = &mut self.act
         else {
-            return;
+            return self.room_said_ahead(said, scene);
         };
         let wants_agent = way.agent.is_some();
         match said {
@@ -351,7 +367,7 @@ impl Call {
         }
     }
 
-    /// Where the near party is, as others see it.
+    /// Where the near party is, or is seen before it answers.
     pub(super) fn live_room(&self) -> Option<LiveRoom> {
         match &self.act {
             Act::Meeting {
@@ -370,29 +386,8 @@ impl Call {
             | Act::Mailbox(_)
             | Act::Staying
             | Act::Ending { .. }
-            | Act::Over => None,
+            | Act::Over => self.live_ahead(),
         }
-    }
-
-    /// Says that the called party of a placed call goes into a room once it has answered.
-    pub(crate) fn lead_into(&mut self, into: IntoRoom) {
-        self.into = Some(Box::new(into));
-    }
-
-    /// The called party of a placed call has answered: it goes into the room, where it was called for one.
-    pub(super) fn follow_into(&mut self, scene: &mut Scene<'_>) -> bool {
-        let Some(into) = self.into.take() else {
-            return false;
-        };
-        if let Some(longest) = into.max_duration {
-            self.limit = Some(scene.now + longest.min(self.policy.max_duration));
-        }
-        let media = self.near_leg().and_then(Leg::media);
-        self.meet(Box::new(into.way), scene);
-        for digit in into.digits.chars() {
-            self.order_media_of(media, |media| MediaOrder::SendDigit(media, digit));
-        }
-        true
     }
 
     /// Takes the near party out of its room and rings somebody for it; it comes back when nobody answers.
@@ -461,10 +456,14 @@ impl Call {
                 stay: Stay::Inside { .. }
             }
         ) {
-            let status = if held { "hold" } else { "active" };
-            let changed = BTreeMap::from([("sip.callStatus".to_owned(), status.to_owned())]);
-            self.outputs.push_back(Output::Room(RoomOrder::Attributes(changed)));
+            self.tell_status(if held { "hold" } else { ACTIVE });
         }
+    }
+
+    /// Tells the room's members how the near party's call stands.
+    pub(super) fn tell_status(&mut self, status: &str) {
+        let changed = BTreeMap::from([(CALL_STATUS.to_owned(), status.to_owned())]);
+        self.outputs.push_back(Output::Room(RoomOrder::Attributes(changed)));
     }
 }
 

@@ -7,6 +7,7 @@
 //! Start reading at [`Call::handle`]; how calls begin stands in [`begin`], how somebody is found in
 //! [`ringing`], what two parties do in [`talk`], and what flows ask for in [`flow`].
 
+mod ahead;
 mod begin;
 mod digits;
 mod flow;
@@ -21,6 +22,7 @@ mod talk;
 mod transfer;
 mod view;
 
+use ahead::Ahead;
 use begin::Pending;
 pub use begin::{Arrival, Placement};
 pub use output::{Input, Invite, InviteTarget, MediaOrder, Output, Said, Signal, Tap, Tapped};
@@ -70,6 +72,8 @@ pub struct Call {
     pending: Option<Pending>,
     /// The room that the called party of a placed call goes into.
     into: Option<Box<IntoRoom>>,
+    /// How the called party of a placed call is seen in its room before it answers.
+    ahead: Option<Ahead>,
     /// The room that the near party was led out of to be rung through to somebody.
     back_to: Option<Box<WayIn>>,
     /// The leg that has handed the near party over and is told how it comes out.
@@ -321,6 +325,7 @@ impl Call {
             return;
         }
         self.leave_act(scene);
+        self.is_called_no_more();
         self.run = None;
         self.back_to = None;
         self.referred_by = None;

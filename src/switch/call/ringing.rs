@@ -364,11 +364,15 @@ impl Call {
         let Some(branch) = ringing.branch_of(leg) else {
             return;
         };
+        let branches = ringing.branches.len();
         if let Some(branch) = ringing.branches.get_mut(branch) {
             branch.rang |= status >= 180;
         }
+        if status >= 180 {
+            self.rings_ahead();
+        }
         // What one of several phones plays would drown the others; a single callee may be heard.
-        let alone = ringing.branches.len() == 1;
+        let alone = branches == 1;
         if alone && !body.is_empty() && self.hear_early(leg, body, scene) {
             if self.advance(CallState::Ringing) {
                 self.tell(EventKind::Ringing);

@@ -289,8 +289,8 @@ impl SwitchHandle {
         answer.await.unwrap_or(Err(PlaceError::ShuttingDown))
     }
 
-    /// Calls somebody and leads them into a room once they have answered. Comes back as soon as the called
-    /// party is being invited or, where that is wanted, once they have answered.
+    /// Calls somebody into a room, where they are seen from now on and heard once they have answered. Comes back
+    /// as soon as they are seen or, where that is wanted, once they have answered.
     ///
     /// # Errors
     /// As [`SwitchHandle::place_call`], and when the called party does not answer though that was waited for.
@@ -310,16 +310,16 @@ impl SwitchHandle {
             identity,
             participant: None,
         };
-        if !waits {
-            return Ok(dialled);
-        }
         loop {
             match events.recv().await {
                 Ok(event) if event.call.id == call => match (event.kind, event.cause, event.call.room) {
+                    (EventKind::Ended | EventKind::Missed | EventKind::Rejected, _, _) if !waits => return Ok(dialled),
                     (EventKind::Ended | EventKind::Missed | EventKind::Rejected, cause, _) => {
                         return Err(DialError::Unanswered(cause.unwrap_or(HangupCause::NoAnswer)));
                     }
-                    (_, _, Some(room)) if room.participant.is_some() => {
+                    (_, _, Some(room))
+                        if room.participant.is_some() && (!waits || event.call.answered_at.is_some()) =>
+                    {
                         dialled.participant = room.participant;
                         return Ok(dialled);
                     }

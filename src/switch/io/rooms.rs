@@ -4,7 +4,9 @@
 use crate::entrance::{Guest, Refusal, RoomOrder, RoomSaid};
 use crate::exchange::Input;
 use std::collections::{BTreeMap, HashMap};
-use strowger_media::{AudioPort, MediaHandle};
+use std::sync::{Arc, OnceLock};
+use strowger_media::port::Popped;
+use strowger_media::{AudioPort, MediaHandle, MediaLegId};
 use strowger_model::{CallId, TenantId};
 use strowger_rooms::protocol::DisconnectReason;
 use strowger_rooms::{Grants, JoinPhone, JoinRefused, PhoneEvent, PhoneSession, RoomName, RoomsHandle};
@@ -30,8 +32,16 @@ pub(super) struct Stays {
     media: MediaHandle,
     said: mpsc::Sender<Input>,
     tasks: TaskTracker,
-    /// Dropping an end takes the phone out of its room.
-    running: HashMap<CallId, mpsc::Sender<Word>>,
+    /// Dropping one takes the phone out of its room.
+    running: HashMap<CallId, Running>,
+}
+
+struct Running {
+    words: mpsc::Sender<Word>,
+    /// The audio of a phone that was called and has not answered.
+    silent: Option<AudioPort>,
+    /// The audio of one that speaks.
+    leg: Arc<OnceLock<MediaLegId>>,
 }
 
 impl Stays {
@@ -54,6 +64,7 @@ impl Stays {
     pub(super) fn perform(&mut self, tenant: TenantId, call: CallId, order: RoomOrder) {
         match order {
             RoomOrder::Join(guest) => self.join(tenant, call, *guest),
+            RoomOrder::Speak(leg) => self.speak(call, leg),
             RoomOrder::Digit(digit) => self.tell(call, Word::Digit(digit)),
             RoomOrder::Attributes(attributes) => self.tell(call, Word::Attributes(attributes)),
             RoomOrder::Leave => {
@@ -63,16 +74,43 @@ impl Stays {
     }
 
     fn tell(&self, call: CallId, word: Word) {
-        if let Some(words) = self.running.get(&call)
-            && words.try_send(word).is_err()
+        if let Some(running) = self.running.get(&call)
+            && running.words.try_send(word).is_err()
         {
             debug!(call_id = %call, "a room is behind; a key is not told");
         }
     }
 
+    /// A phone that was called has answered.
+    fn speak(&mut self, call: CallId, leg: MediaLegId) {
+        let Some(running) = self.running.get_mut(&call) else {
+            return;
+        };
+        let Some(port) = running.silent.take() else { return };
+        // What was said while it rang is not for it.
+        while matches!(port.pop(), Popped::Frame(_)) {}
+        let _ = running.leg.set(leg);
+        self.media.attach(leg, port);
+    }
+
     fn join(&mut self, tenant: TenantId, call: CallId, guest: Guest) {
         let (words, told) = mpsc::channel(WORDS);
-        self.running.insert(call, words);
+        let (ours, theirs) = AudioPort::pair();
+        let leg = Arc::new(OnceLock::new());
+        let silent = match guest.media {
+            None => Some(ours),
+            Some(media) => {
+                let _ = leg.set(media);
+                self.media.attach(media, ours);
+                None
+            }
+        };
+        let running = Running {
+            words,
+            silent,
+            leg: Arc::clone(&leg),
+        };
+        self.running.insert(call, running);
         let said = self.said.clone();
         let Some(rooms) = self.rooms.clone() else {
             warn!(call_id = %call, "rooms are switched off; a caller is turned away");
@@ -82,10 +120,7 @@ impl Stays {
             });
             return;
         };
-        let (ours, theirs) = AudioPort::pair();
-        self.media.attach(guest.media, ours);
         let media = self.media.clone();
-        let leg = guest.media;
         let stay = Stay {
             room: RoomName::new(tenant, guest.room.clone()),
             rooms,
@@ -93,7 +128,13 @@ impl Stays {
             said,
         };
         self.tasks.spawn(async move {
-            stay.run(guest, theirs, told, |muted| media.mute(leg, muted)).await;
+            let mute = |muted| {
+                // A phone that rings is muted in the room alone.
+                if let Some(leg) = leg.get() {
+                    media.mute(*leg, muted);
+                }
+            };
+            stay.run(guest, theirs, told, mute).await;
         });
     }
 }

@@ -221,6 +221,38 @@ fn a_phone_is_told_when_an_agent_is_in_touch_and_when_it_no_longer_is() {
 }
 
 #[test]
+fn the_last_that_is_seen_of_a_phone_is_that_it_hung_up() {
+    let mut meeting = Meeting::new(RoomOptions::default());
+    let bob = meeting.join("bob");
+    meeting.wait(1_000);
+    let (port, far) = strowger_media::AudioPort::pair();
+    let caller = PhoneArrival {
+        identity: "desk".to_owned(),
+        name: String::new(),
+        metadata: String::new(),
+        attributes: BTreeMap::from([(crate::CALL_STATUS.to_owned(), "dialing".to_owned())]),
+        grants: Grants::default(),
+        port,
+    };
+    meeting.room.join_phone(caller, meeting.now).unwrap();
+    meeting.wait(1_000);
+    drop(far);
+    meeting.wait(1_000);
+    let seen = |response: &Response| {
+        let Response::Update(update) = response else {
+            return None;
+        };
+        let desk = update.participants.iter().find(|one| one.identity == "desk")?;
+        let is_gone = desk.state() == wire::participant_info::State::Disconnected;
+        Some((desk.attributes[crate::CALL_STATUS].clone(), is_gone))
+    };
+    let mut seen: Vec<(String, bool)> = meeting.guests[bob].said.iter().filter_map(seen).collect();
+    seen.dedup();
+    let of = |status: &str, gone| (status.to_owned(), gone);
+    assert_eq!(seen, [of("dialing", false), of("hangup", false), of("hangup", true)]);
+}
+
+#[test]
 fn somebody_who_is_in_another_room_is_heard_until_they_are_gone() {
     let mut meeting = Meeting::new(RoomOptions::default());
     let bob = meeting.join("bob");

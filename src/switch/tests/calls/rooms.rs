@@ -31,6 +31,15 @@ fn guests(bench: &Bench) -> Vec<(CallId, Guest)> {
     joined.collect()
 }
 
+/// What the room was told of its phone's call, in order.
+fn statuses(bench: &Bench) -> Vec<String> {
+    let told = bench.to_rooms.iter().filter_map(|(_, order)| match order {
+        RoomOrder::Attributes(pairs) => pairs.get("sip.callStatus").cloned(),
+        _ => None,
+    });
+    told.collect()
+}
+
 fn leaves(bench: &Bench) -> usize {
     let left = bench.to_rooms.iter().filter(|(_, order)| *order == RoomOrder::Leave);
     left.count()
@@ -235,7 +244,11 @@ fn keys_go_both_ways() {
     assert!(bench.to_rooms.contains(&(call, RoomOrder::Digit('5'))));
     says(&mut bench, call, RoomSaid::Digits("7#".to_owned()));
     for digit in ['7', '#'] {
-        assert!(bench.orders.contains(&MediaOrder::SendDigit(guest.media, digit)));
+        assert!(
+            bench
+                .orders
+                .contains(&MediaOrder::SendDigit(guest.media.unwrap(), digit))
+        );
     }
     bench.hangs_up(caller);
     all_quiet(&mut bench);
@@ -292,19 +305,62 @@ fn somebody_is_called_into_a_room() {
     let call = bench.exchange.dial_into(order, into, now).unwrap();
     bench.perform_now();
     let ringing = bench.in_state(Far::Called);
-    assert!(guests(&bench).is_empty());
-    bench.answers(ringing[0]);
     let (of, guest) = guests(&bench).remove(0);
     assert_eq!(
         (of, guest.room.as_str(), guest.identity.as_str()),
         (call, "weekly", "guest")
     );
     assert_eq!(guest.attributes["sip.phoneNumber"], "101");
-    assert!(bench.orders.contains(&MediaOrder::SendDigit(guest.media, '2')));
+    assert_eq!(
+        (guest.attributes["sip.callStatus"].as_str(), guest.media),
+        ("dialing", None)
+    );
+    says(&mut bench, call, joined());
+    bench.rings(ringing[0]);
+    bench.rings(ringing[0]);
+    assert_eq!(statuses(&bench), ["ringing"]);
+    bench.answers(ringing[0]);
+    assert_eq!(statuses(&bench), ["ringing", "active"]);
+    let speaks = bench.to_rooms.iter().find_map(|(_, order)| match order {
+        RoomOrder::Speak(media) => Some(*media),
+        _ => None,
+    });
+    let place = bench.told.last().unwrap().call.room.clone().unwrap();
+    assert_eq!(place.participant.as_deref(), Some("PA_1"));
+    assert!(bench.orders.contains(&MediaOrder::SendDigit(speaks.unwrap(), '2')));
     bench.pass(Duration::from_secs(61));
     assert_eq!(bench.told.last().unwrap().cause, Some(HangupCause::MaxDuration));
     assert_eq!(leaves(&bench), 1);
     all_quiet(&mut bench);
+}
+
+#[test]
+fn who_does_not_answer_is_no_longer_seen_in_the_room() {
+    let mut bench = Bench::new();
+    let (order, into) = into_room(&bench, "101");
+    let now = bench.now;
+    bench.exchange.dial_into(order, into, now).unwrap();
+    bench.perform_now();
+    for phone in bench.in_state(Far::Called) {
+        bench.fails(phone, 486);
+    }
+    assert_eq!((leaves(&bench), statuses(&bench).len()), (1, 0));
+    all_quiet(&mut bench);
+}
+
+#[test]
+fn who_is_shown_out_before_an_answer_is_rung_no_more() {
+    for said in [RoomSaid::Removed, RoomSaid::Ended, RoomSaid::Refused(Refusal::Full)] {
+        let mut bench = Bench::new();
+        let (order, into) = into_room(&bench, "101");
+        let now = bench.now;
+        let call = bench.exchange.dial_into(order, into, now).unwrap();
+        bench.perform_now();
+        says(&mut bench, call, said);
+        assert!(bench.in_state(Far::Called).is_empty());
+        assert_eq!(leaves(&bench), 1);
+        all_quiet(&mut bench);
+    }
 }
 
 #[test]

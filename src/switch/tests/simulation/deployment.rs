@@ -465,7 +465,7 @@ impl Deployment {
                     self.later(after, Coming::Room(call, said));
                 }
             }
-            RoomOrder::Digit(_) | RoomOrder::Attributes(_) | RoomOrder::Leave => {}
+            RoomOrder::Speak(_) | RoomOrder::Digit(_) | RoomOrder::Attributes(_) | RoomOrder::Leave => {}
         }
     }
 
