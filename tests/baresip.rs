@@ -194,13 +194,17 @@ impl Baresip {
     /// It heard nothing, or the file is no WAV.
     pub fn heard_sound(&self) -> Result<crate::scene::Sound> {
         let path = self.heard().context("the phone wrote no file of what it heard")?;
-        let mut file = hound::WavReader::open(path)?;
-        let rate_hz = file.spec().sample_rate;
-        // The header is written when the phone ends; until then the samples are read as far as they go.
-        let samples = file
-            .samples::<i16>()
-            .map_while(Result::ok)
-            .map(|sample| f32::from(sample) / 32_768.0)
+        let bytes = std::fs::read(&path)?;
+        // The lengths in the header are written when the call ends, so the samples are read as far as they go.
+        let data = bytes.windows(4).position(|tag| tag == b"data").context("no WAV file")? + 8;
+        let rate_hz = bytes
+            .get(24..)
+            .and_then(|rest| rest.first_chunk())
+            .context("no WAV file")?;
+        let rate_hz = u32::from_le_bytes(*rate_hz);
+        let samples = bytes.get(data..).unwrap_or_default().chunks_exact(2);
+        let samples = samples
+            .map(|pair| f32::from(i16::from_le_bytes([pair[0], pair[1]])) / 32_768.0)
             .collect();
         Ok(crate::scene::Sound {
             rate_hz,

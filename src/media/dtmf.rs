@@ -42,6 +42,12 @@ impl Receiver {
         Some(*key)
     }
 
+    /// The timestamp of the last press.
+    #[must_use]
+    pub fn last(&self) -> Option<u32> {
+        self.last
+    }
+
     /// Forgets what was heard: another source sends now.
     pub fn reset(&mut self) {
         self.last = None;

@@ -3,9 +3,12 @@
 
 #![cfg(test)]
 
+mod hold;
 mod limits;
+mod mailbox;
 mod prompts;
 mod provider;
+mod transcript;
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -120,6 +120,8 @@ pub struct Leg {
     muted: bool,
     bridged: bool,
     events: dtmf::Receiver,
+    /// The last press before the bridge: it was meant for whoever listened then.
+    pressed_before: Option<u32>,
     tones: Option<Box<inband::Detector>>,
     early: Option<Box<Early>>,
     out: Outgoing,
@@ -149,6 +151,7 @@ impl Leg {
             muted: false,
             bridged: false,
             events: dtmf::Receiver::default(),
+            pressed_before: None,
             tones: None,
             early: Some(Box::default()),
             out: Outgoing::new(setup.seed, setup.opened),
@@ -169,6 +172,7 @@ impl Leg {
         self.heard_at = now;
         self.silent = false;
         self.events.reset();
+        self.pressed_before = None;
         self.reports.connect(negotiated.remote_rtcp);
         let tones = self.setup.inband_digits && negotiated.dtmf_payload_type.is_none();
         self.tones = tones.then(Box::default);
@@ -213,6 +217,12 @@ impl Leg {
                 let pressed = self.events.hear(header.timestamp, payload);
                 let leg = self.setup.leg;
                 events.extend(pressed.map(|digit| MediaEvent::Digit { leg, digit }));
+                if self
+                    .pressed_before
+                    .is_some_and(|before| !rtp::timestamp_after(header.timestamp, before))
+                {
+                    return None;
+                }
                 Kind::Event(pressed)
             }
             Kind::Audio(codec) => {
@@ -236,6 +246,7 @@ impl Leg {
             if self.source.is_some() {
                 self.received.restart();
                 self.events.reset();
+                self.pressed_before = None;
             }
             self.source = Some(header.ssrc);
         }
@@ -316,13 +327,20 @@ impl Leg {
     }
 
     /// Starts to be bridged: ends a repeating play, forgets whose packets were relayed before, and
-    /// gives back the fresh packets kept for this moment.
+    /// gives back the fresh audio kept for this moment. A key whose press began before stays here.
     pub fn bridge(&mut self, now: Instant) -> Vec<Kept> {
         self.bridged = true;
+        self.pressed_before = self.events.last();
         self.attached = None;
         self.player.end_repeating();
         self.out.switch_source();
-        self.early.as_mut().map(|early| early.pass(now)).unwrap_or_default()
+        let is_audio = |kept: &Kept| {
+            kept.accepted
+                .as_ref()
+                .is_none_or(|accepted| matches!(accepted.kind, Kind::Audio(_)))
+        };
+        let kept = self.early.as_mut().map(|early| early.pass(now)).unwrap_or_default();
+        kept.into_iter().filter(is_audio).collect()
     }
 
     /// Stops to be bridged.

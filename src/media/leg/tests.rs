@@ -202,6 +202,28 @@ fn events_go_only_where_they_are_taken_and_under_the_far_ends_number() {
 }
 
 #[test]
+fn a_key_pressed_before_the_bridge_is_not_pressed_towards_the_far_end() {
+    let mut bench = Bench::new();
+    let (mut a, mut b) = (bench.leg(1, A), bench.leg(2, B));
+    let event = |sequence, began, key| packet(101, sequence, began, 9, &[key, 10, 0, 160]);
+    bench.receive(&mut a, &event(1, 800, 1), A).unwrap();
+    assert!(a.bridge(bench.now()).is_empty(), "nor is it kept for the bridge");
+    b.bridge(bench.now());
+    // The rest of the press, then the next one.
+    assert!(bench.through(&mut a, A, &mut b, &event(2, 800, 1)).is_none());
+    assert!(bench.through(&mut a, A, &mut b, &event(3, 2400, 2)).is_some());
+    assert!(bench.through(&mut a, A, &mut b, &event(4, 2400, 2)).is_some());
+    assert_eq!(
+        bench
+            .events
+            .iter()
+            .filter(|e| matches!(e, MediaEvent::Digit { .. }))
+            .count(),
+        2
+    );
+}
+
+#[test]
 fn what_is_no_audio_of_the_far_end_is_dropped() {
     let mut bench = Bench::new();
     let mut a = bench.leg(1, A);
