@@ -126,13 +126,20 @@ pub(super) fn apart(channels: &[Vec<i16>], stretches: &[Stretch], sample_rate_hz
     stretches.iter().map(one).collect()
 }
 
-/// Puts segments that were heard stretch by stretch back on the channels they came from.
+/// Puts segments that were heard stretch by stretch back on the channels they came from. What was guessed to last
+/// beyond its stretch ends where somebody else begins.
 pub(super) fn joined(segments: Vec<Segment>, stretches: &[Stretch]) -> Vec<Segment> {
-    let back = |segment: Segment| Segment {
-        channel: stretches
-            .get(usize::from(segment.channel))
-            .map_or(segment.channel, |stretch| stretch.channel),
-        ..segment
+    let back = |mut segment: Segment| {
+        let Some(stretch) = stretches.get(usize::from(segment.channel)) else {
+            return segment;
+        };
+        segment.channel = stretch.channel;
+        let within = |ms: i64| ms.min(stretch.to_ms).max(stretch.from_ms);
+        (segment.start_ms, segment.end_ms) = (within(segment.start_ms), within(segment.end_ms));
+        for word in &mut segment.words {
+            (word.start_ms, word.end_ms) = (within(word.start_ms), within(word.end_ms));
+        }
+        segment
     };
     let mut joined: Vec<Segment> = segments.into_iter().map(back).collect();
     joined.sort_by_key(|segment| (segment.start_ms, segment.channel));
@@ -142,6 +149,7 @@ pub(super) fn joined(segments: Vec<Segment>, stretches: &[Stretch]) -> Vec<Segme
 #[cfg(test)]
 mod tests {
     use super::*;
+    use strowger_model::speech::{Sentiment, Word};
     use strowger_model::world::SeededWorld;
     use strowger_model::{CallId, LegId, World};
 
@@ -237,5 +245,38 @@ mod tests {
         let stretches = [stretch(0, 0, i64::MAX), stretch(1, 0, 2), stretch(1, 2, i64::MAX)];
         let apart = apart(&[vec![1; 4], vec![2; 4]], &stretches, 1000);
         assert_eq!(apart, [vec![1, 1, 1, 1], vec![2, 2, 0, 0], vec![0, 0, 2, 2]]);
+    }
+
+    #[test]
+    fn a_word_guessed_too_long_ends_where_the_next_one_begins_to_speak() {
+        let stretch = |from_ms, to_ms| Stretch {
+            channel: 1,
+            speaker: String::new(),
+            from_ms,
+            to_ms,
+        };
+        let word = |start_ms, end_ms| Word {
+            text: "for".to_owned(),
+            start_ms,
+            end_ms,
+            confidence: 0.5,
+        };
+        let heard = |channel, start_ms, end_ms| Segment {
+            channel,
+            speaker: String::new(),
+            start_ms,
+            end_ms,
+            text: "for".to_owned(),
+            confidence: 0.5,
+            sentiment: Sentiment::Neutral,
+            words: vec![word(start_ms, end_ms)],
+        };
+        let stretches = [stretch(0, 3_000), stretch(3_000, i64::MAX)];
+        let joined = joined(vec![heard(1, 2_990, 3_500), heard(0, 2_900, 3_180)], &stretches);
+        let times = joined
+            .iter()
+            .map(|one| (one.channel, one.start_ms, one.end_ms, one.words[0].end_ms));
+        let times: Vec<_> = times.collect();
+        assert_eq!(times, [(1, 2_900, 3_000, 3_000), (1, 3_000, 3_500, 3_500)]);
     }
 }
