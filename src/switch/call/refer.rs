@@ -17,19 +17,7 @@ impl Call {
         let Some(dialog) = self.legs.get(leg).map(|leg| leg.dialog) else {
             return;
         };
-        let other = match &self.act {
-            Act::Talking { far } if *far == leg => self.near,
-            Act::Talking { far } if self.near == Some(leg) => Some(*far),
-            Act::Talking { .. }
-            | Act::Waiting
-            | Act::Ringing(_)
-            | Act::Mailbox(_)
-            | Act::Meeting { .. }
-            | Act::Staying
-            | Act::Ending { .. }
-            | Act::Over => None,
-        };
-        let Some(other) = other else {
+        let Some(other) = self.across(leg) else {
             self.signal(dialog, Signal::Referred(NOT_NOW));
             return;
         };
@@ -55,6 +43,19 @@ impl Call {
         self.referred_by = Some(leg);
         let timeout = self.policy.ring_timeout;
         self.ring(vec![callees], timeout, None, None, scene);
+    }
+
+    /// The party that a party talks with.
+    pub(super) fn across(&self, leg: usize) -> Option<usize> {
+        let Act::Talking { far } = self.act else {
+            return None;
+        };
+        let near = self.near.filter(|near| *near != far)?;
+        match leg {
+            _ if leg == far => Some(near),
+            _ if leg == near => Some(far),
+            _ => None,
+        }
     }
 
     /// Somebody has answered for the party that was handed over: who handed it over is told, and goes.

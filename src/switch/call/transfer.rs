@@ -1,7 +1,8 @@
-//! Blind transfer: a party hands the one it talks with to somebody else, and is gone.
+//! A party hands the one it talks with to somebody else and is gone at once, as a softphone's button does. `refer.rs`
+//! is the other kind: a phone's REFER, which keeps the party until somebody has answered.
 
 use super::leg::Leg;
-use super::{Act, Call, MediaOrder};
+use super::{Call, MediaOrder};
 use crate::route::{self, Asker, Route, RouteInput};
 use crate::scene::Scene;
 use strowger_model::HangupCause;
@@ -11,15 +12,8 @@ impl Call {
     /// The party of this dialog hands the other one over. Whether it talks with somebody and `to` leads
     /// somewhere; otherwise nothing has changed.
     pub(crate) fn hand_over(&mut self, dialog: DialogKey, to: &str, scene: &mut Scene<'_>) -> bool {
-        let Act::Talking { far } = self.act else {
-            return false;
-        };
         let leg = self.legs.iter().position(|leg| leg.dialog == dialog && leg.is_up());
-        let Some(leg) = leg.filter(|leg| *leg == far || self.near == Some(*leg)) else {
-            return false;
-        };
-        let rest = if leg == far { self.near } else { Some(far) };
-        let Some(rest) = rest.filter(|rest| *rest != leg) else {
+        let Some((leg, rest)) = leg.and_then(|leg| Some((leg, self.across(leg)?))) else {
             return false;
         };
         let route = self.route_to(to, scene);
