@@ -59,8 +59,9 @@ const GROUPS: [(&str, &[Entry]); 5] = [
     ),
 ];
 
-const PLATFORM: [(&str, &str); 4] = [
+const PLATFORM: [(&str, &str); 5] = [
     ("/tenants", "Tenants"),
+    ("/platform/numbers", "Number pool"),
     ("/platform/settings", "Platform settings"),
     ("/platform/audit", "Platform audit log"),
     ("/platform/health", "Health"),

@@ -1,7 +1,8 @@
-//! Numbers and trunks.
+//! Numbers, the pool they come from, and trunks.
 
 mod form;
 mod numbers;
+pub(crate) mod pool;
 mod trunks;
 pub mod view;
 

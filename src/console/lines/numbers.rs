@@ -16,6 +16,10 @@ use strowger_store::Page as Keyset;
 
 const TAKEN: [(&str, &str); 1] = [("number", "This number belongs to somebody on this machine already.")];
 
+const KEPT_BACK: &str = "Another tenant gave this number up a short while ago. It is free again after 30 days.";
+/// Numbers of the pool that are offered on the page; the others are claimed by typing them.
+const FREE_SHOWN: i64 = 20;
+
 async fn targets(desk: &Desk) -> Page<Targets> {
     let mut out = Vec::new();
     for flow in desk.scope.flows().list(&Keyset::first(500)).await?.items {
@@ -46,12 +50,14 @@ async fn targets(desk: &Desk) -> Page<Targets> {
 async fn list(desk: &Desk, values: &Values, problems: &Problems) -> Page {
     let numbers = desk.scope.numbers().list(&Keyset::first(1000)).await?.items;
     let targets = targets(desk).await?;
+    let claimable = desk.scope.numbers().claimable(&Keyset::first(FREE_SHOWN)).await?.items;
     let may_change = desk.can(Permission::ManageTenant);
     let page = view::numbers(
         &desk.shell(),
         &desk.base(),
         &numbers,
         &targets,
+        &claimable,
         (values, problems),
         may_change,
     );
@@ -75,8 +81,11 @@ pub(super) async fn create(sent: Sent) -> Page {
         Ok(new) => new,
         Err(problems) => return list(&desk, &values, &problems).await,
     };
-    if let Err(error) = desk.scope.numbers().create(&desk.actor(), new).await {
-        let problems = taken(error, &TAKEN)?;
+    if let Err(error) = desk.scope.numbers().claim(&desk.actor(), new).await {
+        let problems = match error {
+            strowger_store::Error::State { .. } => Problems::one("number", KEPT_BACK),
+            other => taken(other, &TAKEN)?,
+        };
         return list(&desk, &values, &problems).await;
     }
     desk.state.exchange().reload();

@@ -7,6 +7,7 @@ use crate::show::{
 };
 use strowger_model::record::{Notice, Number, Trunk};
 use strowger_model::trunk::{NumberTarget, Transport, TrunkKind};
+use strowger_store::PooledNumber;
 
 /// What a number may lead to: code and words, by kind.
 #[derive(Debug, Clone, Default)]
@@ -68,6 +69,7 @@ pub fn numbers(
     base: &str,
     numbers: &[Number],
     targets: &Targets,
+    claimable: &[String],
     typed: (&Values, &Problems),
     may_change: bool,
 ) -> Page {
@@ -118,8 +120,73 @@ pub fn numbers(
             "Add a number",
             vec![Body::Form(form.filled(typed.0, typed.1))],
         )));
+        if !claimable.is_empty() {
+            blocks.push(Block::One(free(shell, base, claimable)));
+        }
     }
     Page::new(shell, "Numbers", blocks)
+}
+
+/// Numbers of the pool, to be taken as they are.
+fn free(shell: &Shell, base: &str, claimable: &[String]) -> Section {
+    let rows = claimable.iter().map(|number| {
+        let take = Act::new(format!("{base}/numbers"), "Take", number, &shell.csrf).with("number", number.clone());
+        Row::of(vec![Cell::text(number.clone()), Cell::Acts(vec![take])])
+    });
+    let columns = vec![Column::name("Number").class("full"), Column::acts()];
+    Section::table(
+        "fr",
+        "Free in the pool",
+        Table::new("Free numbers", columns, rows.collect()),
+        ("", ""),
+    )
+}
+
+/// The numbers that tenants may claim.
+#[must_use]
+pub fn pool(shell: &Shell, numbers: &[PooledNumber], typed: (&Values, &Problems), next: Option<&str>) -> Page {
+    const HERE: &str = "/platform/numbers";
+    let columns = vec![
+        Column::name("Number").class("full"),
+        Column::text("State"),
+        Column::acts(),
+    ];
+    let rows = numbers.iter().map(|pooled| {
+        let remove = Act::new(format!("{HERE}/remove"), "Take out", &pooled.number, &shell.csrf);
+        Row::of(vec![
+            Cell::text(pooled.number.clone()),
+            Cell::State(if pooled.free_from <= shell.clock.now {
+                State::ok("Free")
+            } else {
+                State::idle(format!("Kept back until {}", shell.clock.date(pooled.free_from)))
+            }),
+            Cell::Acts(vec![remove.with("number", pooled.number.clone())]),
+        ])
+    });
+    let empty = (
+        "Nothing in the pool.",
+        "Numbers a tenant gives up come here, and those you add below.",
+    );
+    let mut list = Section::table(
+        "po",
+        "Numbers nobody uses",
+        Table::new("Pool", columns, rows.collect()),
+        empty,
+    );
+    if let Some(key) = next {
+        let further = format!("{HERE}?after={}", crate::query::encoded(key));
+        list = list.and(Body::Pager(Some(HERE.to_owned()), String::new(), Some(further)));
+    }
+    let numbers = Field::area("numbers", "Numbers", 6)
+        .hint(
+            "One a line: a number, a range such as +493010000..+493010099, or the rows of a provider’s table with the \
+             number in the first column. Those in use or here already are left alone.",
+        )
+        .required();
+    let form = Form::post(HERE, "Add numbers", &shell.csrf, vec![numbers], "Add to the pool").filled(typed.0, typed.1);
+    let add = Section::new("ad", "Add numbers", vec![Body::Form(form)]);
+    Page::new(shell, "Number pool", vec![Block::One(list), Block::One(add)])
+        .intro("Administrators of tenants claim numbers from here; one that was given up is kept back for 30 days.")
 }
 
 /// One number.

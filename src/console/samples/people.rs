@@ -22,7 +22,7 @@ use strowger_model::trunk::{DigestAlgorithm, NumberTarget, Transport, TrunkKind}
 use strowger_model::{
     DeviceId, FlowId, FlowVersionId, JobId, NoticeId, NumberId, Role, TenantId, TokenId, TrunkId, UserId, WebhookId,
 };
-use strowger_store::{KnownProvider, ProviderFigures};
+use strowger_store::{KnownProvider, PooledNumber, ProviderFigures};
 use time::Duration;
 
 fn user(name: &str, role: Role, extension: &str) -> User {
@@ -230,10 +230,11 @@ fn line_pages() -> Vec<Sample> {
         .with("friendly_name", "Main line")
         .with("target", format!("flow:{flow}"))
         .with("active", "true");
+    let free = ["+442079460106".to_owned(), "+442079460112".to_owned()];
     let mut out = vec![
         sample(
             "numbers",
-            &lines::numbers(&shell, BASE, &numbers, &targets, (&values, &problems), true),
+            &lines::numbers(&shell, BASE, &numbers, &targets, &free, (&values, &problems), true),
         ),
         sample(
             "number",
@@ -411,6 +412,10 @@ fn govern_pages() -> Vec<Sample> {
         "CRM".to_owned(),
         "swt_0199aa_4f1bd2c0e5a94b0e9f6f2f8c77d3a1b2".to_owned(),
     );
+    let pooled = [("+442079460106", -2), ("+442079460107", 12)].map(|(number, days)| PooledNumber {
+        number: number.into(),
+        free_from: NOW + Duration::days(days),
+    });
     let tenant_row = Tenant {
         id: TenantId::generate(&world()),
         name: "Harbour Dental Group".into(),
@@ -446,6 +451,10 @@ fn govern_pages() -> Vec<Sample> {
         sample(
             "audit",
             &govern::audit(&shell, &format!("{BASE}/audit"), &log, &values, Some("41")),
+        ),
+        sample(
+            "number_pool",
+            &lines::pool(&shell, &pooled, (&values, &problems), Some("+442079460107")),
         ),
         sample(
             "tenants",

@@ -4,6 +4,7 @@ pub mod view;
 
 use crate::desk::{PlatformDesk, PlatformSent};
 use crate::fault::{Fault, Page};
+use crate::lines::pool;
 use crate::people::form::taken;
 use crate::show::{Problems, Values};
 use crate::state::ConsoleState;
@@ -29,6 +30,8 @@ pub(crate) fn routes() -> Router<ConsoleState> {
             "/platform/settings",
             get(crate::govern::platform_settings).post(crate::govern::set_platform),
         )
+        .route("/platform/numbers", get(pool::index).post(pool::add))
+        .route("/platform/numbers/remove", post(pool::remove))
         .route("/platform/audit", get(crate::govern::platform_audit))
         .route("/platform/health", get(crate::system::health))
 }

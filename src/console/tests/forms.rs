@@ -351,3 +351,45 @@ async fn a_noted_word_is_found_and_marked_and_nobody_elses() {
     let nothing = bench.get(&format!("/t/{}/search?q=timb", ours.id), &other).await.text();
     assert!(nothing.contains("Nothing was found"));
 }
+
+#[tokio::test]
+async fn numbers_go_from_the_pool_to_a_tenant_and_come_back_after_a_while() {
+    let bench = Bench::new().await;
+    let (acme, other) = (bench.tenant("Acme").await, bench.tenant("Other").await);
+    let platform = bench.signed_in(None, Role::PlatformAdmin).await;
+    let admin = bench.signed_in(Some(&acme), Role::TenantAdmin).await;
+    let rival = bench.signed_in(Some(&other), Role::TenantAdmin).await;
+    let add = |text: &str| format!("numbers={}", text.replace('+', "%2B").replace('\n', "%0A"));
+    let answer = bench
+        .post("/platform/numbers", &platform, &add("+4930100\nBerlin"))
+        .await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.text().contains("Line 2") && answer.text().contains("+4930100"));
+    let answer = bench
+        .post("/platform/numbers", &platform, &add("+4930100..+4930103"))
+        .await;
+    assert_eq!(answer.location(), "/platform/numbers?done=added");
+    let taken = ("number=%2B4930102", "number=%2B4930103");
+    let answer = bench.post("/platform/numbers/remove", &platform, taken.1).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+
+    let numbers = |tenant: &strowger_model::record::Tenant| format!("/t/{}/numbers", tenant.id);
+    let free = bench.get(&numbers(&acme), &admin).await.text();
+    assert!(free.contains("+4930102") && !free.contains("+4930103"), "{free}");
+    let answer = bench.post(&numbers(&acme), &admin, taken.0).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
+    assert!(!bench.get(&numbers(&other), &rival).await.text().contains("+4930102"));
+    let page = bench.get(&numbers(&acme), &admin).await.text();
+    let own = format!("{}/", numbers(&acme));
+    let own = format!("{own}{}", between(&page, &format!("href=\"{own}"), "\""));
+    let answer = bench.post(&format!("{own}/remove"), &admin, "").await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
+    let answer = bench.post(&numbers(&other), &rival, taken.0).await;
+    assert!(
+        answer.text().contains("gave this number up a short while ago"),
+        "{}",
+        answer.text()
+    );
+    let pool = bench.get("/platform/numbers", &platform).await.text();
+    assert!(pool.contains("+4930102") && pool.contains("Kept back until"), "{pool}");
+}

@@ -83,7 +83,13 @@ async fn each_role_sees_and_does_what_it_may_and_no_more() {
                 "{role} POST {path}"
             );
         }
-        for path in ["/tenants", "/platform/settings", "/platform/audit", "/platform/health"] {
+        for path in [
+            "/tenants",
+            "/platform/numbers",
+            "/platform/settings",
+            "/platform/audit",
+            "/platform/health",
+        ] {
             let answer = bench.get(path, &browser).await;
             assert_eq!(
                 answer.status == StatusCode::OK,
