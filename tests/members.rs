@@ -1,5 +1,5 @@
 //! Stock clients meet in a room, in both generations of their protocol: they hear each other, write and call,
-//! mute, and come back after a cut.
+//! mute, and come back after a cut; each gets the size of a picture that it asks for.
 //!
 //! Members are the client library's own (`packaging/fetch-clients`); their folder is named by
 //! `STROWGER_CLIENTS`, without which these tests say how to get it.
@@ -25,12 +25,17 @@ fn python() -> PathBuf {
 
 /// Lets two members meet and says what they saw.
 async fn meet(sandbox: &Sandbox, room: &str, single: bool) -> Value {
+    play(sandbox, "meet.py", json!({"room": room, "single": single})).await
+}
+
+/// Runs a program of members and says what they saw.
+async fn play(sandbox: &Sandbox, program: &str, mut given: Value) -> Value {
     let card = &sandbox.card.rooms;
-    let given = json!({
-        "url": card.url, "key": card.api_key, "secret": card.api_secret, "room": room, "single": single,
-    });
+    given["url"] = json!(card.url);
+    given["key"] = json!(card.api_key);
+    given["secret"] = json!(card.api_secret);
     let mut child = Command::new(python())
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/meet.py"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(program))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
@@ -79,4 +84,23 @@ async fn stock_clients_with_one_connection_hear_and_write_to_each_other() {
 async fn stock_clients_with_two_connections_hear_and_write_to_each_other() {
     let sandbox = Sandbox::start().await.unwrap();
     check(&meet(&sandbox, "two", false).await);
+}
+
+/// Three sizes in one stream: each watcher gets its own, and one that asks for less takes nothing from the other.
+async fn each_gets_its_size(codec: &str) {
+    let sandbox = Sandbox::start().await.unwrap();
+    let seen = play(&sandbox, "sizes.py", json!({"room": codec, "codec": codec})).await;
+    for (step, chosen) in [("begin", 720), ("low", 180), ("medium", 360), ("high", 720)] {
+        assert_eq!(seen[step], json!([720, chosen]), "{step}: {seen}");
+    }
+}
+
+#[tokio::test]
+async fn each_watcher_of_a_vp9_stream_gets_the_size_it_asks_for() {
+    each_gets_its_size("vp9").await;
+}
+
+#[tokio::test]
+async fn each_watcher_of_an_av1_stream_gets_the_size_it_asks_for() {
+    each_gets_its_size("av1").await;
 }

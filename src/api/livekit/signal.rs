@@ -22,6 +22,9 @@ use wire::signal_response::Message as Said;
 /// The longest message a client may send: a session description with room to spare.
 const MESSAGE_BYTES: usize = 1 << 20;
 
+/// How long the last words of a client that takes nothing more are waited for.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// A connection on which nothing was heard for so long is gone: clients ping every five seconds.
 const SILENCE: Duration = Duration::from_secs(45);
 
@@ -174,7 +177,7 @@ impl Line {
                 response = session.responses.recv() => match response {
                     Some(response) => {
                         if socket.send(Message::Binary(signal::encode(&response).into())).await.is_err() {
-                            return;
+                            return hear_out(&mut socket, &session).await;
                         }
                     }
                     None => {
@@ -191,7 +194,7 @@ impl Line {
                     if let Some(token) = self.token(&session.participant_sid).await
                         && socket.send(Message::Binary(token.into())).await.is_err()
                     {
-                        return;
+                        return hear_out(&mut socket, &session).await;
                     }
                 }
             }
@@ -241,6 +244,15 @@ async fn hear(session: &Session, received: Option<Result<Message, axum::Error>>)
         },
         Some(Ok(Message::Text(_) | Message::Ping(_) | Message::Pong(_))) => true,
         Some(Ok(Message::Close(_)) | Err(_)) | None => false,
+    }
+}
+
+/// A client takes nothing more: what it said before it went is still heard, above all that it leaves.
+async fn hear_out(socket: &mut WebSocket, session: &Session) {
+    while let Ok(received) = tokio::time::timeout(LAST_WORDS, socket.recv()).await {
+        if !hear(session, received).await {
+            return;
+        }
     }
 }
 

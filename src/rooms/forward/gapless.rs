@@ -19,11 +19,11 @@ pub struct Gapless {
 }
 
 impl Gapless {
-    /// A packet that holds nothing came.
-    pub fn padding(&mut self, sequence: u64) {
-        // What came after it has its number already: this one stays a gap.
+    /// A packet came that holds nothing, or goes no further. `false`: what came after it has its number already,
+    /// so that this one stays a gap.
+    pub fn padding(&mut self, sequence: u64) -> bool {
         if self.newest.is_some_and(|newest| sequence <= newest) {
-            return;
+            return false;
         }
         self.newest = Some(sequence);
         self.paddings.push_back(sequence);
@@ -31,6 +31,13 @@ impl Gapless {
             self.paddings.pop_front();
             self.forgotten += 1;
         }
+        true
+    }
+
+    /// Whether nothing newer came.
+    #[must_use]
+    pub fn is_newest(&self, sequence: u64) -> bool {
+        self.newest.is_none_or(|newest| sequence > newest)
     }
 
     /// The number of a packet that holds something.
@@ -49,7 +56,7 @@ mod tests {
     fn numbers_close_up_over_padding() {
         let mut numbers = Gapless::default();
         assert_eq!(numbers.number(100), 100);
-        (101..=140).for_each(|sequence| numbers.padding(sequence));
+        (101..=140).for_each(|sequence| assert!(numbers.padding(sequence)));
         assert_eq!((numbers.number(141), numbers.number(142)), (101, 102));
     }
 
@@ -75,7 +82,7 @@ mod tests {
     fn old_paddings_are_counted_together() {
         let mut numbers = Gapless::default();
         numbers.number(0);
-        (1..=10_000).for_each(|sequence| numbers.padding(sequence));
+        (1..=10_000).for_each(|sequence| assert!(numbers.padding(sequence)));
         assert_eq!(numbers.number(10_001), 1);
         assert_eq!(numbers.paddings.len(), REMEMBERED);
     }

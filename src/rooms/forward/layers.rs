@@ -32,6 +32,23 @@ struct Seen {
     bits_per_second: u64,
 }
 
+impl Seen {
+    fn count(&mut self, bytes: usize, now: Instant) {
+        self.bytes += bytes as u64;
+        let since = *self.since.get_or_insert(now);
+        let span = now.saturating_duration_since(since);
+        if span >= SPAN {
+            let measured = self.bytes * 8 * 1000 / u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1);
+            self.bits_per_second = if self.bits_per_second == 0 {
+                measured
+            } else {
+                u64::midpoint(self.bits_per_second, measured)
+            };
+            (self.bytes, self.since) = (0, Some(now));
+        }
+    }
+}
+
 /// The layers of one track as they come in.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Layers {
@@ -41,21 +58,19 @@ pub(crate) struct Layers {
 impl Layers {
     /// A packet of a layer came.
     pub(crate) fn heard(&mut self, layer: Layer, bytes: usize, now: Instant) {
-        let Some(seen) = self.seen.get_mut(usize::from(layer)) else {
-            return;
-        };
-        seen.last = Some(now);
-        seen.bytes += bytes as u64;
-        let since = *seen.since.get_or_insert(now);
-        let span = now.saturating_duration_since(since);
-        if span >= SPAN {
-            let measured = seen.bytes * 8 * 1000 / u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1);
-            seen.bits_per_second = if seen.bits_per_second == 0 {
-                measured
-            } else {
-                (seen.bits_per_second + measured) / 2
-            };
-            (seen.bytes, seen.since) = (0, Some(now));
+        if let Some(seen) = self.seen.get_mut(usize::from(layer)) {
+            seen.last = Some(now);
+            seen.count(bytes, now);
+        }
+    }
+
+    /// A packet came of a layer on which the larger ones build: each of them costs it as well.
+    pub(crate) fn heard_below(&mut self, layer: Layer, bytes: usize, now: Instant) {
+        for (above, seen) in self.seen.iter_mut().enumerate().skip(usize::from(layer)) {
+            if above == usize::from(layer) {
+                seen.last = Some(now);
+            }
+            seen.count(bytes, now);
         }
     }
 
@@ -171,6 +186,21 @@ mod tests {
             layers.heard(2, 1250, t0 + Duration::from_millis(10) * step);
         }
         assert!((950_000..1_050_000).contains(&layers.cost(2)), "{}", layers.cost(2));
+    }
+
+    #[test]
+    fn a_layer_that_builds_on_others_costs_them_too() {
+        let t0 = Instant::now();
+        let mut layers = Layers::default();
+        for step in 0..=100 {
+            let now = t0 + Duration::from_millis(10) * step;
+            layers.heard_below(0, 250, now);
+            layers.heard_below(1, 1000, now);
+        }
+        assert!((190_000..210_000).contains(&layers.cost(0)), "{}", layers.cost(0));
+        assert!((950_000..1_050_000).contains(&layers.cost(1)), "{}", layers.cost(1));
+        let now = t0 + Duration::from_secs(1);
+        assert!(layers.flows(1, now) && !layers.flows(2, now));
     }
 
     #[test]

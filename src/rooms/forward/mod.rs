@@ -6,9 +6,12 @@ mod packet;
 mod picture;
 pub mod red;
 mod rewrite;
+mod spatial;
 pub(crate) mod speakers;
+pub(crate) mod thin;
 
 pub use gapless::Gapless;
 pub use packet::{Codec, Packet};
 pub use picture::{Vp8Numbers, Vp8Run, begins_key_frame};
 pub use rewrite::Rewriter;
+pub use spatial::{Spatial, SpatialReader};

@@ -152,6 +152,8 @@ pub(crate) struct Outgoing {
     pub(crate) sequence: u64,
     /// Its timestamp.
     pub(crate) timestamp: u32,
+    /// Whether a picture ends with it.
+    pub(crate) marker: bool,
     /// VP8's own numbers, when they differ from what stands in the payload.
     pub(crate) vp8: Option<Vp8Numbers>,
 }
@@ -395,6 +397,7 @@ impl Peer {
         let (codec, bytes) = match payload {
             Payload::AsIs => (packet.codec, packet.payload.clone()),
             Payload::Primary(bytes) => (Codec::Opus, (*bytes).into()),
+            Payload::Nothing => (packet.codec, [].into()),
         };
         let Some(payload_type) = self.codecs.payload_type(media.0, codec, packet.profile, &self.rtc) else {
             return false;
@@ -417,7 +420,7 @@ impl Peer {
             packet.received,
             bytes,
         )
-        .marker(packet.marker)
+        .marker(out.marker)
         .nackable(codec.is_video())
         .ext_vals(extensions);
         if let Some(patch) = out.vp8.and_then(|numbers| vp8_patch(&packet.payload, numbers)) {
@@ -482,6 +485,8 @@ pub(crate) enum Payload<'a> {
     AsIs,
     /// The primary block of redundant audio.
     Primary(&'a [u8]),
+    /// Nothing: the packet stands for one that is left out.
+    Nothing,
 }
 
 fn vp8_patch(payload: &[u8], numbers: Vp8Numbers) -> Option<Vp8Patch> {

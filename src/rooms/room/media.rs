@@ -1,25 +1,15 @@
 //! The way of a packet: from a publisher's section to everybody who subscribed.
 
 use super::member::{Body, MemberKey, PeerKey};
-use super::subscribe::{Slot, State, Subscription};
+use super::send::{One, Sent};
+use super::subscribe::State;
 use super::{Response, Room, RoomOutput};
 use crate::forward::layers::Layer;
 use crate::forward::{Codec, Packet, begins_key_frame, red};
-use crate::peer::{MediaId, Outgoing, Payload, Peer};
+use crate::peer::MediaId;
 use crate::protocol as wire;
 use crate::stage::{TrackKey, TrackPacket};
 use std::time::Instant;
-
-/// What became of a packet at one subscriber.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sent {
-    /// It is on its way; whether it is the first of this subscription.
-    Yes { is_first: bool },
-    /// It is not for them now.
-    No,
-    /// They need a key frame of this layer before anything can be sent.
-    NeedsKeyFrame(Option<Layer>),
-}
 
 impl Room {
     /// A packet came from a publisher.
@@ -38,9 +28,7 @@ impl Room {
         if packet.codec.is_video() != track.is_video() || track.info.muted {
             return;
         }
-        if packet.codec.is_video() {
-            track.layers.heard(layer.unwrap_or(0), packet.payload.len(), now);
-        } else {
+        if !packet.codec.is_video() {
             track.loudness.heard(packet.level.unwrap_or(127));
             self.heard_at = Some(now);
             // The room may have been drowsy until this word.
@@ -69,6 +57,7 @@ impl Room {
             | Codec::H265
             | Codec::Av1 => None,
         };
+        let spatial = track.count_layer(packet, layer, now);
         let best = if is_video && layer.is_some() {
             track.layers.best(2, now)
         } else {
@@ -98,12 +87,14 @@ impl Room {
             if !leg.peer.is_connected() {
                 continue;
             }
-            let target = match (is_video, layer, subscription.share) {
-                (true, Some(_), Some(share)) => flowing.best(subscription.wish.most.min(share), now),
-                _ => layer,
+            let share = subscription.share.filter(|_| layer.is_some() || spatial.is_some());
+            let target = match share.filter(|_| is_video) {
+                Some(share) => flowing.best(subscription.wish.most.min(share), now),
+                None => layer,
             };
             let one = One {
                 layer,
+                spatial,
                 target,
                 is_key,
                 packet,
@@ -113,6 +104,10 @@ impl Room {
             match one.send(subscription, slot, &mut leg.peer) {
                 Sent::Yes { is_first: first } => {
                     is_first |= first;
+                    if spatial.is_some() && target > subscription.current {
+                        // A larger layer begins with a key frame.
+                        wanted = Some(None);
+                    }
                     leg.is_written = true;
                     if !leg.is_touched {
                         leg.is_touched = true;
@@ -200,77 +195,5 @@ impl Room {
         };
         let layer = browser.subscriptions.get(&track).and_then(|one| one.current);
         self.ask_key_frame(track, layer, now);
-    }
-}
-
-/// One packet for one subscriber.
-struct One<'a> {
-    layer: Option<Layer>,
-    target: Option<Layer>,
-    is_key: bool,
-    packet: &'a Packet,
-    primary: Option<&'a [u8]>,
-    now: Instant,
-}
-
-impl One<'_> {
-    fn send(&self, subscription: &mut Subscription, slot: &mut Slot, peer: &mut Peer) -> Sent {
-        let is_paused = subscription.is_video && subscription.share.is_none();
-        if subscription.wish.is_disabled || is_paused {
-            return Sent::No;
-        }
-        if self.packet.codec.is_video() {
-            match self.choose(subscription, slot) {
-                Sent::Yes { .. } => {}
-                other @ (Sent::No | Sent::NeedsKeyFrame(_)) => return other,
-            }
-        }
-        let begins = slot.numbers.is_at_start();
-        let packet = self.packet;
-        let numbers = slot
-            .numbers
-            .rewrite(packet.sequence, packet.timestamp, packet.codec.clock_hz(), self.now);
-        let Some((sequence, timestamp)) = numbers else {
-            return Sent::No;
-        };
-        let vp8 = if packet.codec == Codec::Vp8 {
-            slot.vp8.rewrite(&packet.payload, begins)
-        } else {
-            None
-        };
-        let payload = match self.primary {
-            Some(primary) if !peer.takes(slot.media, Codec::Red, 0) => Payload::Primary(primary),
-            Some(_) | None => Payload::AsIs,
-        };
-        let outgoing = Outgoing {
-            sequence,
-            timestamp,
-            vp8,
-        };
-        if !peer.write(slot.media, packet, &payload, outgoing) {
-            return Sent::No;
-        }
-        let is_first = !subscription.has_sent;
-        subscription.has_sent = true;
-        Sent::Yes { is_first }
-    }
-
-    /// Whether a picture's packet belongs to the layer that is sent, changing layers on a key frame.
-    fn choose(&self, subscription: &mut Subscription, slot: &mut Slot) -> Sent {
-        // One layer alone counts as the smallest: begin at a key frame, then everything.
-        let layer = self.layer.unwrap_or(0);
-        let is_target = self.layer.is_none() || self.target == Some(layer);
-        if subscription.current == Some(layer) {
-            return Sent::Yes { is_first: false };
-        }
-        if !is_target {
-            return Sent::No;
-        }
-        if !self.is_key {
-            return Sent::NeedsKeyFrame(self.layer);
-        }
-        slot.numbers.restart();
-        subscription.current = Some(layer);
-        Sent::Yes { is_first: false }
     }
 }

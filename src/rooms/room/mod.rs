@@ -22,6 +22,7 @@ mod pulse;
 mod relay;
 mod requests;
 mod rpc;
+mod send;
 mod subscribe;
 mod taps;
 #[cfg(test)]

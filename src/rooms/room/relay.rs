@@ -104,9 +104,7 @@ impl Room {
         if packet.codec.is_video() != track.is_video() || track.info.muted {
             return true;
         }
-        if packet.codec.is_video() {
-            track.layers.heard(0, packet.payload.len(), now);
-        } else {
+        if !packet.codec.is_video() {
             track.loudness.heard(packet.level.unwrap_or(127));
             self.heard_at = Some(now);
             self.pulse_due = self.pulse_due.min(now + super::LIVELY);

@@ -4,6 +4,7 @@ use super::Room;
 use super::member::{Browser, MemberKey};
 use crate::Generation;
 use crate::forward::layers::{Layer, Wish};
+use crate::forward::thin::Thinner;
 use crate::forward::{Rewriter, Vp8Run};
 use crate::peer::MediaId;
 use crate::protocol as wire;
@@ -31,6 +32,8 @@ pub(super) struct Subscription {
     pub(super) share: Option<Layer>,
     /// The layer that is sent.
     pub(super) current: Option<Layer>,
+    /// Leaves layers out that lie above it in the same stream.
+    pub(super) thinner: Thinner,
     /// For how many looks the line had no space for it.
     pub(super) lacking: u8,
     pub(super) priority: u32,
@@ -204,6 +207,7 @@ impl Room {
             wish: Wish::default(),
             share: Some(2),
             current: None,
+            thinner: Thinner::default(),
             lacking: 0,
             priority: 0,
             is_told_paused: false,

@@ -3,6 +3,7 @@
 use super::member::MemberKey;
 use crate::forward::layers::{LAYERS, Layer, Layers};
 use crate::forward::speakers::Loudness;
+use crate::forward::{Packet, Spatial, SpatialReader};
 use crate::peer::MediaId;
 use crate::protocol as wire;
 use crate::stage::TrackKey;
@@ -12,6 +13,9 @@ use std::time::{Duration, Instant};
 
 /// How often a key frame may be asked of one layer.
 const KEY_FRAME_PACE: Duration = Duration::from_millis(400);
+
+/// The largest layer.
+const TOP: Layer = 2;
 
 /// A published track.
 pub(super) struct Track {
@@ -29,6 +33,7 @@ pub(super) struct Track {
     /// Whether its publisher knows that somebody listens.
     pub(super) has_told_publisher: bool,
     pub(super) layers: Layers,
+    spatial: SpatialReader,
     pub(super) loudness: Loudness,
     /// Who gets it.
     pub(super) listeners: Vec<MemberKey>,
@@ -50,6 +55,7 @@ impl Track {
             is_announced: false,
             has_told_publisher: false,
             layers: Layers::default(),
+            spatial: SpatialReader::default(),
             loudness: Loudness::default(),
             listeners: Vec::new(),
             tag: Arc::new(tag),
@@ -60,6 +66,23 @@ impl Track {
 
     pub(super) fn is_video(&self) -> bool {
         self.info.r#type == wire::TrackType::Video as i32
+    }
+
+    /// Notes which layer of a picture flows. Where all layers come in one stream the packet's place comes back, as
+    /// layers are counted here: the smallest of two may be called the middle one.
+    pub(super) fn count_layer(&mut self, packet: &Packet, layer: Option<Layer>, now: Instant) -> Option<Spatial> {
+        if !packet.codec.is_video() {
+            return None;
+        }
+        let bytes = packet.payload.len();
+        let Some(spatial) = self.spatial.read(packet.codec, packet.sequence, &packet.payload) else {
+            self.layers.heard(layer.unwrap_or(0), bytes, now);
+            return None;
+        };
+        let lowest = self.sizes().first().map_or(0, |(lowest, _, _)| *lowest);
+        let layer = spatial.layer.saturating_add(lowest).min(TOP);
+        self.layers.heard_below(layer, bytes, now);
+        Some(Spatial { layer, ..spatial })
     }
 
     /// Whether a key frame may be asked of a layer now; notes that it was.
