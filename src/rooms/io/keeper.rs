@@ -9,6 +9,7 @@ use crate::room::{MemberKey, Room, RoomOutput, SessionKey};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, trace};
 
@@ -181,10 +182,15 @@ impl Keeper {
             trace!("a response for a session that is gone");
             return;
         };
-        if responses.try_send(response).is_err() {
-            debug!("a client does not read its signalling: cut off");
-            self.sessions.remove(&session);
-            self.room.session_lost(session, now);
+        match responses.try_send(response) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                debug!("a client does not read its signalling: cut off");
+                self.sessions.remove(&session);
+                self.room.session_lost(session, now);
+            }
+            // Its last words may still wait to be heard, and behind them the word that it is gone.
+            Err(TrySendError::Closed(_)) => trace!("a response for a client that went away"),
         }
     }
 }

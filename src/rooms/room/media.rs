@@ -43,20 +43,11 @@ impl Room {
         let is_video = track.is_video();
         let is_from_phone = track.is_from_phone;
         // Redundancy is taken off once, for all who did not agree on it.
-        let primary = match packet.codec {
-            Codec::Red => match red::primary(&packet.payload) {
-                Some(primary) => Some(primary),
-                None => return,
-            },
-            Codec::Opus
-            | Codec::Pcmu
-            | Codec::Pcma
-            | Codec::Vp8
-            | Codec::Vp9
-            | Codec::H264
-            | Codec::H265
-            | Codec::Av1 => None,
-        };
+        let is_red = packet.codec == Codec::Red;
+        let primary = is_red.then(|| red::primary(&packet.payload)).flatten();
+        if is_red && primary.is_none() {
+            return;
+        }
         let spatial = track.count_layer(packet, layer, now);
         let best = if is_video && layer.is_some() {
             track.layers.best(2, now)
