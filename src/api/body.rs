@@ -5,6 +5,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
 
@@ -31,6 +32,27 @@ impl Faults {
         let good = text.is_none_or(|text| text.chars().count() <= most);
         self.unless(good, field, &format!("use at most {most} characters"));
     }
+
+    /// Whether there was none.
+    ///
+    /// # Errors
+    /// All of them.
+    pub fn into_result(self) -> Result<(), Problem> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::invalid(self.0))
+        }
+    }
+}
+
+/// Tells a field that was null from one that was not sent.
+pub fn given<'de, T, D>(reader: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    Option::<T>::deserialize(reader).map(Some)
 }
 
 /// What a body must satisfy beyond its shape.
@@ -72,11 +94,8 @@ where
         let read: T = if bytes.is_empty() { parse(b"{}") } else { parse(&bytes) }?;
         let mut faults = Faults::default();
         read.check(&mut faults);
-        if faults.0.is_empty() {
-            Ok(Self(read))
-        } else {
-            Err(Problem::invalid(faults.0))
-        }
+        faults.into_result()?;
+        Ok(Self(read))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `/api/numbers`: the numbers callers dial.
 
-use crate::body::{Asked, Body, Checked, Faults};
+use crate::body::{Asked, Body, Checked, Faults, given};
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::refusals::{Named, Refusals, Sent};
@@ -333,15 +333,6 @@ pub(crate) struct NumberChangeBody {
     /// Only `{"voice": true}` can be had.
     #[serde(default)]
     capabilities: Option<Capabilities>,
-}
-
-/// Tells a field that was null from one that was not sent.
-fn given<'de, T, D>(reader: D) -> Result<Option<Option<T>>, D::Error>
-where
-    T: Deserialize<'de>,
-    D: serde::Deserializer<'de>,
-{
-    Option::<T>::deserialize(reader).map(Some)
 }
 
 impl Checked for NumberChangeBody {

@@ -51,3 +51,25 @@ pub enum NumberTarget {
     /// The call goes out again through the tenant's trunks to the dialled number.
     Trunk,
 }
+
+/// Whether a text is an address or a network in CIDR form.
+#[must_use]
+pub fn is_network(text: &str) -> bool {
+    let (address, length) = text.split_once('/').unwrap_or((text, ""));
+    let Ok(address) = address.parse::<std::net::IpAddr>() else {
+        return false;
+    };
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    length.is_empty() || length.parse::<u8>().is_ok_and(|bits| bits <= most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_told_from_words() {
+        assert!(is_network("192.0.2.0/24") && is_network("2001:db8::/48") && is_network("10.0.0.1"));
+        assert!(!is_network("192.0.2.0/33") && !is_network("provider") && !is_network(""));
+    }
+}

@@ -8,6 +8,7 @@ mod limits;
 mod mailbox;
 mod prompts;
 mod provider;
+mod registering;
 mod transcript;
 
 use reqwest::Method;

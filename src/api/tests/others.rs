@@ -136,6 +136,48 @@ async fn a_number_that_was_given_up_is_nobody_elses_for_thirty_days() {
 }
 
 #[tokio::test]
+async fn a_trunk_is_made_changed_and_removed_and_keeps_its_password_to_itself() {
+    let house = House::new().await;
+    let answer = house
+        .ask("POST", "/api/trunks", Some(json!({"kind": "registration"})))
+        .await;
+    assert_eq!(answer.status, 422);
+    for field in ["name", "host", "username"] {
+        assert!(answer.text().contains(field), "{field}: {}", answer.text());
+    }
+    let wrong =
+        json!({"name": "n", "host": "h", "port": 0, "transport": "pigeon", "addresses": ["here"], "prefix": "x"});
+    let answer = house.ask("POST", "/api/trunks", Some(wrong)).await;
+    for field in ["port", "transport", "addresses", "prefix"] {
+        assert!(answer.text().contains(field), "{field}: {}", answer.text());
+    }
+    let body = json!({
+        "name": "Gamma", "kind": "registration", "host": "sip.gamma.example", "username": "acme",
+        "password": "correct horse", "prefix": "+44", "max_calls": 4,
+    });
+    let made = house.ask("POST", "/api/trunks", Some(body.clone())).await.expect(201);
+    assert!(!made.to_string().contains("correct horse"), "{made}");
+    assert_eq!(
+        (made["port"].as_i64(), made["transport"].as_str()),
+        (Some(5060), Some("udp"))
+    );
+    let again = house.ask("POST", "/api/trunks", Some(body)).await.expect(409);
+    assert_eq!(again["code"], "trunk_taken");
+    let path = format!("/api/trunks/{}", made["id"].as_str().unwrap());
+    let change = json!({"host": "sip2.gamma.example", "is_active": false});
+    let changed = house.ask("PATCH", &path, Some(change)).await.expect(200);
+    assert_eq!(changed["username"], "acme", "what is not named stays");
+    assert_eq!(
+        (changed["host"].as_str(), changed["is_active"].as_bool()),
+        (Some("sip2.gamma.example"), Some(false))
+    );
+    let answer = house.ask("PATCH", &path, Some(json!({"username": null}))).await;
+    assert_eq!(answer.status, 422, "it registers: {}", answer.text());
+    house.ask("DELETE", &path, None).await.expect(204);
+    assert_eq!(house.ask("GET", &path, None).await.status, 404);
+}
+
+#[tokio::test]
 async fn a_message_is_read_trashed_and_restored() {
     let house = House::new().await;
     let path = format!("/api/voicemail/messages/{}", house.acme.ids["voicemail"]);

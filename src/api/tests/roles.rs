@@ -22,7 +22,7 @@ fn wanted(method: &str, path: &str) -> &'static [Permission] {
         (_, path) if path.starts_with("/api/rooms") || path.starts_with("/api/guest-links") => &[ManageCalls],
         (_, path) if path.starts_with("/api/flows") || path.starts_with("/api/prompts") => &[ManageFlows],
         (_, path) if path.starts_with("/api/numbers") || path.starts_with("/api/devices") => &[ManageTenant],
-        (_, path) if path.starts_with("/api/voicemail/greetings") => &[ManageTenant],
+        (_, path) if path.starts_with("/api/voicemail/greetings") || path.starts_with("/api/trunks") => &[ManageTenant],
         (_, path)
             if path.starts_with("/api/calls")
                 || path.starts_with("/api/recordings")

@@ -23,7 +23,9 @@ impl Endpoint {
             self.unavailable(&request, path);
             return;
         }
-        let origin = match self.core.directory.trunk_of(source) {
+        // A phone may stand where a provider stands, behind one address: who registered from there is the phone.
+        let trunk = self.core.directory.trunk_of(source);
+        let origin = match trunk.filter(|_| !self.bindings.is_anyone_at(source)) {
             Some(trunk) => Origin::Trunk(trunk),
             None => {
                 let Some((device, username)) = self.login(&request, &Method::Invite, path, source) else {

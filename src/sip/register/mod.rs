@@ -25,17 +25,19 @@ pub(crate) struct Bindings {
     by_device: HashMap<DeviceId, Vec<(u64, Held)>>,
     ends: BTreeMap<(Instant, u64), DeviceId>,
     by_flow: HashMap<FlowId, HashSet<DeviceId>>,
+    /// How many bindings there are at each source.
+    by_source: HashMap<SocketAddr, u32>,
 }
 
 impl Bindings {
     pub(crate) fn new(most: usize) -> Self {
-        let (by_device, ends, by_flow) = (HashMap::new(), BTreeMap::new(), HashMap::new());
         Self {
             most: most.max(1),
             next: 0,
-            by_device,
-            ends,
-            by_flow,
+            by_device: HashMap::new(),
+            ends: BTreeMap::new(),
+            by_flow: HashMap::new(),
+            by_source: HashMap::new(),
         }
     }
 
@@ -64,6 +66,11 @@ impl Bindings {
     pub(crate) fn is_at(&self, device: DeviceId, source: SocketAddr) -> bool {
         let text = source.to_string();
         self.held(device).any(|held| held.binding.source == text)
+    }
+
+    /// Whether any device has a binding at this source.
+    pub(crate) fn is_anyone_at(&self, source: SocketAddr) -> bool {
+        self.by_source.contains_key(&source)
     }
 
     pub(crate) fn has_flow(&self, flow: FlowId) -> bool {
@@ -104,6 +111,9 @@ impl Bindings {
         self.ends.insert((held.expires, self.next), device);
         if let Path::Flow(flow) = held.path {
             self.by_flow.entry(flow).or_default().insert(device);
+        }
+        if let Ok(source) = held.binding.source.parse() {
+            *self.by_source.entry(source).or_default() += 1;
         }
         self.by_device.entry(device).or_default().push((self.next, held));
         gone
@@ -156,16 +166,25 @@ impl Bindings {
             return Vec::new();
         };
         let mut gone = Vec::new();
-        let mut flows = Vec::new();
+        let (mut flows, mut sources) = (Vec::new(), Vec::new());
         list.retain(|(name, held)| {
             let is_gone = goes(held);
             if is_gone {
                 self.ends.remove(&(held.expires, *name));
                 gone.push(held.binding.contact.clone());
                 flows.push(held.path);
+                sources.extend(held.binding.source.parse::<SocketAddr>());
             }
             !is_gone
         });
+        for source in sources {
+            if let Some(count) = self.by_source.get_mut(&source) {
+                *count -= 1;
+                if *count == 0 {
+                    self.by_source.remove(&source);
+                }
+            }
+        }
         for path in flows {
             let Path::Flow(flow) = path else { continue };
             if !list.iter().any(|(_, held)| held.path == path)

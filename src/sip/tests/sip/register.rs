@@ -9,7 +9,7 @@ use strowger_model::trunk::DigestAlgorithm;
 use strowger_sip::auth::answer::answer;
 use strowger_sip::endpoint::Input;
 use strowger_sip::message::{Message, Name, parse};
-use strowger_sip::{Command, DialogKey, SipEvent, Target, TrunkAuth};
+use strowger_sip::{Command, DialogKey, Origin, SipEvent, Target, TrunkAuth};
 
 /// A phone that writes its own messages.
 struct Phone {
@@ -135,6 +135,27 @@ fn a_phone_registers_refreshes_and_leaves_with_either_algorithm() {
         assert!(sim.nodes[0].endpoint.bindings_of(device).is_empty());
         sim.settle();
     }
+}
+
+#[test]
+fn a_phone_that_registered_from_where_a_trunk_stands_is_the_phone() {
+    let mut known = Known::nobody().device("100", DigestAlgorithm::Md5);
+    let mut phone = Phone::new("100", "secret");
+    known.trunks = vec![(phone.source, crate::sim::trunk_id())];
+    let mut sim = Sim::new(1, vec![known]);
+    let contact = "Contact: <sip:100@10.0.0.99:5062>\r\n";
+    let origin = |sim: &mut Sim, phone: &mut Phone| {
+        phone.ask(sim, "INVITE", contact);
+        sim.expect(0, incoming).origin
+    };
+    assert!(
+        matches!(origin(&mut sim, &mut phone), Origin::Trunk(_)),
+        "nobody registered"
+    );
+    assert_eq!(phone.ask(&mut sim, "REGISTER", contact).status(), Some(200));
+    assert!(matches!(origin(&mut sim, &mut phone), Origin::Device { .. }));
+    phone.ask(&mut sim, "REGISTER", "Contact: *\r\nExpires: 0\r\n");
+    assert!(matches!(origin(&mut sim, &mut phone), Origin::Trunk(_)), "it left");
 }
 
 #[test]

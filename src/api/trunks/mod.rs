@@ -1,4 +1,6 @@
-//! `/api/trunks`: the providers, how they stand and how they stood.
+//! `/api/trunks`: the providers, how they stand and how they stood. [`write`] makes and changes them.
+
+mod write;
 
 use crate::body::{Asked, Id};
 use crate::caller::Caller;
@@ -24,8 +26,8 @@ const MOST_HOURS: i64 = 7 * 24;
 /// The routes.
 pub(crate) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(get))
+        .routes(routes!(list, write::create))
+        .routes(routes!(get, write::update, write::remove))
         .routes(routes!(history))
 }
 
@@ -38,8 +40,22 @@ pub(crate) struct TrunkJson {
     tenant_id: Uuid,
     /// What people call it.
     name: String,
+    /// `address`, or `registration` where we register there.
+    kind: &'static str,
     /// The provider's host.
     host: String,
+    /// Its port.
+    port: u16,
+    /// `udp` or `tcp`.
+    transport: &'static str,
+    /// Addresses or networks its calls come from besides the host.
+    addresses: Vec<String>,
+    /// The user name it knows us by.
+    username: Option<String>,
+    /// The prefix of dialled numbers that go out here.
+    prefix: String,
+    /// The most calls at once.
+    max_calls: i64,
     /// Whether it is used.
     is_active: bool,
     /// `up`, `registered`, `down` or `unknown`.
@@ -64,7 +80,14 @@ fn shown(trunk: Trunk, views: &[TrunkView]) -> TrunkJson {
         id: trunk.id.uuid(),
         tenant_id: trunk.tenant.uuid(),
         name: trunk.name,
+        kind: trunk.kind.code(),
         host: trunk.host,
+        port: trunk.port,
+        transport: trunk.transport.code(),
+        addresses: trunk.addresses,
+        username: trunk.username,
+        prefix: trunk.prefix,
+        max_calls: trunk.max_calls,
         is_active: trunk.active,
         status,
         reason,
