@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
-use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, detail, log, phone, tone_file};
+use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, log, phone, tone_file, whole};
 use strowger_tests::{Sandbox, eventually, process, sipp, tone};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::UdpSocket;
@@ -133,7 +133,7 @@ async fn a_phone_hears_itself_by_an_agent_and_takes_the_fallback_when_it_is_kill
     })
     .await
     .unwrap();
-    let events = detail(&sandbox, &call).await.unwrap()["events"].clone();
+    let events = whole(&sandbox, &call).await.unwrap()["events"].clone();
     let took_fallback = |event: &Value| event["kind"] == "node" && event["detail"] == "fallback → desk";
     assert!(events.as_array().unwrap().iter().any(took_fallback), "{events}");
     let sound = caller.heard_sound().unwrap();

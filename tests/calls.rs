@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
 use strowger_tests::scene::{
-    CALLEE_HZ, CALLER_HZ, channels, detail, event_kinds, only_call, phone, phone_over, tone_file,
+    CALLEE_HZ, CALLER_HZ, channels, event_kinds, only_call, phone, phone_over, tone_file, whole,
 };
 use strowger_tests::{Sandbox, process, sipp, tone};
 
@@ -78,14 +78,8 @@ async fn a_caller_presses_one_and_each_channel_of_the_recording_holds_its_speake
     callee.event("CALL_CLOSED").await.unwrap();
 
     let call = only_call(&sandbox, "completed", SOON).await.unwrap();
-    // The events are written after the state that closes the call is told.
-    strowger_tests::eventually(SOON, "the bridge among the call's events", || async {
-        let kinds = event_kinds(&sandbox, &call).await?;
-        anyhow::ensure!(kinds.iter().any(|kind| kind == "bridge"), "{kinds:?}");
-        Ok(())
-    })
-    .await
-    .unwrap();
+    let kinds = event_kinds(&sandbox, &call).await.unwrap();
+    assert!(kinds.iter().any(|kind| kind == "bridge"), "{kinds:?}");
     let sound = channels(&sandbox, &call, RECORDED).await.unwrap();
     assert_eq!(sound.channels.len(), 2);
     let end = sound.seconds();
@@ -312,8 +306,8 @@ async fn what_is_said_while_a_recording_is_paused_is_not_kept() {
             "channel {channel}: {silent_s} s silent, paused for {pause_s} s"
         );
     }
-    let whole = detail(&sandbox, &call).await.unwrap();
-    let marked = whole["events"].as_array().unwrap().iter();
+    let row = whole(&sandbox, &call).await.unwrap();
+    let marked = row["events"].as_array().unwrap().iter();
     let marked: Vec<&str> = marked.filter_map(|event| event["detail"].as_str()).collect();
     assert!(
         marked.contains(&"paused") && marked.contains(&"resumed"),

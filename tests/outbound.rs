@@ -6,7 +6,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
-use strowger_tests::scene::{CALLER_HZ, channels, detail, event_kinds, only_call, phone, tone_file};
+use strowger_tests::scene::{CALLER_HZ, channels, event_kinds, only_call, phone, tone_file, whole};
 use strowger_tests::{Sandbox, eventually, process, sipp};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -44,7 +44,7 @@ async fn a_program_calls_a_number_outside_and_gets_back_what_it_gave() {
     provider.finish(SOON).await.unwrap();
     let call = only_call(&sandbox, "completed", SOON).await.unwrap();
     assert_eq!(call["id"], placed["id"]);
-    let row = detail(&sandbox, &call).await.unwrap();
+    let row = whole(&sandbox, &call).await.unwrap();
     assert_eq!(row["metadata"], metadata);
     let duration_ms = row["duration_ms"].as_i64().unwrap();
     assert!((3_000..=5_000).contains(&duration_ms), "{duration_ms} ms of talk");
@@ -88,7 +88,7 @@ async fn a_number_that_nobody_picks_up_is_called_off_after_its_timeout() {
     sandbox.post("/api/calls/outbound", &order).await.unwrap();
     provider.finish(SOON).await.unwrap();
     let call = only_call(&sandbox, "no_answer", SOON).await.unwrap();
-    let rang_ms = length_ms(&detail(&sandbox, &call).await.unwrap(), "start_time", "end_time");
+    let rang_ms = length_ms(&whole(&sandbox, &call).await.unwrap(), "start_time", "end_time");
     assert!((3_000..=3_300).contains(&rang_ms), "{rang_ms} ms");
 }
 
@@ -156,7 +156,7 @@ async fn the_sample_flow_as_it_is_written_leads_to_the_number_outside() {
     put_flow(&sandbox, &definition).await;
     a_caller_presses_one(&sandbox, provider, folder.path()).await;
     let call = only_call(&sandbox, "completed", SOON).await.unwrap();
-    let legs = detail(&sandbox, &call).await.unwrap()["legs"].clone();
+    let legs = whole(&sandbox, &call).await.unwrap()["legs"].clone();
     assert!(
         legs.as_array().unwrap().iter().all(|leg| leg["sip_call_id"] != ""),
         "{legs}"
@@ -187,7 +187,7 @@ async fn a_flow_takes_its_next_edge_when_nobody_outside_answers_in_time() {
     put_flow(&sandbox, &definition).await;
     a_caller_presses_one(&sandbox, provider, folder.path()).await;
     let call = only_call(&sandbox, "completed", SOON).await.unwrap();
-    let row = detail(&sandbox, &call).await.unwrap();
+    let row = whole(&sandbox, &call).await.unwrap();
     assert!(
         row["events"].to_string().contains("no-answer → sorry"),
         "{}",

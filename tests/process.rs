@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::process::{Child, Command};
 
 /// A program of this workspace, built beside the running test.
@@ -54,19 +55,28 @@ pub fn is_running(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
-/// A free UDP and TCP port on loopback, chosen by the system. Another program may take it before it
-/// is used; partners that cannot bind port 0 need it all the same.
+/// Where partners listen: below the ports of media and of outgoing connections.
+const PARTNERS: std::ops::Range<u32> = 10_000..16_000;
+
+/// A free UDP and TCP port on loopback, with three more above it for partners that open neighbours. Each process looks
+/// somewhere else and nowhere twice, so that two tests that start at once do not choose the same one.
 ///
 /// # Errors
 /// No port is free.
 #[expect(clippy::disallowed_methods, reason = "this is the outside of the product")]
 pub fn free_port() -> Result<u16> {
-    loop {
-        let udp = std::net::UdpSocket::bind("127.0.0.1:0")?;
-        let port = udp.local_addr()?.port();
-        // Partners open neighbours of the port they are given, so the last ones are no use.
-        if port < 65_000 && std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+    static CHOSEN: AtomicU32 = AtomicU32::new(0);
+    let blocks = PARTNERS.len() as u32 / 4;
+    for _ in 0..blocks {
+        let block = std::process::id().wrapping_mul(61) + CHOSEN.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(PARTNERS.start + block % blocks * 4)?;
+        let is_free = |port| {
+            let at = ("127.0.0.1", port);
+            std::net::UdpSocket::bind(at).is_ok() && std::net::TcpListener::bind(at).is_ok()
+        };
+        if (port..port + 4).all(is_free) {
             return Ok(port);
         }
     }
+    bail!("no port is free in {PARTNERS:?}")
 }

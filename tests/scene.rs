@@ -95,12 +95,26 @@ pub async fn detail(sandbox: &Sandbox, call: &Value) -> Result<Value> {
         .await
 }
 
-/// The kinds of a call's events in order.
+/// The full row of a call that is over, with all that happened in it: the events are written after the state.
 ///
 /// # Errors
-/// The instance does not answer.
+/// The end does not stand there within a minute.
+pub async fn whole(sandbox: &Sandbox, call: &Value) -> Result<Value> {
+    eventually(Duration::from_secs(60), "the end among the call's events", || async {
+        let row = detail(sandbox, call).await?;
+        let events = row["events"].as_array().context("a call without events")?;
+        anyhow::ensure!(events.iter().any(|event| event["kind"] == "end"), "{}", row["events"]);
+        Ok(row)
+    })
+    .await
+}
+
+/// The kinds of the events of a call that is over, in order.
+///
+/// # Errors
+/// As [`whole`].
 pub async fn event_kinds(sandbox: &Sandbox, call: &Value) -> Result<Vec<String>> {
-    let detail = detail(sandbox, call).await?;
+    let detail = whole(sandbox, call).await?;
     let events = detail["events"].as_array().context("a call without events")?;
     Ok(events
         .iter()

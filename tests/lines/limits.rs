@@ -3,7 +3,7 @@
 use crate::{SOON, set};
 use serde_json::json;
 use std::time::Duration;
-use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, detail, log, only_call, phone, tone_file};
+use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, log, only_call, phone, tone_file, whole};
 use strowger_tests::{Sandbox, process, sipp, tone};
 use tokio::time::Instant;
 
@@ -85,7 +85,7 @@ async fn ten_seconds_are_the_most_and_both_ends_are_told_then() {
     assert_eq!(call["hangup_cause"], "max_duration");
     let length = call["duration_ms"].as_i64().unwrap();
     assert!((10_000..10_500).contains(&length), "{length} ms");
-    let legs = detail(&sandbox, &call).await.unwrap()["legs"]
+    let legs = whole(&sandbox, &call).await.unwrap()["legs"]
         .as_array()
         .unwrap()
         .clone();

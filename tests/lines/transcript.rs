@@ -3,7 +3,7 @@
 use crate::{SOON, flow_at, set};
 use serde_json::{Value, json};
 use std::time::Duration;
-use strowger_tests::scene::{detail, only_call, phone};
+use strowger_tests::scene::{only_call, phone, whole};
 use strowger_tests::{Sandbox, eventually, speech, tone};
 
 const TRANSCRIBED: Duration = Duration::from_secs(240);
@@ -57,7 +57,7 @@ async fn a_word_of_the_machine_that_is_cut_off_stays_the_machines() {
     callee.event_within("CALL_CLOSED", SOON).await.unwrap();
 
     let call = only_call(&sandbox, "completed", SOON).await.unwrap();
-    let row = detail(&sandbox, &call).await.unwrap();
+    let row = whole(&sandbox, &call).await.unwrap();
     let answered = |leg: &&Value| leg["side"] == "callee" && leg["answer_time"].is_string();
     assert_eq!(row["legs"].as_array().unwrap().iter().filter(answered).count(), 1);
     let segments = eventually(TRANSCRIBED, "the transcript", || async {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use strowger_tests::chromium::{Page, Setup};
-use strowger_tests::scene::{channels, detail, log, only_call, phone, tone_file};
+use strowger_tests::scene::{channels, log, only_call, phone, tone_file, whole};
 use strowger_tests::{Chromium, Events, Sandbox, eventually, process, sipp, tone};
 
 const ADA_HZ: f64 = 620.0;
@@ -168,7 +168,7 @@ async fn colleagues_call_each_other_in_their_browsers() {
     grace.click("#hangup").await.unwrap();
     tokio::join!(is_idle(&ada), is_idle(&grace));
     let call = only_call(&sandbox, "completed", SOON).await.unwrap();
-    let row = detail(&sandbox, &call).await.unwrap();
+    let row = whole(&sandbox, &call).await.unwrap();
     let answered = moment(&row, "answer_time");
     let talked = (now - answered).as_seconds_f64();
     assert!((shown - talked).abs() <= 1.0, "the timer says {shown} s of {talked} s");
@@ -276,7 +276,7 @@ async fn three_windows_and_a_phone_ring_and_one_answer_stops_the_others() {
         is_idle(page).await;
     }
     let call = only_call(&sandbox, "completed", SOON).await.unwrap();
-    let row = detail(&sandbox, &call).await.unwrap();
+    let row = whole(&sandbox, &call).await.unwrap();
     let legs = row["legs"].as_array().unwrap();
     let stopped = legs.iter().filter(|leg| leg["hangup_cause"] == "answered_elsewhere");
     assert_eq!((legs.len(), stopped.count()), (3, 1), "{row}");

@@ -2,7 +2,7 @@
 
 use super::{ADA_HZ, GRACE_HZ, SOON, at_the_phone, dials, is_idle, is_talking, moment};
 use strowger_tests::chromium::Setup;
-use strowger_tests::scene::{channels, detail, only_call, phone, tone_file};
+use strowger_tests::scene::{channels, only_call, phone, tone_file, whole};
 use strowger_tests::{Chromium, Sandbox, tone};
 
 /// Mutes and opens again five times, a second apart; when each was clicked.
@@ -53,7 +53,7 @@ async fn a_click_on_mute_is_silence_within_a_tenth_of_a_second() {
     ada.click("#hangup").await.unwrap();
     is_idle(&ada).await;
     let call = only_call(&sandbox, "completed", SOON).await.unwrap();
-    let row = detail(&sandbox, &call).await.unwrap();
+    let row = whole(&sandbox, &call).await.unwrap();
     let answered = moment(&row, "answer_time");
     let sound = channels(&sandbox, &call, SOON).await.unwrap();
     let mut slow = Vec::new();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 use strowger_tests::chromium::{Page, Setup};
 use strowger_tests::network::Network;
-use strowger_tests::scene::{channels, detail, only_call, phone, tone_file};
+use strowger_tests::scene::{channels, only_call, phone, tone_file, whole};
 use strowger_tests::{Chromium, Sandbox, eventually, process, tone};
 use tokio::time::Instant;
 
@@ -155,7 +155,7 @@ async fn a_call_goes_on_after_a_black_out() {
     is_idle(&ada).await;
     let row = only_call(&sandbox, "completed", SOON).await.unwrap();
     assert_eq!(row["id"], call);
-    let row = detail(&sandbox, &row).await.unwrap();
+    let row = whole(&sandbox, &row).await.unwrap();
     let sound = channels(&sandbox, &row, SOON).await.unwrap();
     assert!(sound.seconds() > 10.0, "{} s in one recording", sound.seconds());
     let heard = |channel: usize, hertz: f64, from: f64, to: f64| {

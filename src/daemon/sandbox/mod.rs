@@ -7,14 +7,16 @@
 
 mod card;
 mod children;
+mod ports;
 mod stage;
 
 use crate::serve;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use card::Card;
 use children::DaemonChild;
 use clap::Args;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use ports::{Kind, Ports};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
@@ -97,8 +99,9 @@ async fn play(config: &Config, file: &Path, options: &Options) -> Result<ExitSta
 }
 
 fn write_config(folder: &Path, options: &Options) -> Result<PathBuf> {
-    let http = fixed(options.http, Kind::Tcp)?;
-    let sip = fixed(options.sip, Kind::Both)?;
+    let mut ports = Ports::of(std::process::id());
+    let http = ports.fixed(options.http, Kind::Tcp)?;
+    let sip = ports.fixed(options.sip, Kind::Both)?;
     let table = toml::toml! {
         [worker]
         supervise = true
@@ -121,10 +124,10 @@ fn write_config(folder: &Path, options: &Options) -> Result<PathBuf> {
     set("sip", "tcp", list(sip));
     set("sip", "requests_per_second", toml::Value::Integer(100_000));
     set("sip", "max_calls", toml::Value::Integer(5000));
-    let turn = fixed(SocketAddr::from(([127, 0, 0, 1], 0)), Kind::Both)?;
+    let turn = ports.fixed(SocketAddr::from(([127, 0, 0, 1], 0)), Kind::Both)?;
     set("turn", "udp", list(turn));
     set("turn", "tcp", list(turn));
-    let rooms = fixed(SocketAddr::from(([127, 0, 0, 1], 0)), Kind::Both)?;
+    let rooms = ports.fixed(SocketAddr::from(([127, 0, 0, 1], 0)), Kind::Both)?;
     set("rooms", "webhooks_anywhere", toml::Value::Boolean(true));
     set("rooms", "udp", toml::Value::String(rooms.to_string()));
     set("rooms", "tcp", toml::Value::String(rooms.to_string()));
@@ -143,30 +146,6 @@ fn write_config(folder: &Path, options: &Options) -> Result<PathBuf> {
     let file = folder.join("strowger.toml");
     std::fs::write(&file, toml::to_string(&table)?).context("cannot write the configuration")?;
     Ok(file)
-}
-
-enum Kind {
-    Tcp,
-    Both,
-}
-
-/// An address with a port of its own: a restart on the same configuration must find the same one.
-fn fixed(address: SocketAddr, kind: Kind) -> Result<SocketAddr> {
-    if address.port() != 0 {
-        return Ok(address);
-    }
-    for _ in 0..100 {
-        let listener = TcpListener::bind(address).context("no free port")?;
-        let found = listener.local_addr()?;
-        let fits = match kind {
-            Kind::Tcp => true,
-            Kind::Both => UdpSocket::bind(found).is_ok(),
-        };
-        if fits {
-            return Ok(found);
-        }
-    }
-    bail!("no port is free on both UDP and TCP at {}", address.ip())
 }
 
 /// How long the instance may take to render its flow's texts before it says so.
