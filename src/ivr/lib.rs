@@ -11,6 +11,7 @@
 
 pub mod action;
 pub mod catalogue;
+pub mod disclosure;
 pub mod execution;
 pub mod finding;
 pub mod flow;
@@ -33,6 +34,7 @@ mod validate;
 
 pub use action::{Action, ActionId, DialOutcome, Event, Sound, Strategy, Target};
 pub use catalogue::Catalogue;
+pub use disclosure::Disclosure;
 pub use execution::{Context, Execution, State};
 pub use finding::{Code, Finding, Severity};
 pub use flow::{Edge, Flow};

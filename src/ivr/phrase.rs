@@ -15,11 +15,23 @@ pub enum Phrase {
     Locked,
     /// The room has no place left.
     Full,
+    /// The call is recorded from here on.
+    Recorded,
+    /// The call is recorded only where they agree.
+    MayRecord,
 }
 
 impl Phrase {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::AskPin, Self::WrongPin, Self::NoPin, Self::Locked, Self::Full];
+    pub const ALL: [Self; 7] = [
+        Self::AskPin,
+        Self::WrongPin,
+        Self::NoPin,
+        Self::Locked,
+        Self::Full,
+        Self::Recorded,
+        Self::MayRecord,
+    ];
 
     /// What is said, in the language asked for where it is one of ours and in English otherwise.
     #[must_use]
@@ -40,6 +52,8 @@ impl Phrase {
             Self::NoPin => "That PIN is not right. Goodbye.",
             Self::Locked => "This meeting takes nobody in at the moment. Goodbye.",
             Self::Full => "This meeting has no place left. Goodbye.",
+            Self::Recorded => "This call is recorded.",
+            Self::MayRecord => "May we record this call? Press 1 to agree, or 2 to go on without a recording.",
         }
     }
 
@@ -52,6 +66,10 @@ impl Phrase {
             Self::NoPin => "Diese PIN stimmt nicht. Auf Wiederhören.",
             Self::Locked => "Diese Besprechung nimmt zurzeit niemanden auf. Auf Wiederhören.",
             Self::Full => "In dieser Besprechung ist kein Platz mehr. Auf Wiederhören.",
+            Self::Recorded => "Dieses Gespräch wird aufgezeichnet.",
+            Self::MayRecord => {
+                "Dürfen wir dieses Gespräch aufzeichnen? Drücken Sie die Eins, wenn Sie einverstanden sind, oder die Zwei, um ohne Aufzeichnung fortzufahren."
+            }
         }
     }
 }

@@ -36,6 +36,22 @@ macro_rules! coded {
 pub(crate) use coded;
 
 coded! {
+    /// What came of telling a party that a call is to be recorded.
+    ConsentOutcome {
+        /// It heard the announcement or the beep.
+        Announced = "announced",
+        /// It was asked and agreed.
+        Agreed = "agreed",
+        /// It was asked and refused: nothing of the call is recorded from there on.
+        Refused = "refused",
+        /// It was asked and pressed nothing: as if it had refused.
+        Unanswered = "unanswered",
+        /// It could not be told: as if it had refused.
+        Unheard = "unheard",
+    }
+}
+
+coded! {
     /// The state of a call. The first three are live, the others final.
     CallState {
         /// The call exists; nobody rings yet.

@@ -35,6 +35,8 @@ pub enum Job {
     RenderFlow { tenant: TenantId, version: FlowVersionId },
     /// Text of a user's default greeting → audio.
     RenderGreeting { tenant: TenantId, user: UserId },
+    /// What the switchboard itself says, in the languages and words of a tenant's settings → audio.
+    RenderPhrases { tenant: TenantId },
     /// A greeting's own text or upload → audio.
     PrepareGreeting { tenant: TenantId, greeting: GreetingId },
     /// Removes what is past its retention.
@@ -91,6 +93,7 @@ impl Job {
             Self::NormalisePrompt { .. } => "normalise_prompt",
             Self::RenderFlow { .. } => "render_flow",
             Self::RenderGreeting { .. } => "render_greeting",
+            Self::RenderPhrases { .. } => "render_phrases",
             Self::PrepareGreeting { .. } => "prepare_greeting",
             Self::Retain { .. } => "retain",
         }
@@ -107,6 +110,7 @@ impl Job {
             | Self::NormalisePrompt { tenant, .. }
             | Self::RenderFlow { tenant, .. }
             | Self::RenderGreeting { tenant, .. }
+            | Self::RenderPhrases { tenant }
             | Self::PrepareGreeting { tenant, .. }
             | Self::Retain { tenant } => *tenant,
         }
@@ -118,6 +122,7 @@ impl Job {
         match self {
             Self::RenderFlow { .. }
             | Self::RenderGreeting { .. }
+            | Self::RenderPhrases { .. }
             | Self::PrepareGreeting { .. }
             | Self::NormalisePrompt { .. } => 0,
             Self::Notify { .. } => 1,
@@ -137,6 +142,7 @@ impl Job {
             Self::Notify { .. }
             | Self::RenderFlow { .. }
             | Self::RenderGreeting { .. }
+            | Self::RenderPhrases { .. }
             | Self::PrepareGreeting { .. }
             | Self::Retain { .. } => 5,
         }

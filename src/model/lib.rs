@@ -26,7 +26,7 @@ pub mod speech;
 pub mod trunk;
 pub mod world;
 
-pub use call::{CallState, CallType, Direction};
+pub use call::{CallState, CallType, ConsentOutcome, Direction};
 pub use cause::HangupCause;
 pub use id::*;
 pub use metadata::Metadata;

@@ -6,9 +6,9 @@ use crate::job::{JobState, NoticeKind};
 use crate::speech::{Analysis, Segment};
 use crate::trunk::{DigestAlgorithm, NumberTarget, Transport, TrunkKind};
 use crate::{
-    CallId, CallState, CallType, CaptureId, DeviceId, Direction, FlowId, FlowVersionId, GreetingId, HangupCause, JobId,
-    LegId, Metadata, NoticeId, NumberId, PromptId, RecordingId, Role, RoomId, TenantId, TokenId, TranscriptId, TrunkId,
-    UserId, VoicemailId, WebhookId,
+    CallId, CallState, CallType, CaptureId, ConsentOutcome, DeviceId, Direction, FlowId, FlowVersionId, GreetingId,
+    HangupCause, JobId, LegId, Metadata, NoticeId, NumberId, PromptId, RecordingId, Role, RoomId, TenantId, TokenId,
+    TranscriptId, TrunkId, UserId, VoicemailId, WebhookId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -280,6 +280,23 @@ pub struct CallEvent {
     pub leg: Option<LegId>,
     /// What is worth knowing, for people.
     pub detail: String,
+}
+
+/// What a party of a call was told before it was recorded, and what it answered. Kept apart from the audio.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// When.
+    pub at: OffsetDateTime,
+    /// The leg of that party.
+    pub leg: Option<LegId>,
+    /// Its number or name.
+    pub party: String,
+    /// What came of it.
+    pub outcome: ConsentOutcome,
+    /// The key it pressed.
+    pub digit: Option<char>,
+    /// What it was told, word for word; empty where only a beep sounded.
+    pub text: String,
 }
 
 /// A call.

@@ -247,6 +247,48 @@ pub const KEYS: &[Key] = &[
         default: "true",
         label: "Let users place and take calls in the browser",
     },
+    Key {
+        name: "recording_announcement",
+        kind: Kind::Switch,
+        default: "false",
+        label: "Say that a call is recorded before its recording begins",
+    },
+    Key {
+        name: "recording_announcement_text",
+        kind: Kind::Text(500),
+        default: "",
+        label: "What is said then; empty says it in the language of prompts",
+    },
+    Key {
+        name: "recording_beep",
+        kind: Kind::Switch,
+        default: "false",
+        label: "Sound a beep before a recording begins",
+    },
+    Key {
+        name: "recording_consent",
+        kind: Kind::Switch,
+        default: "false",
+        label: "Record calls only where the other side agrees by pressing 1",
+    },
+    Key {
+        name: "recording_consent_text",
+        kind: Kind::Text(500),
+        default: "",
+        label: "How they are asked; empty asks in the language of prompts",
+    },
+    Key {
+        name: "recording_consent_seconds",
+        kind: Kind::Number(2, 60),
+        default: "8",
+        label: "How long they may think about it, in seconds",
+    },
+    Key {
+        name: "max_recording_seconds",
+        kind: Kind::Number(1, 86_400),
+        default: "3600",
+        label: "Longest recording of a call, in seconds; the call goes on",
+    },
 ];
 
 /// The key of that name.

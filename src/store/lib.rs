@@ -13,6 +13,7 @@ mod bindings;
 pub mod blobs;
 pub mod calls;
 pub mod capture;
+mod consents;
 mod devices;
 mod directory;
 mod dispatch_rules;
@@ -60,6 +61,7 @@ pub use audit::{Actor, Audit, AuditFilter, Verdict};
 pub use bindings::Bindings;
 pub use blobs::Blobs;
 pub use calls::{Beside, CallDetail, CallFilter, CallStats, Calls, FinishedCall, NewRecording, NewVoicemail, Part};
+pub use consents::Consents;
 pub use devices::{DeviceChange, Devices, NewDevice};
 pub use directory::{
     Directory, DirectorySnapshot, KnownDevice, KnownFlow, KnownPrompt, KnownSpeech, KnownTrunk, MailboxAudio,

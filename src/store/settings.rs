@@ -31,6 +31,15 @@ fn entry_of(row: &Row) -> Result<(String, Entry)> {
     ))
 }
 
+/// The settings that decide what the switchboard itself says.
+const SPOKEN: [&str; 5] = [
+    "prompt_language",
+    "recording_announcement",
+    "recording_announcement_text",
+    "recording_consent",
+    "recording_consent_text",
+];
+
 async fn layer(tx: &mut Tx, tier: Tier, owner: &str) -> Result<Layer> {
     tx.all(
         "select name, value, lock_kind from settings where tier = $1 and owner = $2",
@@ -66,8 +75,19 @@ async fn put(tx: &mut Tx, place: &Place<'_>, name: &str, entry: &Entry) -> Resul
     Ok(())
 }
 
-/// Asks for the standard greetings to be spoken again, of one tenant's mailboxes or everybody's.
-async fn speak_greetings(tx: &mut Tx, store: &Store, name: &str, tenant: Option<TenantId>) -> Result<()> {
+/// Asks for what a setting says to be spoken, for one tenant or everybody: texts of our own, greetings of mailboxes.
+async fn speak(tx: &mut Tx, store: &Store, name: &str, tenant: Option<TenantId>) -> Result<()> {
+    if SPOKEN.contains(&name) {
+        let rows = tx
+            .all("select id from tenants where $1 is null or id = $1", args![tenant])
+            .await?;
+        for row in rows {
+            let job = Job::RenderPhrases {
+                tenant: row.parse("id")?,
+            };
+            queue::ask(tx, store, &job).await?;
+        }
+    }
     if name != GREETING {
         return Ok(());
     }
@@ -123,6 +143,28 @@ impl SettingsArea {
         ))
     }
 
+    /// What the tenant says, and what each of its people says.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn layers(&self) -> Result<(Layer, Vec<Layer>)> {
+        let rows = self
+            .scope
+            .read()
+            .await?
+            .all(
+                "select owner, name, value, lock_kind from settings where tenant_id = $1 and tier = 'user' order by owner",
+                args![self.scope.tenant()],
+            )
+            .await?;
+        let mut people: std::collections::BTreeMap<String, Layer> = std::collections::BTreeMap::new();
+        for row in &rows {
+            let (name, entry) = entry_of(row)?;
+            people.entry(row.text("owner")?).or_default().insert(name, entry);
+        }
+        Ok((self.layer().await?, people.into_values().collect()))
+    }
+
     async fn store_layer(&self) -> Result<Layer> {
         self.scope.store().platform_settings().layer().await
     }
@@ -168,7 +210,7 @@ impl SettingsArea {
             tenant: Some(tenant),
         };
         put(&mut tx, &place, name, entry).await?;
-        speak_greetings(&mut tx, self.scope.store(), name, Some(tenant)).await?;
+        speak(&mut tx, self.scope.store(), name, Some(tenant)).await?;
         self.scope
             .note_directory(&mut tx, actor, "setting.tenant", &name, &told(entry))
             .await?;
@@ -199,6 +241,9 @@ impl SettingsArea {
         put(&mut tx, &place, name, &entry).await?;
         if name == GREETING {
             queue::ask(&mut tx, self.scope.store(), &Job::RenderGreeting { tenant, user }).await?;
+        }
+        if SPOKEN.contains(&name) {
+            queue::ask(&mut tx, self.scope.store(), &Job::RenderPhrases { tenant }).await?;
         }
         let detail = format!("for {user}: {}", told(&entry));
         self.scope
@@ -231,7 +276,7 @@ impl PlatformSettings {
             tenant: None,
         };
         put(&mut tx, &place, name, entry).await?;
-        speak_greetings(&mut tx, store, name, None).await?;
+        speak(&mut tx, store, name, None).await?;
         touch_directory(&mut tx).await?;
         let line = actor.line("setting.platform", name, &told(entry));
         audit::write(&mut tx, store.now(), None, &line).await?;

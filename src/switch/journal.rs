@@ -1,7 +1,7 @@
 //! What is written about calls, as values that can be kept in a file until the database takes them.
 
 use serde::{Deserialize, Serialize};
-use strowger_model::record::{Call, CallEvent, Leg};
+use strowger_model::record::{Call, CallEvent, Consent, Leg};
 use strowger_model::{CallId, CallState, CaptureId, RecordingId, UserId, VoicemailId};
 use time::OffsetDateTime;
 
@@ -25,6 +25,15 @@ pub enum Entry {
         answered_at: Option<OffsetDateTime>,
         /// Whose it is, where that became known.
         user: Option<UserId>,
+    },
+    /// Parties were told that the call is recorded, or answered the question.
+    Consents {
+        /// Of which call.
+        call: CallId,
+        /// The number of the first of them within the call, from 0 on.
+        from: i64,
+        /// What they were told and answered.
+        consents: Vec<Consent>,
     },
     /// A call is over.
     Finish(Box<Finished>),

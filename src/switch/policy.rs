@@ -1,6 +1,7 @@
 //! What the settings say about calls, read once when the directory is made.
 
 use std::time::Duration;
+use strowger_ivr::Disclosure;
 use strowger_model::settings::Settings;
 
 /// The settings of a tenant or user as far as calls go.
@@ -14,6 +15,10 @@ pub struct Policy {
     pub may_record: bool,
     /// Whether calls are recorded without being asked.
     pub auto_record: bool,
+    /// What stands before a recording.
+    pub disclosure: Disclosure,
+    /// The longest recording; the call goes on without one.
+    pub recording_max: Duration,
     /// Whether recorded calls are transcribed without being asked.
     pub auto_transcribe: bool,
     /// Whether messages are taken.
@@ -45,6 +50,8 @@ impl Policy {
             max_duration: seconds("max_call_duration_seconds"),
             may_record: settings.switch("enable_call_recording"),
             auto_record: settings.switch("auto_record_calls"),
+            disclosure: Disclosure::of(settings),
+            recording_max: seconds("max_recording_seconds"),
             auto_transcribe: transcription && settings.switch("auto_transcribe_calls"),
             voicemail: settings.switch("enable_voicemail"),
             voicemail_max: seconds("voicemail_max_seconds"),

@@ -1,8 +1,9 @@
-//! What callers hear and how long it lasts, with real partners: prompts from any file, limits, a provider that falls
-//! silent.
+//! What callers hear and how long it lasts, with real partners: prompts from any file, limits, what is said before a
+//! recording, a provider that falls silent.
 
 #![cfg(test)]
 
+mod consent;
 mod hold;
 mod limits;
 mod mailbox;

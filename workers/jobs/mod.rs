@@ -15,6 +15,7 @@ mod process_recording;
 mod recognisers;
 mod render_flow;
 mod render_greeting;
+mod render_phrases;
 mod retain;
 mod sides;
 mod silence;
@@ -83,6 +84,7 @@ impl Desk {
             Job::NormalisePrompt { tenant, prompt } => normalise_prompt::run(self, *tenant, *prompt).await,
             Job::RenderFlow { tenant, version } => render_flow::run(self, *tenant, *version).await,
             Job::RenderGreeting { tenant, user } => render_greeting::run(self, *tenant, *user).await,
+            Job::RenderPhrases { tenant } => render_phrases::run(self, *tenant).await,
             Job::PrepareGreeting { tenant, greeting } => prepare_greeting::run(self, *tenant, *greeting).await,
             Job::Retain { tenant } => retain::run(self, *tenant, &context).await,
         };
@@ -108,7 +110,11 @@ impl Desk {
             Job::NormalisePrompt { prompt, .. } => scope.prompts().failed(*prompt, problem).await,
             Job::RenderFlow { version, .. } => scope.flows().version_failed(*version, problem).await,
             Job::PrepareGreeting { greeting, .. } => scope.greetings().failed(*greeting, problem).await,
-            Job::Analyse { .. } | Job::Notify { .. } | Job::RenderGreeting { .. } | Job::Retain { .. } => Ok(()),
+            Job::Analyse { .. }
+            | Job::Notify { .. }
+            | Job::RenderGreeting { .. }
+            | Job::RenderPhrases { .. }
+            | Job::Retain { .. } => Ok(()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `/api/calls`: place, list, read, note, tag, record, end and delete calls.
 
+mod consents;
 mod log;
 mod one;
 mod outbound;
@@ -23,6 +24,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(one::get, one::update, one::remove))
         .routes(routes!(one::hang_up))
         .routes(routes!(recording::steer))
+        .routes(routes!(consents::list))
         .routes(routes!(tags::add))
         .routes(routes!(tags::remove))
 }

@@ -1,7 +1,7 @@
 //! One call: read, note, end, delete.
 
 use super::outbound::check_metadata;
-use super::wire::{CallJson, EventJson, LegJson};
+use super::wire::{CallJson, ConsentJson, EventJson, LegJson};
 use crate::body::{Body, Checked, Faults, Id};
 use crate::caller::Caller;
 use crate::problem::Problem;
@@ -126,6 +126,7 @@ pub(super) async fn find(scope: &Scope, id: CallId) -> Result<CallJson, Problem>
     });
     let mut json = CallJson::of(detail.call, beside.as_ref());
     json.legs = Some(detail.legs.into_iter().map(LegJson::from).collect());
+    json.consents = Some(detail.consents.into_iter().map(ConsentJson::from).collect());
     json.events = Some(detail.events.into_iter().map(EventJson::from).collect());
     Ok(json)
 }

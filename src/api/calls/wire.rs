@@ -2,7 +2,7 @@
 
 use crate::wire::{seconds, stamp};
 use serde::Serialize;
-use strowger_model::record::{Call, CallEvent, Leg, Quality};
+use strowger_model::record::{Call, CallEvent, Consent, Leg, Quality};
 use strowger_model::{CallId, Metadata};
 use strowger_store::Beside;
 use utoipa::ToSchema;
@@ -69,6 +69,39 @@ pub(crate) struct CallJson {
     /// What happened, in order, in the answer for one call only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<Vec<EventJson>>,
+    /// What its parties were told and answered before they were recorded, in the answer for one call only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consents: Option<Vec<ConsentJson>>,
+}
+
+/// What a party of a call was told before it was recorded, and what it answered.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ConsentJson {
+    /// When.
+    pub at: String,
+    /// Its leg.
+    pub leg_id: Option<Uuid>,
+    /// Its number or name.
+    pub party: String,
+    /// `announced`, `agreed`, `refused`, `unanswered` or `unheard`.
+    pub outcome: &'static str,
+    /// The key it pressed.
+    pub digit: Option<String>,
+    /// What it was told, word for word; empty where only a beep sounded.
+    pub text: String,
+}
+
+impl From<Consent> for ConsentJson {
+    fn from(consent: Consent) -> Self {
+        Self {
+            at: stamp(consent.at),
+            leg_id: consent.leg.map(|leg| leg.uuid()),
+            party: consent.party,
+            outcome: consent.outcome.code(),
+            digit: consent.digit.map(String::from),
+            text: consent.text,
+        }
+    }
 }
 
 /// One party's connection within a call.
@@ -172,6 +205,7 @@ impl CallJson {
             tags: call.tags,
             legs: None,
             events: None,
+            consents: None,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What stands beside a call on its page: its jobs and who looked at it.
 
 use crate::show::words;
-use crate::show::{Body, Cell, Clock, Column, Row, Section, Table};
-use strowger_model::record::{AuditEntry, JobRow};
+use crate::show::{Body, Cell, Clock, Column, Row, Section, State, Table};
+use strowger_model::ConsentOutcome;
+use strowger_model::record::{AuditEntry, Consent, JobRow};
 
 pub(super) fn job_section(jobs: &[JobRow], base: &str, clock: &Clock) -> Section {
     if jobs.is_empty() {
@@ -41,6 +42,54 @@ pub fn job_table(jobs: &[JobRow], clock: &Clock) -> Table {
         ])
     });
     Table::new("Jobs", columns, rows.collect())
+}
+
+/// What came of telling a party, in words.
+#[must_use]
+pub fn consent_state(consent: &Consent) -> State {
+    match consent.outcome {
+        ConsentOutcome::Announced => State::idle("Told"),
+        ConsentOutcome::Agreed => State::ok("Agreed"),
+        ConsentOutcome::Refused => State::bad("Refused"),
+        ConsentOutcome::Unanswered => State::warn("No answer"),
+        ConsentOutcome::Unheard => State::warn("Not told"),
+    }
+}
+
+/// What was told and answered, without its party: for tables.
+#[must_use]
+pub fn consent_words(consent: &Consent) -> String {
+    let said = if consent.text.is_empty() {
+        "a beep".to_owned()
+    } else {
+        format!("“{}”", consent.text)
+    };
+    consent
+        .digit
+        .map_or(said.clone(), |digit| format!("{said}, key {digit}"))
+}
+
+pub(super) fn consent_section(consents: &[Consent], clock: &Clock) -> Section {
+    if consents.is_empty() {
+        return Section::plain(vec![]);
+    }
+    let columns = vec![
+        Column::text("At").class("w"),
+        Column::name("Who"),
+        Column::text("Answer"),
+        Column::text("What they heard").class("full"),
+    ];
+    let rows = consents.iter().map(|consent| {
+        Row::of(vec![
+            Cell::text(clock.stamp(consent.at)),
+            Cell::text(consent.party.clone()),
+            Cell::State(consent_state(consent)),
+            Cell::text(consent_words(consent)),
+        ])
+    });
+    let table = Table::new("What was said before the recording", columns, rows.collect());
+    Section::new("co", "Consent to the recording", vec![Body::Table(table)])
+        .aside("Kept when the audio and the call are gone")
 }
 
 pub(super) fn looked_section(looked: &[AuditEntry], clock: &Clock) -> Section {

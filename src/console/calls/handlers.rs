@@ -200,6 +200,7 @@ async fn show(Path((_, call)): Path<(String, CallId)>, desk: Desk) -> Page {
         call: detail.call,
         legs: detail.legs,
         events: detail.events,
+        consents: detail.consents,
         labels,
         recording,
         transcript,

@@ -10,7 +10,7 @@ mod place;
 pub mod verdict;
 pub mod view;
 
-pub use beside::job_table;
+pub use beside::{consent_state, consent_words, job_table};
 pub(crate) use handlers::routes;
 pub(crate) use live::now as live_now;
 

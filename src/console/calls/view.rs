@@ -1,6 +1,6 @@
 //! The call page: what it shows.
 
-use super::beside::{job_section, looked_section};
+use super::beside::{consent_section, job_section, looked_section};
 use super::clock;
 use super::verdict::{self, Verdict};
 use crate::draw::ladder;
@@ -12,7 +12,7 @@ use askama::Template;
 use askama_web::WebTemplate;
 use strowger_model::CallState;
 use strowger_model::captions;
-use strowger_model::record::{AuditEntry, Call, CallEvent, JobRow, Leg, Recording, Transcript};
+use strowger_model::record::{AuditEntry, Call, CallEvent, Consent, JobRow, Leg, Recording, Transcript};
 use strowger_model::search::Question;
 use strowger_model::speech::{Point, Segment, Sentiment};
 use time::OffsetDateTime;
@@ -33,6 +33,8 @@ pub struct Known {
     pub labels: clock::Labels,
     /// Its recording.
     pub recording: Option<Recording>,
+    /// What its parties were told and answered before they were recorded.
+    pub consents: Vec<Consent>,
     /// Its transcript with segments.
     pub transcript: Option<Transcript>,
     /// Work done for it.
@@ -181,6 +183,8 @@ pub struct CallPage {
     pub jobs: Section,
     /// Who looked.
     pub looked: Section,
+    /// What its parties were told and answered before they were recorded.
+    pub consents: Section,
     /// Notes and tags.
     pub notes: Section,
     /// Deletion.
@@ -605,6 +609,7 @@ pub fn page(shell: &Shell, base: &str, known: &Known) -> CallPage {
         messages: messages_table(&parties, &messages),
         jobs: job_section(&known.jobs, base, clock),
         looked: looked_section(&known.looked, clock),
+        consents: consent_section(&known.consents, clock),
         notes: notes_section(known, &here, &shell.csrf),
         danger: danger_section(known, &here),
         shell: shell.clone(),

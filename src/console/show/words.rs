@@ -315,7 +315,7 @@ pub fn job_kind(kind: &str) -> &str {
         "notify" => "Notify",
         "normalise_prompt" => "Prepare a prompt",
         "render_flow" => "Speak a flow’s texts",
-        "render_greeting" | "prepare_greeting" => "Prepare a greeting",
+        "render_greeting" | "prepare_greeting" | "render_phrases" => "Prepare a greeting",
         "retain" => "Retention",
         other => other,
     }

@@ -3,11 +3,12 @@
 use super::{Calls, call_of, leg_of, search, with_tags};
 use crate::Result;
 use crate::audit::Actor;
+use crate::consents::consent_of;
 use crate::recordings::{Gone, destroy_keys, forget_audio, recording_of};
 use crate::sql::{Tx, args};
 use crate::transcripts::transcript_of;
 use crate::voicemails::voicemail_of;
-use strowger_model::record::{Call, CallEvent, Leg, Recording, Transcript, Voicemail};
+use strowger_model::record::{Call, CallEvent, Consent, Leg, Recording, Transcript, Voicemail};
 use strowger_model::{CallId, Metadata, TenantId};
 
 /// A call with all that belongs to it.
@@ -25,6 +26,8 @@ pub struct CallDetail {
     pub transcripts: Vec<Transcript>,
     /// The message left in it.
     pub voicemail: Option<Voicemail>,
+    /// What its parties were told and answered before they were recorded.
+    pub consents: Vec<Consent>,
 }
 
 pub(super) async fn put_tag(tx: &mut Tx, tenant: TenantId, call: CallId, tag: &str) -> Result<()> {
@@ -106,7 +109,15 @@ impl Calls {
                 key(),
             )
             .await?;
+        let consents = tx
+            .all(
+                "select at, leg_id, party, outcome, digit, text from consents \
+                 where tenant_id = $1 and call_id = $2 order by position",
+                key(),
+            )
+            .await?;
         Ok(Some(CallDetail {
+            consents: consents.iter().map(consent_of).collect::<Result<_>>()?,
             call: found,
             legs: legs.iter().map(leg_of).collect::<Result<_>>()?,
             events: events

@@ -150,6 +150,7 @@ macro_rules! codes {
 codes!(
     model::CallState,
     model::CallType,
+    model::ConsentOutcome,
     model::Direction,
     model::HangupCause,
     model::Role,

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod calls;
+mod consents;
 mod doctor;
 mod documents;
 pub(crate) mod harness;

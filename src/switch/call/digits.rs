@@ -6,6 +6,9 @@ use crate::scene::Scene;
 impl Call {
     /// A party pressed a key. `by_info` when it came by signalling, which the media bridge does not relay.
     pub(super) fn digit(&mut self, leg: usize, digit: char, by_info: bool, scene: &mut Scene<'_>) {
+        if self.disclosure_digit(leg, digit, scene) {
+            return;
+        }
         let is_near = self.near == Some(leg);
         match &self.act {
             Act::Talking { far } => {

@@ -1,5 +1,6 @@
 //! A flow leads the call: its actions become the call's, what happens goes back to it.
 
+use super::disclosure::Next;
 use super::leg::{Leg, Stage};
 use super::ringing::Callee;
 use super::{Act, Call, MediaOrder, Then};
@@ -125,7 +126,8 @@ impl Call {
             Some(Stage::Up { confirmed: true }) => self.flow_confirmed(scene),
             Some(Stage::Up { confirmed: false } | Stage::Invited | Stage::Over) | None => {}
             Some(Stage::Calling { .. }) => {
-                if self.answer_near(Codec::Pcma, scene) {
+                // What is said before a recording waits until they can hear it.
+                if self.answer_near(Codec::Pcma, scene) && !self.is_near_to_be_told() {
                     self.record_near(scene);
                 }
             }
@@ -138,13 +140,22 @@ impl Call {
             .run
             .as_mut()
             .is_some_and(|run| std::mem::take(&mut run.awaits_answer));
-        if waited {
-            self.tell_flow(Event::Answered, scene);
+        if waited && !self.tell_near(Next::FlowAnswered, scene) {
+            self.flow_goes_on(scene);
         }
     }
 
-    fn flow_plays(&mut self, id: ActionId, what: &[Sound], scene: &mut Scene<'_>) {
+    /// The flow hears that the near party was answered.
+    pub(super) fn flow_goes_on(&mut self, scene: &mut Scene<'_>) {
+        self.record_near(scene);
+        self.tell_flow(Event::Answered, scene);
+    }
+
+    pub(super) fn flow_plays(&mut self, id: ActionId, what: &[Sound], scene: &mut Scene<'_>) {
         if !self.answer_near(Codec::Pcma, scene) {
+            return;
+        }
+        if self.tell_near(Next::FlowPlays(id, what.to_vec()), scene) {
             return;
         }
         self.record_near(scene);
@@ -181,6 +192,7 @@ impl Call {
     /// A sound was played to its end.
     pub(super) fn played(&mut self, play: PlayId, scene: &mut Scene<'_>) {
         self.mailbox_played(play, scene);
+        self.disclosure_played(play, scene);
         self.meeting_played(play, scene);
         let ended = self
             .run

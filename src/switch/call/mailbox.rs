@@ -43,6 +43,7 @@ impl Call {
     pub(super) fn open_mailbox(&mut self, user: UserId, scene: &mut Scene<'_>) {
         // What was recorded so far ends here: the message is a recording of its own.
         self.recorder_ends();
+        self.recorder.say_nothing();
         self.recorder.want_nothing();
         self.row.user = self.row.user.or(Some(user));
         let policy = scene.directory.policy(self.row.tenant, Some(user));

@@ -10,6 +10,7 @@
 mod ahead;
 mod begin;
 mod digits;
+mod disclosure;
 mod flow;
 mod leg;
 mod mailbox;
@@ -156,6 +157,8 @@ impl Call {
             self.drive_ring(None, scene);
         }
         self.mailbox_timeout(scene);
+        self.recording_timeout(scene);
+        self.disclosure_timeout(scene);
         self.meeting_timeout(scene);
         self.flow_timeout(scene);
     }
@@ -177,7 +180,10 @@ impl Call {
             Act::Waiting | Act::Talking { .. } | Act::Staying => None,
         };
         let limit = self.limit.map(|limit| (limit, "longest call"));
-        [of_act, limit, self.flow_deadline()].into_iter().flatten().min()
+        [of_act, limit, self.flow_deadline(), self.recorder.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Whether it is written and done.
@@ -363,6 +369,7 @@ impl Call {
             Act::Meeting { stay } => self.stay_ends(&stay),
             Act::Waiting | Act::Ringing(_) | Act::Talking { .. } | Act::Staying | Act::Ending { .. } | Act::Over => {}
         }
+        self.recorder.say_nothing();
         self.recorder_ends();
     }
 

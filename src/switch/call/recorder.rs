@@ -1,11 +1,13 @@
 //! What is captured of a call, and what has been.
 
+use super::disclosure::{Disclosing, Next};
 use super::leg::Leg;
 use super::output::{Tap, Tapped};
 use super::{Act, Call, MediaOrder, Output};
 use crate::journal::{Message, Taken};
 use crate::live::EventKind;
 use crate::scene::Scene;
+use std::time::Instant;
 use strowger_model::capture::{CaptureMeta, Purpose, StreamMeta};
 use strowger_model::{CaptureId, LegId, RecordingId};
 
@@ -13,7 +15,15 @@ use strowger_model::{CaptureId, LegId, RecordingId};
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     /// Who asked for a recording that is to begin with the answer.
-    wanted: Option<&'static str>,
+    pub(super) wanted: Option<&'static str>,
+    /// What is being said before a recording begins.
+    pub(super) disclosing: Option<Box<Disclosing>>,
+    /// Legs that know that the call is recorded.
+    pub(super) told: Vec<usize>,
+    /// A party does not want it: nothing of this call is recorded from there on.
+    pub(super) refused: bool,
+    /// How many consents were written.
+    pub(super) witnessed: i64,
     running: Option<Running>,
     taken: Vec<Taken>,
     message: Option<Message>,
@@ -23,19 +33,32 @@ pub(super) struct Recorder {
 struct Running {
     capture: CaptureId,
     paused: bool,
+    /// When it is long enough; a message has a limit of its own.
+    until: Option<Instant>,
     /// Legs whose voice is led in.
     tapped: Vec<usize>,
 }
 
 impl Recorder {
     /// A recorder that begins with the answer when somebody wants it to.
-    pub(super) const fn wanted(by: Option<&'static str>) -> Self {
+    pub(super) fn wanted(by: Option<&'static str>) -> Self {
         Self {
             wanted: by,
-            running: None,
-            taken: Vec::new(),
-            message: None,
+            ..Self::default()
         }
+    }
+
+    /// When to wake the call, and what for.
+    pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        let longest = self.running.as_ref().and_then(|running| running.until);
+        let longest = longest.map(|until| (until, "longest recording"));
+        let said = self.disclosing.as_ref().map(|disclosing| disclosing.poll_timeout());
+        [longest, said].into_iter().flatten().min()
+    }
+
+    /// What was being said before a recording is not said any more, and nobody waits for it.
+    pub(super) fn say_nothing(&mut self) {
+        self.disclosing = None;
     }
 
     /// What comes after this conversation is recorded like this conversation.
@@ -95,6 +118,9 @@ impl Call {
 
     /// Two parties talk: both are captured.
     pub(super) fn record_talk(&mut self, near: usize, far: usize, scene: &mut Scene<'_>) {
+        if self.tell_both(near, far, scene) {
+            return;
+        }
         if let Some(by) = self.recorder.wanted.take() {
             self.begin_capture(Purpose::Call, by, scene);
         }
@@ -123,6 +149,7 @@ impl Call {
         self.recorder.running = Some(Running {
             capture: meta.capture,
             paused: false,
+            until: matches!(purpose, Purpose::Call).then(|| scene.now + self.policy.recording_max),
             tapped: Vec::new(),
         });
         let recording = meta.recording;
@@ -194,16 +221,29 @@ impl Call {
     }
 
     pub(super) fn start_recording(&mut self, by: &'static str, scene: &mut Scene<'_>) {
-        if self.recorder.is_running() || !self.policy.may_record || self.is_ending() {
+        let is_under_way = self.recorder.is_running() || self.recorder.disclosing.is_some();
+        if is_under_way || !self.policy.may_record || self.is_ending() {
             return;
         }
+        if self.recorder.refused {
+            self.note("recording", None, "a party does not agree", scene);
+            return;
+        }
+        let must_tell = self.policy.disclosure.is_on() && self.recorder.told.is_empty();
         match (&self.act, self.near) {
             (Act::Talking { far }, Some(near)) => {
                 let far = *far;
-                self.begin_capture(Purpose::Call, by, scene);
-                self.tap(near, false);
-                self.tap(far, false);
+                self.recorder.wanted = Some(by);
+                self.record_talk(near, far, scene);
             }
+            (Act::Staying, Some(_)) if must_tell => {
+                self.recorder.wanted = Some(by);
+                if !self.tell_near(Next::Stay, scene) {
+                    self.music(self.near, true);
+                }
+            }
+            // The flow's next sound, or the next talk, comes after what is to be said.
+            (Act::Waiting | Act::Ringing(_), Some(_)) if must_tell => self.recorder.wanted = Some(by),
             (Act::Waiting | Act::Ringing(_) | Act::Staying, Some(near))
                 if self.legs.get(near).is_some_and(Leg::is_up) =>
             {
@@ -217,9 +257,20 @@ impl Call {
 
     pub(super) fn stop_recording(&mut self, scene: &mut Scene<'_>) {
         self.recorder.wanted = None;
+        self.disclosure_called_off(scene);
         if self.recorder.is_running() && !matches!(self.act, Act::Mailbox(_)) {
             self.recorder_ends();
             self.note("recording", None, "stopped", scene);
+            self.tell(EventKind::Changed);
+        }
+    }
+
+    /// A recording is long enough: it ends, and the call goes on.
+    pub(super) fn recording_timeout(&mut self, scene: &mut Scene<'_>) {
+        let until = self.recorder.running.as_ref().and_then(|running| running.until);
+        if until.is_some_and(|until| scene.now >= until) {
+            self.recorder_ends();
+            self.note("recording", None, "ended at its longest", scene);
             self.tell(EventKind::Changed);
         }
     }

@@ -1,5 +1,6 @@
 //! Finding somebody: the ring's branches become legs, and what the legs say goes back into the ring.
 
+use super::disclosure::Next;
 use super::leg::{Leg, Side, Stage};
 use super::output::{Invite, InviteTarget};
 use super::{Act, Call, MediaOrder, Output, Signal};
@@ -499,8 +500,10 @@ impl Call {
         // A placed call: the called party is there, now the other side is found.
         self.near = Some(leg);
         self.set_active(scene);
-        self.record_near(scene);
-        self.follow_order(scene);
+        if !self.tell_near(Next::Order, scene) {
+            self.record_near(scene);
+            self.follow_order(scene);
+        }
     }
 
     fn lost(&mut self, why: HangupCause, mailbox: Option<UserId>, scene: &mut Scene<'_>) {

@@ -156,6 +156,7 @@ impl Call {
 
     /// The far party of a conversation is gone and the near one still there.
     pub(super) fn talk_over(&mut self, cause: HangupCause, scene: &mut Scene<'_>) {
+        self.recorder.say_nothing();
         if let Some(near) = self.near.and_then(|near| self.legs.get_mut(near)) {
             near.held = false;
             if let Some(media) = near.media() {
@@ -173,16 +174,7 @@ impl Call {
     /// The near party is there and nobody talks with it: it waits with music until somebody ends the call.
     pub(super) fn stay(&mut self, scene: &mut Scene<'_>) {
         self.act = Act::Staying;
-        let play = self.next_play();
-        if let Some(leg) = self.near_leg().and_then(Leg::media) {
-            let samples = tone::hold_music();
-            self.order_media(MediaOrder::Play {
-                leg,
-                play,
-                samples,
-                repeat: true,
-            });
-        }
+        self.music(self.near, true);
         self.note("waits", self.near, "", scene);
     }
 
@@ -246,7 +238,7 @@ impl Call {
         self.tell(EventKind::Changed);
     }
 
-    fn music(&mut self, leg: Option<usize>, on: bool) {
+    pub(super) fn music(&mut self, leg: Option<usize>, on: bool) {
         let Some(leg) = leg.and_then(|leg| self.legs.get(leg)).and_then(Leg::media) else {
             return;
         };

@@ -287,6 +287,10 @@ async fn put(store: &Store, line: &Line) -> strowger_store::Result<()> {
             answered_at,
             user,
         } => calls.progress(*call, *state, *answered_at, *user).await,
+        Entry::Consents { call, from, consents } => {
+            let area = store.tenant(line.tenant).consents();
+            area.write(*call, *from, consents).await
+        }
         Entry::Finish(finished) => {
             calls.finish(&finished_call(finished)).await?;
             if finished.events.is_empty() {

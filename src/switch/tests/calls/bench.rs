@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use strowger_ivr::Flow;
 use strowger_media::sdp::{Preference, Session};
 use strowger_media::{Codec, Direction as Way, MediaEvent, MediaLegId, OpenLeg, PlayId};
-use strowger_model::record::{Binding, Device, Number, Quality, Room, Tenant, Trunk, User};
+use strowger_model::record::{Binding, Consent, Device, Number, Quality, Room, Tenant, Trunk, User};
 use strowger_model::trunk::{DigestAlgorithm, NumberTarget, Transport, TrunkKind};
 use strowger_model::world::SeededWorld;
 use strowger_model::{
@@ -298,6 +298,7 @@ pub(crate) struct Bench {
     pub told: Vec<SwitchEvent>,
     pub captures: BTreeMap<CaptureId, bool>,
     pub crossed: usize,
+    pub consents: Vec<Consent>,
     media: BTreeMap<MediaLegId, Option<PlayId>>,
     closing: Vec<MediaLegId>,
     next_incoming: u64,
@@ -331,6 +332,7 @@ impl Bench {
             told: Vec::new(),
             captures: BTreeMap::new(),
             crossed: 0,
+            consents: Vec::new(),
             media: BTreeMap::new(),
             closing: Vec::new(),
             next_incoming: 1,
@@ -581,6 +583,10 @@ impl Bench {
             }
             Output::Journal(_, Entry::Begin { call, .. }) => assert!(self.begun.insert(call.id), "begun twice"),
             Output::Journal(_, Entry::Progress { call, .. }) => assert!(self.begun.contains(&call)),
+            Output::Journal(_, Entry::Consents { call, consents, .. }) => {
+                assert!(self.begun.contains(&call));
+                self.consents.extend(consents);
+            }
             Output::Journal(_, Entry::Finish(finished)) => {
                 assert!(self.begun.contains(&finished.call.id), "finished before it began");
                 self.finished.push(*finished);

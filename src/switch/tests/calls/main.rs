@@ -9,6 +9,7 @@
 
 mod bench;
 mod browsers;
+mod disclosure;
 mod properties;
 mod providers;
 mod refer;

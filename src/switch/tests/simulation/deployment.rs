@@ -100,6 +100,7 @@ impl Store {
             match entry {
                 Entry::Begin { call, .. } => *self.begun.entry(call.id).or_default() += 1,
                 Entry::Progress { call, .. } => assert!(self.begun.contains_key(&call), "progress before the begin"),
+                Entry::Consents { call, .. } => assert!(self.begun.contains_key(&call), "told before the begin"),
                 Entry::Finish(finished) => {
                     let id = finished.call.id;
                     assert!(self.begun.contains_key(&id), "an end before the begin");
