@@ -23,6 +23,7 @@ pub mod role;
 pub mod search;
 pub mod settings;
 pub mod speech;
+pub mod subject;
 pub mod trunk;
 pub mod world;
 

@@ -1,10 +1,11 @@
 //! Who did what. Each line is written in the transaction of the change it tells of and holds the hash
 //! of the line before it, so that a line cannot be changed or taken out unseen.
 
-use crate::Result;
 use crate::scope::area;
 use crate::sql::{Page, Paged, Row, Tx, args};
+use crate::{Result, Scope};
 use aws_lc_rs::digest;
+use std::collections::BTreeMap;
 use strowger_model::TenantId;
 use strowger_model::record::AuditEntry;
 use time::OffsetDateTime;
@@ -210,6 +211,75 @@ fn chained(previous: &str, parts: &[&str]) -> String {
     hex::encode(context.finish())
 }
 
+/// How many lines of a tenant's log hold words that `is_theirs` knows.
+pub(crate) async fn naming(tx: &mut Tx, scope: &Scope, is_theirs: impl Fn(&str) -> bool) -> Result<i64> {
+    let (mut count, mut after) = (0, 0_i64);
+    loop {
+        let rows = lines_after(tx, scope, after).await?;
+        let Some(last) = rows.last() else { return Ok(count) };
+        after = last.int("position")?;
+        for row in &rows {
+            if is_theirs(&row.text("target")?) || is_theirs(&row.text("detail")?) {
+                count += 1;
+            }
+        }
+    }
+}
+
+/// Takes words out of a tenant's log. A line keeps its hash, so that the chain holds, and a new line says of each
+/// which hash was kept: nobody else can take words out unseen.
+pub(crate) async fn redact(
+    tx: &mut Tx,
+    scope: &Scope,
+    actor: &Actor,
+    without: impl Fn(&str) -> Option<String>,
+) -> Result<()> {
+    let (mut after, mut proofs) = (0_i64, Vec::new());
+    loop {
+        let rows = lines_after(tx, scope, after).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.int("position")?;
+        for row in &rows {
+            let (target, detail) = (row.text("target")?, row.text("detail")?);
+            let left = (without(&target), without(&detail));
+            if left == (None, None) {
+                continue;
+            }
+            let position = row.int("position")?;
+            tx.run(
+                "update audit set target = $3, detail = $4, redacted = 1 where chain = $1 and position = $2",
+                args![
+                    chain_of(Some(scope.tenant())),
+                    position,
+                    left.0.unwrap_or(target),
+                    left.1.unwrap_or(detail)
+                ],
+            )
+            .await?;
+            proofs.push(proof_of(position, &row.text("hash")?));
+        }
+    }
+    for proof in proofs {
+        scope.note(tx, actor, REDACTION, &"audit", &proof).await?;
+    }
+    Ok(())
+}
+
+/// The action of a line that says that words were taken out of another one.
+const REDACTION: &str = "audit.redact";
+
+fn proof_of(position: i64, hash: &str) -> String {
+    format!("line {position} keeps {hash}")
+}
+
+async fn lines_after(tx: &mut Tx, scope: &Scope, after: i64) -> Result<Vec<Row>> {
+    tx.all(
+        "select position, target, detail, hash from audit where chain = $1 and position > $2 order by position limit 1000",
+        args![chain_of(Some(scope.tenant())), after],
+    )
+    .await
+}
+
 async fn list(tx: &mut Tx, tenant: Option<TenantId>, filter: &AuditFilter, page: &Page) -> Result<Paged<AuditEntry>> {
     let before = page
         .after
@@ -267,10 +337,11 @@ async fn verify(tx: &mut Tx, tenant: Option<TenantId>) -> Result<Verdict> {
         .await?;
     let mut previous = String::new();
     let mut done = 0_i64;
+    let mut redacted = BTreeMap::new();
     while done < head {
         let rows = tx
             .all(
-                "select position, at, actor, action, target, detail, previous, hash from audit \
+                "select position, at, actor, action, target, detail, previous, hash, redacted from audit \
                  where chain = $1 and position > $2 and position <= $3 order by position limit 1000",
                 args![chain, done, head],
             )
@@ -292,12 +363,23 @@ async fn verify(tx: &mut Tx, tenant: Option<TenantId>) -> Result<Verdict> {
                     &row.text("detail")?,
                 ],
             );
-            if position != done + 1 || row.text("previous")? != previous || row.text("hash")? != hash {
+            let stands = row.text("hash")?;
+            let is_redacted = row.switch("redacted")?;
+            if position != done + 1 || row.text("previous")? != previous || (stands != hash && !is_redacted) {
                 return Ok(Verdict::BrokenAt(done + 1));
             }
-            previous = hash;
+            if is_redacted {
+                redacted.insert(proof_of(position, &stands), position);
+            } else if row.text("action")? == REDACTION {
+                redacted.remove(&row.text("detail")?);
+            }
+            previous = stands;
             done = position;
         }
+    }
+    // A line without its words that no later line speaks of was not redacted by us.
+    if let Some(position) = redacted.values().min() {
+        return Ok(Verdict::BrokenAt(*position));
     }
     Ok(Verdict::Whole { lines: done })
 }

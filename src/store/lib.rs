@@ -45,6 +45,7 @@ mod sip_trunks;
 mod speech;
 mod sql;
 mod store;
+mod subjects;
 mod tenants;
 #[cfg(test)]
 mod tests;
@@ -92,6 +93,7 @@ pub use sip_trunks::{NewSipTrunk, SipTrunks};
 pub use speech::Speech;
 pub use sql::{Page, Paged};
 pub use store::{Store, StoreConfig};
+pub use subjects::{Archive, Erasure, Findings, Subjects};
 pub use tenants::{NewTenant, TenantChange, Tenants};
 pub use tokens::{KnownToken, NewToken, Tokens};
 pub use transcripts::{TranscriptFilter, TranscriptResult, Transcripts};

@@ -69,6 +69,19 @@ impl Store {
         self.inner.db.pool().close().await;
     }
 
+    /// Takes what was deleted out of files that still hold it: SQLite's log of changes, PostgreSQL's dead rows.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub(crate) async fn forget_pages(&self) -> Result<()> {
+        let statement = match self.db().engine() {
+            Engine::Sqlite => "pragma wal_checkpoint(truncate)",
+            Engine::Postgres => "vacuum",
+        };
+        sqlx::query(statement).execute(self.db().pool()).await?;
+        Ok(())
+    }
+
     /// What is to be done every hour or so: forgets sessions and bindings whose time is up and blobs that
     /// nothing names, and lets SQLite count its rows, on which its choice of index hangs.
     ///

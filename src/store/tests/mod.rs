@@ -14,4 +14,5 @@ mod places;
 mod providers;
 mod queue;
 mod retention;
+mod subjects;
 mod webhooks;
