@@ -30,6 +30,7 @@ mod router;
 mod search;
 mod settings;
 mod state;
+mod subjects;
 #[cfg(test)]
 mod tests;
 mod transcription;

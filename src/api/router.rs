@@ -5,7 +5,7 @@ use crate::problem::{Problem, finish};
 use crate::state::{ApiState, Described};
 use crate::{
     calls, dev, devices, events, flows, health, livekit, meetings, metrics, notices, numbers, prompts, providers,
-    recordings, room_keys, rooms, search, settings, transcription, trunks, voicemail, voip,
+    recordings, room_keys, rooms, search, settings, subjects, transcription, trunks, voicemail, voip,
 };
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
@@ -34,6 +34,7 @@ use utoipa_axum::routes;
     tags(
         (name = "calls", description = "Placing, finding and ending calls"),
         (name = "recordings", description = "What was recorded, and its audio"),
+        (name = "privacy", description = "Everything about a person or number: found, given out, erased"),
         (name = "transcription", description = "What was said, and what was understood"),
         (name = "voicemail", description = "Messages and greetings"),
         (name = "numbers", description = "Numbers callers dial"),
@@ -75,6 +76,7 @@ fn described_routes() -> OpenApiRouter<ApiState> {
         .merge(prompts::routes())
         .merge(rooms::routes())
         .merge(settings::routes())
+        .merge(subjects::routes())
         .merge(providers::routes())
         .merge(room_keys::routes())
         .merge(meetings::routes())

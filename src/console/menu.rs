@@ -46,6 +46,8 @@ const GROUPS: [(&str, &[Entry]); 5] = [
         "Govern",
         &[
             ("/retention", "Retention", RUNS),
+            ("/privacy", "Privacy", &[Permission::ManageTenant]),
+            ("/compliance", "Compliance", RUNS),
             ("/settings", "Settings", RUNS),
             ("/providers", "Language services", RUNS),
             ("/audit", "Audit log", &[Permission::ReadAudit]),
@@ -89,6 +91,7 @@ fn notice(done: &str) -> &'static str {
         "held" => "A legal hold keeps it.",
         "released" => "The legal hold is lifted.",
         "erased" => "Erased: its key is destroyed.",
+        "subject-erased" => "Erased. The proof is the first line below.",
         "read" => "Marked.",
         "trashed" => "Moved to the trash.",
         "restored" => "Put back into the inbox.",

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use strowger_access::Access;
+use strowger_model::compliance::Machine;
 use strowger_model::{CallId, TenantId, World};
 use strowger_rooms::io::turn::TurnHandle;
 use strowger_rooms::{RoomName, RoomsHandle};
@@ -153,6 +154,8 @@ pub struct ConsoleConfig {
     pub zone: String,
     /// What phones are told as the server, `host:port`.
     pub sip_server: String,
+    /// What of this machine the compliance report speaks of; `None` leaves those lines out.
+    pub machine: Option<Machine>,
     /// Facts of this machine for its health page: name and value.
     pub facts: Vec<(String, String)>,
     /// Ends the live parts of open pages, so that a stopping daemon need not wait for them.

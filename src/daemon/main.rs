@@ -74,6 +74,16 @@ enum Command {
         #[command(subcommand)]
         command: command::doctor::Audit,
     },
+    /// What is known of a person or number: found, exported, erased.
+    Subject {
+        #[command(subcommand)]
+        command: command::subject::Command,
+    },
+    /// Settings and facts held against the checklists of GDPR, PCI DSS and HIPAA.
+    Compliance {
+        #[command(subcommand)]
+        command: command::compliance::Command,
+    },
     /// Shows settings.
     Settings {
         #[command(subcommand)]
@@ -97,6 +107,8 @@ fn main() -> ExitCode {
         Command::Keys { command } => command::keys::run(&command),
         Command::Doctor { command } => command::doctor::examine(&command),
         Command::Audit { command } => command::doctor::audit(&command),
+        Command::Subject { command } => command::subject::run(&command),
+        Command::Compliance { command } => command::compliance::run(&command),
         Command::Settings { command } => command::settings::run(&command),
         Command::Models { arguments } => command::models::run(&arguments),
     };

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use strowger_access::{Access, AccessConfig};
-use strowger_api::ApiState;
+use strowger_api::{ApiState, Check, Mood, Probe};
 use strowger_console::{ConsoleConfig, ConsoleState};
 use strowger_host::metrics::Metrics;
 use strowger_host::{Config, Shutdown, log, service};
@@ -209,6 +209,7 @@ fn router(
         .with_public_metrics(config.http.metrics_public)
         .with_converter(program)
         .with_phones(switch.clone())
+        .with_probes(vec![recording_probe(switch.clone(), config.recording.reserve_bytes)])
         .ending_with(shutdown.soft().clone());
     let api = match switch.recorder() {
         Some(recorder) => api.with_recorder(recorder.clone()),
@@ -235,6 +236,7 @@ fn router(
         world: Arc::new(SystemWorld),
         zone: "UTC".to_owned(),
         sip_server: server.unwrap_or_default(),
+        machine: Some(crate::command::compliance::machine(config)),
         facts: vec![
             ("Version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
             ("Data".to_owned(), config.data_dir.display().to_string()),
@@ -244,6 +246,28 @@ fn router(
     strowger_api::router(api)
         .merge(strowger_console::router(ConsoleState::new(console)))
         .fallback(strowger_console::not_found)
+}
+
+/// What `/health` says of recording: it is the first thing that stops when the disk fills up.
+fn recording_probe(switch: SwitchHandle, reserve_bytes: u64) -> Probe {
+    let reserve_mb = reserve_bytes / (1024 * 1024);
+    Arc::new(move || {
+        let state = switch.spool();
+        let detail = if state.is_stopped {
+            format!("stopped: less than recording.reserve_mb ({reserve_mb}) is free; calls go on unrecorded")
+        } else {
+            format!(
+                "{} captures run, {} chunks lost since the start; stops below {reserve_mb} MiB",
+                state.open, state.lost
+            )
+        };
+        Check {
+            name: "recording",
+            mood: if state.is_stopped { Mood::Fail } else { Mood::Pass },
+            stops_calls: false,
+            detail,
+        }
+    })
 }
 
 async fn listen(address: SocketAddr, router: Router, shutdown: &Shutdown) -> Result<()> {

@@ -10,6 +10,7 @@ pub mod call;
 pub mod captions;
 pub mod capture;
 pub mod cause;
+pub mod compliance;
 pub mod dispatch;
 pub mod id;
 pub mod job;

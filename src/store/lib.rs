@@ -13,6 +13,7 @@ mod bindings;
 pub mod blobs;
 pub mod calls;
 pub mod capture;
+mod compliance;
 mod consents;
 mod devices;
 mod directory;
@@ -62,6 +63,7 @@ pub use audit::{Actor, Audit, AuditFilter, Verdict};
 pub use bindings::Bindings;
 pub use blobs::Blobs;
 pub use calls::{Beside, CallDetail, CallFilter, CallStats, Calls, FinishedCall, NewRecording, NewVoicemail, Part};
+pub use compliance::Compliance;
 pub use consents::Consents;
 pub use devices::{DeviceChange, Devices, NewDevice};
 pub use directory::{

@@ -4,7 +4,7 @@ use crate::audit::Actor;
 use crate::scope::area;
 use crate::sql::{Page, Paged, Row, Tx, args, cut};
 use crate::transcripts;
-use crate::{Result, Scope, notices};
+use crate::{Result, Scope, notices, room_webhooks};
 use strowger_model::job::NoticeKind;
 use strowger_model::record::Recording;
 use strowger_model::settings::Settings;
@@ -283,6 +283,7 @@ impl Recordings {
             NoticeKind::RecordingReady
         };
         notices::write(&mut tx, &self.scope, Some(call), kind, "").await?;
+        self.tell_programs(&mut tx, recording, "recording_completed").await?;
         match then {
             Afterwards::Transcribe => {
                 transcripts::ask(&mut tx, &self.scope, recording, call, message > 0).await?;
@@ -323,8 +324,25 @@ impl Recordings {
         if let Some(row) = row {
             let call: CallId = row.parse("call_id")?;
             notices::write(&mut tx, &self.scope, Some(call), NoticeKind::RecordingFailed, problem).await?;
+            self.tell_programs(&mut tx, recording, "recording_failed").await?;
         }
         tx.commit().await
+    }
+
+    /// Lets webhooks know how a recording came out.
+    pub(crate) async fn tell_programs(&self, tx: &mut Tx, recording: RecordingId, event: &str) -> Result<()> {
+        let Some(found) = self.read(tx, recording).await? else {
+            return Ok(());
+        };
+        let is_ready = found.state == "ready";
+        let about = serde_json::json!({
+            "id": found.id, "callId": found.call, "tenantId": found.tenant, "status": found.state,
+            "problem": found.problem, "recordedBy": found.recorded_by, "format": found.format,
+            "durationMs": found.duration_ms, "sizeBytes": found.size_bytes, "sha256": found.sha256,
+            "startedAt": found.created_at.unix_timestamp(),
+            "url": is_ready.then(|| format!("/api/recordings/{}/audio", found.id)),
+        });
+        room_webhooks::post_all(tx, &self.scope, event, &about).await
     }
 
     /// Renames a recording. Returns whether there is one.

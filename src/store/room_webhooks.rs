@@ -2,6 +2,8 @@
 
 mod posts;
 
+pub(crate) use posts::post_all;
+
 use crate::Result;
 use crate::audit::Actor;
 use crate::scope::area;

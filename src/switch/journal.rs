@@ -63,6 +63,9 @@ pub struct Taken {
     pub capture: CaptureId,
     /// Who asked for it: `settings`, `number`, `api`, `voicemail`.
     pub recorded_by: String,
+    /// Why nothing was recorded, if that is so.
+    #[serde(default)]
+    pub problem: Option<String>,
     /// When it began.
     pub began_at: OffsetDateTime,
 }

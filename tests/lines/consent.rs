@@ -44,6 +44,8 @@ async fn answers(sandbox: &Sandbox, caller: &mut Baresip, key: &str) -> Value {
     caller.dial(NUMBER).await.unwrap();
     caller.event("CALL_ESTABLISHED").await.unwrap();
     let mut again = tokio::time::interval(Duration::from_secs(2));
+    // The question is heard for a while.
+    again.tick().await;
     for _ in 0..20 {
         again.tick().await;
         caller.press(key).await.unwrap();
@@ -75,7 +77,7 @@ async fn who_agrees_is_recorded_from_the_key_on_and_the_proof_outlives_the_audio
     let sound = channels(&sandbox, &call, SOON).await.unwrap();
     let talk = call["duration_ms"].as_f64().unwrap() / 1000.0;
     let before = talk - sound.seconds();
-    assert!(before > 0.2, "recorded {} s of {talk} s", sound.seconds());
+    assert!(before > 0.5, "recorded {} s of {talk} s", sound.seconds());
     let all = sound.part(0, 0.5, sound.seconds());
     assert!(tone::share_above(all, sound.rate_hz, CALLER_HZ, -30.0) > 0.8);
     let row = detail(&sandbox, &call).await.unwrap();

@@ -120,6 +120,7 @@ impl Bench {
                 capture: meta.capture,
                 name: "Call".to_owned(),
                 recorded_by: "settings".to_owned(),
+                problem: None,
                 created_at: now,
             }],
             voicemail: None,

@@ -238,6 +238,7 @@ async fn message(scope: &Scope, world: &dyn World, user: &User, name: &str) -> (
             capture: CaptureId::generate(world),
             name: format!("Recording of {name}"),
             recorded_by: "voicemail".into(),
+            problem: None,
             created_at: call.started_at,
         }],
         voicemail: Some(NewVoicemail {

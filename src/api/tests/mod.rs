@@ -9,5 +9,6 @@ mod recordings;
 mod roles;
 mod rooms;
 mod stand_in;
+mod subjects;
 mod tokens;
 mod twirp;

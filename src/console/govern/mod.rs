@@ -1,6 +1,9 @@
 //! What is kept, what counts, who may, who did: retention, settings, tokens, keys to rooms, audit.
 
 mod audit;
+pub mod compliance;
+mod privacy;
+pub mod privacy_view;
 pub mod provider_view;
 mod providers;
 mod retention;
@@ -22,6 +25,11 @@ pub(crate) fn routes() -> Router<ConsoleState> {
     Router::new()
         .route("/t/{tenant}/retention", get(retention::index))
         .route("/t/{tenant}/retention/run", post(retention::run))
+        .route("/t/{tenant}/compliance", get(compliance::index))
+        .route("/t/{tenant}/privacy", get(privacy::index))
+        .route("/t/{tenant}/privacy/find", post(privacy::find))
+        .route("/t/{tenant}/privacy/export", post(privacy::export))
+        .route("/t/{tenant}/privacy/erase", post(privacy::erase))
         .route("/t/{tenant}/settings", get(settings::index).post(settings::set))
         .route("/t/{tenant}/providers", get(providers::index).post(providers::set))
         .route("/t/{tenant}/tokens", get(tokens::index).post(tokens::create))

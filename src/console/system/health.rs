@@ -9,6 +9,7 @@ use strowger_model::job::JobState;
 use strowger_rooms::io::turn::TurnHandle;
 use strowger_rooms::turn::{Figures, Refusal};
 use strowger_store::Page as Keyset;
+use strowger_store::capture::SpoolState;
 use strowger_store::queue::JobFilter;
 
 fn check(name: &str, state: State, detail: impl Into<String>) -> Check {
@@ -41,6 +42,24 @@ fn disk(free_bytes: Option<u64>) -> Check {
         f if f < 10 * GB => check("Disk", State::warn("Fills up"), format!("{left}.")),
         _ => check("Disk", State::ok("Room enough"), format!("{left}.")),
     }
+}
+
+/// Whether calls that are to be recorded are.
+fn recording(spool: SpoolState) -> Check {
+    if spool.is_stopped {
+        let detail =
+            "The disk's reserve is reached. Calls go on unrecorded; make room and recording goes on by itself.";
+        return check("Recording", State::bad("Stopped"), detail);
+    }
+    let detail = format!("{} captures run.", spool.open);
+    if spool.lost > 0 {
+        let lost = format!(
+            "{detail} {} chunks were lost since the start: the disk is slow.",
+            spool.lost
+        );
+        return check("Recording", State::warn("Lost sound"), lost);
+    }
+    check("Recording", State::ok("Works"), detail)
 }
 
 /// The relay for networks that let nothing else through.
@@ -111,6 +130,7 @@ pub(crate) async fn health(desk: PlatformDesk) -> Page {
     };
     let mut checks = vec![check("Database", State::ok("Works"), format!("{engine} answered."))];
     let figures = state.config().relay.as_ref().map(TurnHandle::figures);
+    checks.extend(state.phones().map(|switch| recording(switch.spool())));
     checks.extend([work, dead, disk(seen.free_bytes), relay(figures.as_ref())]);
     let tenants = state.store().tenants().list(&Keyset::first(1000)).await?.items;
     let live: usize = tenants

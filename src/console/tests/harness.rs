@@ -76,6 +76,7 @@ impl Bench {
             world,
             zone: "Europe/London".into(),
             sip_server: "pbx.example:5060".into(),
+            machine: None,
             facts: vec![("SIP".into(), "udp 0.0.0.0:5060".into())],
             shutdown: tokio_util::sync::CancellationToken::new(),
         });
@@ -222,6 +223,7 @@ impl Bench {
                 capture: CaptureId::generate(self.access.world()),
                 name: recording.name.clone(),
                 recorded_by: "settings".into(),
+                problem: None,
                 created_at: recording.created_at,
             }],
             voicemail: None,

@@ -29,7 +29,7 @@ pub(crate) enum Audit {
 }
 
 /// Opens the store of an installation that exists; a mistaken configuration must not make a new one.
-async fn open(file: Option<&Path>) -> Result<Store> {
+pub(super) async fn open(file: Option<&Path>) -> Result<Store> {
     let config = Config::load(file).context("cannot read the configuration")?;
     if !config.master_key_file.exists() {
         bail!(

@@ -22,6 +22,8 @@ pub struct NewRecording {
     pub name: String,
     /// Who asked for it: `settings`, `number`, `api`, `voicemail`.
     pub recorded_by: String,
+    /// Why nothing was recorded, if that is so: then there is nothing to be made of it.
+    pub problem: Option<String>,
     /// When it began.
     pub created_at: OffsetDateTime,
 }
@@ -287,6 +289,9 @@ impl Calls {
 
     async fn put_recording(&self, tx: &mut Tx, call: CallId, recording: &NewRecording) -> Result<()> {
         let tenant = self.scope.tenant();
+        if let Some(problem) = &recording.problem {
+            return self.put_failed(tx, call, recording, problem).await;
+        }
         let new = tx
             .run(
                 "insert into recordings (id, tenant_id, call_id, capture_id, state, problem, name, description, format, \
@@ -312,6 +317,33 @@ impl Calls {
                 recording: recording.id,
             };
             queue::ask(tx, self.scope.store(), &job).await?;
+        }
+        Ok(())
+    }
+
+    /// A recording that was wanted and never began: people and programs are told.
+    async fn put_failed(&self, tx: &mut Tx, call: CallId, recording: &NewRecording, problem: &str) -> Result<()> {
+        let new = tx
+            .run(
+                "insert into recordings (id, tenant_id, call_id, capture_id, state, problem, name, description, format, \
+                 duration_ms, size_bytes, sha256, blob, peaks, recorded_by, held, created_at) \
+                 values ($1, $2, $3, null, 'failed', $4, $5, '', '', 0, 0, '', null, '[]', $6, 0, $7) \
+                 on conflict (id) do nothing",
+                args![
+                    recording.id,
+                    self.scope.tenant(),
+                    call,
+                    problem,
+                    recording.name,
+                    recording.recorded_by,
+                    recording.created_at
+                ],
+            )
+            .await?;
+        if new > 0 {
+            notices::write(tx, &self.scope, Some(call), NoticeKind::RecordingFailed, problem).await?;
+            let recordings = self.scope.recordings();
+            recordings.tell_programs(tx, recording.id, "recording_failed").await?;
         }
         Ok(())
     }

@@ -223,6 +223,14 @@ impl CaptureSpool {
     }
 }
 
+impl std::fmt::Debug for CaptureSpool {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("CaptureSpool")
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work)
         .await

@@ -188,6 +188,7 @@ async fn put(scope: &Scope, n: u64) {
         capture: CaptureId::generate(&world),
         name: String::new(),
         recorded_by: "settings".into(),
+        problem: None,
         created_at: started_at,
     };
     let finished = FinishedCall {

@@ -2,7 +2,7 @@
 
 use super::{RoomWebhooks, webhook_of};
 use crate::sql::{Row, Tx, args};
-use crate::{Result, Store};
+use crate::{Result, Scope, Store};
 use strowger_model::WebhookId;
 use strowger_model::record::{RoomWebhook, WebhookPost};
 use time::OffsetDateTime;
@@ -12,6 +12,31 @@ const WAITING: i64 = 1_000;
 
 /// Finished tellings that are kept for each address.
 const KEPT: i64 = 50;
+
+/// Holds the addresses' rows, so that no two events want the same number.
+const HOLD: &str = "update room_webhooks set told_at = told_at where tenant_id = $1";
+
+/// Lets an event wait for all addresses of a tenant, in the transaction of what it tells of.
+pub(crate) async fn post_all(tx: &mut Tx, scope: &Scope, event: &str, about: &serde_json::Value) -> Result<()> {
+    let held = tx.run(HOLD, args![scope.tenant()]).await?;
+    if held == 0 {
+        return Ok(());
+    }
+    let body = serde_json::json!({
+        "event": event, "id": format!("EV_{}", scope.fresh_name()),
+        "createdAt": scope.now().unix_timestamp(), "recording": about,
+    });
+    tx.run(
+        "insert into webhook_posts \
+         (webhook_id, number, tenant_id, event, body, state, tries, problem, due_at, told_at, created_at) \
+         select w.id, coalesce((select max(number) from webhook_posts p where p.webhook_id = w.id), 0) + 1, \
+         w.tenant_id, $2, $3, 'waiting', 0, null, $4, null, $4 from room_webhooks w where w.tenant_id = $1 \
+         and (select count(*) from webhook_posts p where p.webhook_id = w.id and p.state = 'waiting') < $5",
+        args![scope.tenant(), event, body, scope.now(), WAITING],
+    )
+    .await?;
+    Ok(())
+}
 
 fn post_of(row: &Row) -> Result<WebhookPost> {
     Ok(WebhookPost {
@@ -33,6 +58,7 @@ impl RoomWebhooks {
     /// The database did not answer.
     pub async fn post(&self, webhook: WebhookId, event: &str, body: &str) -> Result<bool> {
         let mut tx = self.scope.write().await?;
+        tx.run(HOLD, args![self.scope.tenant()]).await?;
         let touched = tx
             .run(
                 "insert into webhook_posts \

@@ -79,6 +79,7 @@ pub(super) fn recording(bench: &Bench) -> NewRecording {
         capture: CaptureId::generate(bench.world.as_ref()),
         name: "Call".into(),
         recorded_by: "settings".into(),
+        problem: None,
         created_at: bench.world.now(),
     }
 }

@@ -53,6 +53,7 @@ fn recording(bench: &Bench) -> NewRecording {
         capture: CaptureId::generate(bench.world.as_ref()),
         name: "Meeting".to_owned(),
         recorded_by: "host".to_owned(),
+        problem: None,
         created_at: bench.world.now(),
     }
 }

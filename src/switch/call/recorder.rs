@@ -79,16 +79,9 @@ impl Recorder {
         self.running.as_ref().is_some_and(|running| running.paused)
     }
 
-    /// A capture that could not be opened: there is nothing to process.
+    /// A capture that could not be opened: nothing runs any more, and the call's end says why.
     pub(super) fn forget(&mut self, capture: CaptureId) {
         self.running.take_if(|running| running.capture == capture);
-        let recording = self
-            .taken
-            .iter()
-            .find(|taken| taken.capture == capture)
-            .map(|taken| taken.recording);
-        self.taken.retain(|taken| taken.capture != capture);
-        self.message.take_if(|message| Some(message.recording) == recording);
     }
 
     pub(super) fn take_all(&mut self) -> Vec<Taken> {
@@ -144,6 +137,7 @@ impl Call {
             recording: meta.recording,
             capture: meta.capture,
             recorded_by: by.to_owned(),
+            problem: None,
             began_at,
         });
         self.recorder.running = Some(Running {

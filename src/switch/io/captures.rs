@@ -26,8 +26,8 @@ pub(super) struct Captures {
     failures: mpsc::Sender<Input>,
     tasks: TaskTracker,
     running: HashMap<CaptureId, mpsc::Sender<Tap>>,
-    /// Captures whose call is not written yet; each says once whether it can be processed.
-    endings: HashMap<CaptureId, oneshot::Receiver<bool>>,
+    /// Captures whose call is not written yet; each says once why it cannot be processed, if that is so.
+    endings: HashMap<CaptureId, oneshot::Receiver<Option<String>>>,
 }
 
 impl Captures {
@@ -50,21 +50,21 @@ impl Captures {
         let (spool, media, failures) = (self.spool.clone(), self.media.clone(), self.failures.clone());
         let began = Instant::now();
         self.tasks.spawn(async move {
-            let usable = match spool.open(&meta, &streams).await {
+            let failed = match spool.open(&meta, &streams).await {
                 Ok(capture) => {
                     lead(capture, tapped, &media, began).await;
-                    true
+                    None
                 }
                 Err(problem) => {
                     warn!(call_id = %meta.call, problem = &problem as &dyn std::error::Error, "a call goes on unrecorded");
                     metrics::counter!("strowger_captures_refused_total").increment(1);
                     // When it is full the call shows as recording until its end; nothing else hangs on it.
                     let _ = failures.try_send(Input::CaptureFailed(meta.call, meta.capture));
-                    false
+                    Some(format!("nothing was recorded: {problem}"))
                 }
             };
             // Nobody waits for it when the call broke.
-            let _ = ended.send(usable);
+            let _ = ended.send(failed);
         });
     }
 
@@ -92,8 +92,8 @@ impl Captures {
         spool.close().await;
     }
 
-    /// What tells that a capture is complete, once.
-    pub(super) fn ending(&mut self, capture: CaptureId) -> Option<oneshot::Receiver<bool>> {
+    /// What tells that a capture is complete, or why it never began, once.
+    pub(super) fn ending(&mut self, capture: CaptureId) -> Option<oneshot::Receiver<Option<String>>> {
         self.endings.remove(&capture)
     }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use strowger_model::{CallId, HangupCause, TenantId, UserId};
 use strowger_rooms::RoomsHandle;
 use strowger_sip::SipHandle;
+use strowger_store::capture::{CaptureSpool, SpoolState};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 /// How long the exchange's task may be silent before it counts as stuck.
@@ -106,6 +107,7 @@ pub struct SwitchHandle {
     recorder: Option<RoomRecorder>,
     pages: Arc<Pages>,
     rooms: Option<RoomsHandle>,
+    spool: CaptureSpool,
 }
 
 impl SwitchHandle {
@@ -114,6 +116,7 @@ impl SwitchHandle {
         orders: mpsc::Sender<Order>,
         directory: Arc<DirectoryCache>,
         sip: SipHandle,
+        spool: CaptureSpool,
     ) -> Self {
         Self {
             board,
@@ -123,7 +126,14 @@ impl SwitchHandle {
             recorder: None,
             pages: Arc::default(),
             rooms: None,
+            spool,
         }
+    }
+
+    /// How recording does: whether it has stopped, what runs, what was lost.
+    #[must_use]
+    pub fn spool(&self) -> SpoolState {
+        self.spool.state()
     }
 
     pub(super) fn with_browsers(mut self, pages: Arc<Pages>, rooms: Option<RoomsHandle>) -> Self {

@@ -311,6 +311,7 @@ pub(super) fn finished_call(finished: &Finished) -> FinishedCall {
         capture: taken.capture,
         name: parties.clone(),
         recorded_by: taken.recorded_by.clone(),
+        problem: taken.problem.clone(),
         created_at: taken.began_at,
     });
     FinishedCall {

@@ -106,7 +106,13 @@ pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<SwitchHandle, Er
     let board = Arc::new(Board::new());
     let (orders, ordered) = mpsc::channel(ORDERS);
     let pages = Arc::new(browsers::Pages::default());
-    let handle = SwitchHandle::new(Arc::clone(&board), orders, Arc::clone(&directory), sip.clone());
+    let handle = SwitchHandle::new(
+        Arc::clone(&board),
+        orders,
+        Arc::clone(&directory),
+        sip.clone(),
+        spool.clone(),
+    );
     let handle = handle.with_browsers(Arc::clone(&pages), parts.rooms.clone());
     let recorder = parts
         .rooms

@@ -51,6 +51,7 @@ pub(super) async fn close_unfinished(
             capture: recovered.meta.capture,
             name: String::new(),
             recorded_by: asked_by(recovered.meta.purpose).to_owned(),
+            problem: None,
             created_at: began_at(&recovered),
         };
         let calls = store.tenant(recovered.meta.tenant).calls();
@@ -81,6 +82,7 @@ fn finished(call: Call, captures: &[Recovered], world: &dyn World) -> Finished {
                 recording: capture.meta.recording,
                 capture: capture.meta.capture,
                 recorded_by: asked_by(capture.meta.purpose).to_owned(),
+                problem: None,
                 began_at: began_at(capture),
             })
             .collect(),

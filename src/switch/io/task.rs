@@ -393,14 +393,14 @@ impl Shell {
         }
         let journal = self.journal.another();
         self.tasks.spawn(async move {
-            let mut usable = Vec::new();
+            let mut problems = Vec::new();
             for ending in endings {
-                usable.push(match ending {
-                    Some(ending) => ending.await.unwrap_or(true),
-                    None => true,
+                problems.push(match ending {
+                    Some(ending) => ending.await.unwrap_or(None),
+                    None => None,
                 });
             }
-            keep_usable(&mut finished, &usable);
+            say_what_failed(&mut finished, problems);
             journal.write_waiting(tenant, Entry::Finish(finished)).await;
         });
     }
@@ -463,15 +463,19 @@ impl Shell {
     }
 }
 
-/// Leaves out captures that never began.
-fn keep_usable(finished: &mut Finished, usable: &[bool]) {
-    let mut flags = usable.iter().copied();
-    finished.taken.retain(|_| flags.next().unwrap_or(true));
-    let kept = |recording| finished.taken.iter().any(|taken| taken.recording == recording);
+/// Says of each capture why nothing can be made of it, if that is so; a message without sound is none.
+fn say_what_failed(finished: &mut Finished, problems: Vec<Option<String>>) {
+    for (taken, problem) in finished.taken.iter_mut().zip(problems) {
+        taken.problem = problem;
+    }
+    let has_sound = |recording| {
+        let mut taken = finished.taken.iter();
+        taken.any(|taken| taken.recording == recording && taken.problem.is_none())
+    };
     if finished
         .message
         .as_ref()
-        .is_some_and(|message| !kept(message.recording))
+        .is_some_and(|message| !has_sound(message.recording))
     {
         finished.message = None;
     }

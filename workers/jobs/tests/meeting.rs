@@ -69,6 +69,7 @@ async fn hold(bench: &Bench, voices: &[Spoken], lasts_s: u64) -> (CallId, Record
         capture: CaptureId::generate(world),
         name: "standup".to_owned(),
         recorded_by: "settings".to_owned(),
+        problem: None,
         created_at: world.now(),
     };
     area.recording_begins(minutes.call, &new).await.unwrap();

@@ -1,4 +1,4 @@
-//! Webhooks: what happens in rooms, told to the addresses a tenant named, in `LiveKit`'s form and signed as
+//! Webhooks: what happens in rooms and how recordings come out, told to the addresses a tenant named, in `LiveKit`'s form and signed as
 //! theirs, so that the receivers of its SDKs take it.
 //!
 //! Each address has a queue of its own in the database: events arrive in their order, a slow address holds up no
@@ -44,6 +44,9 @@ const DATABASE: Duration = Duration::from_secs(2);
 
 /// How long a signature is good for.
 const SIGNED_FOR: Duration = Duration::from_secs(5 * 60);
+
+/// How often the queues are looked through for what workers wrote.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// How often the task of a quiet address looks whether the address is still there.
 const IDLE: Duration = Duration::from_secs(10 * 60);
@@ -100,10 +103,8 @@ impl Herald {
         mut heard: mpsc::Receiver<News>,
         end: CancellationToken,
     ) {
-        match self.access.store().webhooks_with_posts().await {
-            Ok(left) => left.into_iter().for_each(|webhook| self.ring(webhook)),
-            Err(error) => warn!(%error, "what an earlier run did not tell waits for the next event"),
-        }
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             // Every branch may be dropped half-way: receiving takes nothing out before it is done.
             tokio::select! {
@@ -121,7 +122,16 @@ impl Herald {
                 },
                 Some((tenant, event)) = heard.recv() => self.spread(tenant, *event).await,
                 Some(_) = self.carriers.join_next() => {}
+                _ = look.tick() => self.ring_where_something_waits().await,
             }
+        }
+    }
+
+    /// What an earlier run did not tell, and what workers have to tell: they write it beside the recording.
+    async fn ring_where_something_waits(&mut self) {
+        match self.access.store().webhooks_with_posts().await {
+            Ok(left) => left.into_iter().for_each(|webhook| self.ring(webhook)),
+            Err(error) => debug!(%error, "what waits for webhooks is looked for again"),
         }
     }
 

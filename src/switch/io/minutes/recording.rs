@@ -174,6 +174,7 @@ impl Recorder {
                 asked.name
             },
             recorded_by: asked.asked_by.to_owned(),
+            problem: None,
             created_at: now,
         };
         area.recording_begins(minutes.call, &new)

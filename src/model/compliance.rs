@@ -1,0 +1,339 @@
+//! What an auditor asks, answered from settings and facts: pass or fail, why, and what to change.
+//!
+//! This is evidence about this installation, not legal advice: whether a rule holds for somebody they know
+//! themselves.
+
+use crate::call::coded;
+use crate::settings::Settings;
+use serde::{Deserialize, Serialize};
+
+coded! {
+    /// The rules a line is about.
+    Rules {
+        /// The General Data Protection Regulation (EU) 2016/679.
+        Gdpr = "GDPR",
+        /// The Payment Card Industry Data Security Standard 4.0.
+        Pci = "PCI DSS",
+        /// The Health Insurance Portability and Accountability Act, 45 CFR part 164.
+        Hipaa = "HIPAA",
+    }
+}
+
+/// What is known of the machine beside the settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact of its own")]
+pub struct Machine {
+    /// Whether a page or program may speak to it in clear over a network.
+    pub http_in_clear: bool,
+    /// Whether phones and providers speak to it in clear over a network.
+    pub sip_in_clear: bool,
+    /// Whether nobody but its user may read the master key.
+    pub key_is_private: bool,
+    /// Whether webhooks may reach into private networks.
+    pub webhooks_anywhere: bool,
+}
+
+/// What is known of the tenant beside the settings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Programs' tokens that never end.
+    pub endless_tokens: usize,
+    /// Addresses that are told what happens without encryption.
+    pub webhooks_in_clear: usize,
+    /// Whether the audit log is whole.
+    pub audit_is_whole: bool,
+    /// The machine, where it was looked at.
+    pub machine: Option<Machine>,
+}
+
+/// A line of the report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Whose rules, and which of them.
+    pub rules: Vec<(Rules, &'static str)>,
+    /// What is asked for.
+    pub asked: &'static str,
+    /// Whether it is so.
+    pub passes: bool,
+    /// What was found.
+    pub found: String,
+    /// What to change; empty when it passes or nothing can be changed.
+    pub mend: &'static str,
+}
+
+/// The longest that is commonly defended, days.
+const CALLS_DAYS: i64 = 365;
+const AUDIO_DAYS: i64 = 180;
+
+/// The whole report.
+#[must_use]
+pub fn report(settings: &Settings, facts: &Facts) -> Vec<Line> {
+    let mut lines = recording(settings);
+    lines.extend(keeping(settings));
+    lines.extend(access(facts));
+    lines.extend(facts.machine.iter().flat_map(|machine| way(*machine)));
+    lines
+}
+
+fn line(rules: &[(Rules, &'static str)], asked: &'static str, passes: bool, found: String, mend: &'static str) -> Line {
+    Line {
+        rules: rules.to_vec(),
+        asked,
+        passes,
+        found,
+        mend: if passes { "" } else { mend },
+    }
+}
+
+fn recording(settings: &Settings) -> Vec<Line> {
+    use Rules::{Gdpr, Hipaa, Pci};
+    let may_record = settings.switch("enable_call_recording");
+    let on = |name: &str| if settings.switch(name) { "on" } else { "off" };
+    let told = ["recording_announcement", "recording_beep", "recording_consent"];
+    let is_told = told.iter().any(|name| settings.switch(name));
+    vec![
+        line(
+            &[(Gdpr, "Art. 13")],
+            "Parties are told before they are recorded",
+            !may_record || is_told,
+            format!(
+                "enable_call_recording {}, recording_announcement {}",
+                on("enable_call_recording"),
+                on(told[0])
+            ),
+            "turn recording_announcement on",
+        ),
+        line(
+            &[(Gdpr, "Art. 7")],
+            "Parties agree before they are recorded, and the proof is kept",
+            !may_record || settings.switch("recording_consent"),
+            format!(
+                "recording_consent {}; answers are kept apart from the audio",
+                on("recording_consent")
+            ),
+            "turn recording_consent on, or rest recording on another ground of Art. 6",
+        ),
+        line(
+            &[(Pci, "3.3.1"), (Gdpr, "Art. 5(1)(c)")],
+            "Card numbers are taken out of transcripts and audio",
+            settings.switch("redact_cards"),
+            format!("redact_cards {}", on("redact_cards")),
+            "turn redact_cards on, and pause recordings while cards are read out",
+        ),
+        line(
+            &[(Gdpr, "Art. 44"), (Hipaa, "164.308(b)")],
+            "What is said stays on the premises",
+            !settings.switch("ai_may_leave_site"),
+            format!("ai_may_leave_site {}", on("ai_may_leave_site")),
+            "turn ai_may_leave_site off, or have contracts with the providers in the order",
+        ),
+        line(
+            &[(Gdpr, "Art. 5(1)(c)")],
+            "Logs hold no telephone numbers",
+            !settings.switch("log_numbers"),
+            format!("log_numbers {}", on("log_numbers")),
+            "turn log_numbers off",
+        ),
+    ]
+}
+
+fn keeping(settings: &Settings) -> Vec<Line> {
+    use Rules::{Gdpr, Hipaa, Pci};
+    let days = |name: &'static str, most: i64, asked: &'static str, mend: &'static str| {
+        let days = settings.number(name);
+        let found = format!("{name} {days}, {most} at most");
+        line(&[(Gdpr, "Art. 5(1)(e)")], asked, days <= most, found, mend)
+    };
+    vec![
+        days(
+            "call_retention_days",
+            CALLS_DAYS,
+            "Calls are not kept for ever",
+            "lower call_retention_days",
+        ),
+        days(
+            "recording_retention_days",
+            AUDIO_DAYS,
+            "Recordings are not kept for ever",
+            "lower recording_retention_days",
+        ),
+        days(
+            "voicemail_retention_days",
+            AUDIO_DAYS,
+            "Messages are not kept for ever",
+            "lower voicemail_retention_days",
+        ),
+        line(
+            &[(Gdpr, "Art. 32"), (Pci, "3.5.1"), (Hipaa, "164.312(a)(2)(iv)")],
+            "Audio is encrypted at rest",
+            true,
+            "every recording under a key of its own, AES-256-GCM; what is erased loses its key".to_owned(),
+            "",
+        ),
+        line(
+            &[(Gdpr, "Art. 15, 17")],
+            "People get what is known of them, or have it erased",
+            true,
+            "Govern, Privacy; each erasure leaves a proof".to_owned(),
+            "",
+        ),
+    ]
+}
+
+fn access(facts: &Facts) -> Vec<Line> {
+    use Rules::{Gdpr, Hipaa, Pci};
+    let found = if facts.audit_is_whole {
+        "every line stands as it was written; the log is never removed"
+    } else {
+        "a line was changed or taken out"
+    };
+    vec![
+        line(
+            &[(Pci, "10.3"), (Hipaa, "164.312(b)"), (Gdpr, "Art. 5(2)")],
+            "Who did what is written down and cannot be changed unseen",
+            facts.audit_is_whole,
+            found.to_owned(),
+            "run strowger audit verify and find out who changed it",
+        ),
+        line(
+            &[(Pci, "8.6.3")],
+            "Programs' tokens end",
+            facts.endless_tokens == 0,
+            format!("{} never end", facts.endless_tokens),
+            "make new tokens with an end and revoke those",
+        ),
+        line(
+            &[(Pci, "4.2.1"), (Hipaa, "164.312(e)(1)")],
+            "Webhooks are encrypted on their way",
+            facts.webhooks_in_clear == 0,
+            format!("{} addresses begin with http://", facts.webhooks_in_clear),
+            "give addresses that begin with https://",
+        ),
+        line(
+            &[(Pci, "8.4.2")],
+            "People sign in with a second factor",
+            false,
+            "this release has none".to_owned(),
+            "put a proxy that asks for one before the console",
+        ),
+    ]
+}
+
+fn way(machine: Machine) -> Vec<Line> {
+    use Rules::{Gdpr, Hipaa, Pci};
+    let said = |clear: bool| {
+        if clear {
+            "a listener speaks in clear on a network".to_owned()
+        } else {
+            "no listener speaks in clear on a network".to_owned()
+        }
+    };
+    vec![
+        line(
+            &[(Pci, "4.2.1"), (Hipaa, "164.312(e)(1)"), (Gdpr, "Art. 32")],
+            "Pages and programs reach it encrypted",
+            !machine.http_in_clear,
+            said(machine.http_in_clear),
+            "listen on this machine alone (http.listen) and put a proxy with TLS before it",
+        ),
+        line(
+            &[(Pci, "4.2.1"), (Hipaa, "164.312(e)(1)")],
+            "Calls are encrypted on their way",
+            !machine.sip_in_clear,
+            said(machine.sip_in_clear),
+            "lead phones and providers through a private network or tunnel",
+        ),
+        line(
+            &[(Pci, "3.6.1"), (Hipaa, "164.312(a)(1)")],
+            "Nobody else reads the master key",
+            machine.key_is_private,
+            if machine.key_is_private {
+                "its owner alone"
+            } else {
+                "others may read the file"
+            }
+            .to_owned(),
+            "chmod 600 the file of master_key_file",
+        ),
+        line(
+            &[(Pci, "1.4")],
+            "Webhooks do not reach into private networks",
+            !machine.webhooks_anywhere,
+            format!("rooms.webhooks_anywhere {}", machine.webhooks_anywhere),
+            "turn rooms.webhooks_anywhere off",
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Entry, KEYS, Layer, Lock};
+
+    fn failing(settings: &Settings, facts: &Facts) -> Vec<&'static str> {
+        let lines = report(settings, facts);
+        lines
+            .iter()
+            .filter(|line| !line.passes)
+            .map(|line| line.asked)
+            .collect()
+    }
+
+    #[test]
+    fn a_setting_turns_its_line_over() {
+        let facts = Facts {
+            audit_is_whole: true,
+            ..Facts::default()
+        };
+        let of = |pairs: &[(&str, &str)]| {
+            let entry = |value: &str| Entry {
+                value: Some(value.to_owned()),
+                lock: Lock::Unlocked,
+            };
+            let layer: Layer = pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), entry(value)))
+                .collect();
+            failing(&Settings::resolve(Layer::default(), layer, Layer::default()), &facts).len()
+        };
+        let before = of(&[]);
+        for (name, value, change) in [
+            ("recording_announcement", "true", -1),
+            ("recording_consent", "true", -2),
+            ("enable_call_recording", "false", -2),
+            ("redact_cards", "false", 1),
+            ("ai_may_leave_site", "true", 1),
+            ("recording_retention_days", "181", 1),
+            ("call_retention_days", "366", 1),
+            ("log_numbers", "true", 1),
+        ] {
+            let after = i64::try_from(of(&[(name, value)])).unwrap();
+            assert_eq!(after, i64::try_from(before).unwrap() + change, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_changed_names_settings_that_exist() {
+        let machine = Machine {
+            http_in_clear: true,
+            sip_in_clear: true,
+            key_is_private: false,
+            webhooks_anywhere: true,
+        };
+        let facts = Facts {
+            machine: Some(machine),
+            ..Facts::default()
+        };
+        for line in report(&Settings::default(), &facts) {
+            assert!(line.passes == line.mend.is_empty(), "{line:?}");
+            for word in line
+                .mend
+                .split([' ', ','])
+                .filter(|word| word.contains('_') && !word.contains('.'))
+            {
+                let is_file = word == "master_key_file";
+                assert!(is_file || KEYS.iter().any(|key| key.name == word), "{word}");
+            }
+        }
+    }
+}
