@@ -240,8 +240,11 @@ fn strike(value: &mut Value, subject: &Subject, and_numbers: bool) -> bool {
             true
         }),
         Value::Array(items) => {
-            let struck = items.iter_mut().map(|item| strike(item, subject, and_numbers));
-            struck.fold(false, |any, one| any || one)
+            let mut changed = false;
+            for item in items {
+                changed |= strike(item, subject, and_numbers);
+            }
+            changed
         }
         Value::Object(pairs) => {
             let mut changed = false;
