@@ -61,7 +61,7 @@ pub fn page(shell: &Shell, lines: &[Line]) -> crate::show::Page {
     let empty = ("Nothing was asked.", "");
     let section = Section::table("ck", "Checklist", table, empty).aside(by_rules.join(", "));
     let fails = words::count(i64::try_from(failing).unwrap_or(i64::MAX), "line fails", "lines fail");
-    crate::show::Page::new(shell, "Compliance", vec![Block::One(section)]).intro(&format!(
+    crate::show::Page::new(shell, "Compliance", vec![Block::One(section)]).intro(format!(
         "{fails}. Evidence about this installation, not legal advice. The same as a command: strowger compliance report."
     ))
 }

@@ -4,6 +4,7 @@ pub(crate) mod call;
 mod kept;
 mod minutes;
 mod people;
+mod privacy;
 mod rooms;
 
 use crate::show::page::Group;
@@ -83,6 +84,7 @@ pub fn all() -> Vec<Sample> {
     let mut out = call::samples();
     out.extend(minutes::samples());
     out.extend(people::samples());
+    out.extend(privacy::samples());
     out.extend(rooms::samples());
     out
 }

@@ -408,29 +408,6 @@ fn govern_pages() -> Vec<Sample> {
         line("token CRM", "call.update", "0199-7f3c", "tags"),
         line("system", "retention.run", "", "41 calls, 38 recordings, 4 messages"),
     ];
-    let sought = crate::govern::privacy_view::Sought {
-        written: "+49 170 5550123".into(),
-        findings: strowger_store::Findings {
-            calls: 3,
-            recordings: 2,
-            messages: 1,
-            rows: [("calls".to_owned(), 3), ("transcripts".to_owned(), 1)].into(),
-            settings: [("numbers".to_owned(), 1)].into(),
-            held: vec![],
-            running: 0,
-        },
-    };
-    let erasure = strowger_store::Erasure {
-        id: "KMdXbFgaHTeRLQcPZWVYhN".into(),
-        at: NOW - Duration::days(3),
-        actor: "ines@harbour.example".into(),
-        before: sought.findings.clone(),
-        after: strowger_store::Findings::default(),
-    };
-    let consents = [(
-        strowger_model::CallId::generate(&world()),
-        super::call::known().consents.remove(0),
-    )];
     let made = (
         "CRM".to_owned(),
         "swt_0199aa_4f1bd2c0e5a94b0e9f6f2f8c77d3a1b2".to_owned(),
@@ -454,26 +431,6 @@ fn govern_pages() -> Vec<Sample> {
         bytes: 1_234_567,
     }];
     vec![
-        sample(
-            "privacy",
-            &crate::govern::privacy_view::page(
-                &shell,
-                BASE,
-                Some(&sought),
-                (&[erasure], &consents),
-                (&Values::default(), &Problems::default()),
-            ),
-        ),
-        sample(
-            "compliance",
-            &crate::govern::compliance::page(
-                &shell,
-                &strowger_model::compliance::report(
-                    &strowger_model::settings::Settings::default(),
-                    &strowger_model::compliance::Facts::default(),
-                ),
-            ),
-        ),
         sample("retention", &govern::retention(&shell, BASE, (&due, &going), &[], true)),
         sample(
             "settings",

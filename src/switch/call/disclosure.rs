@@ -124,7 +124,7 @@ impl Call {
         } else {
             Stage::Telling
         };
-        self.say_to(parties, stage, text, &sounds, next, scene);
+        self.say_to(parties, (stage, text), &sounds, next, scene);
         true
     }
 
@@ -132,8 +132,7 @@ impl Call {
     fn say_to(
         &mut self,
         parties: Vec<usize>,
-        stage: Stage,
-        text: String,
+        (stage, text): (Stage, String),
         sounds: &[Samples],
         next: Next,
         scene: &Scene<'_>,
@@ -255,7 +254,7 @@ impl Call {
             let Disclosing {
                 parties, text, next, ..
             } = *disclosing;
-            self.say_to(parties, Stage::Beeping, text, &sounds, next, scene);
+            self.say_to(parties, (Stage::Beeping, text), &sounds, next, scene);
             return;
         }
         self.go_on(disclosing.next, scene);
