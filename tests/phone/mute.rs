@@ -66,15 +66,19 @@ async fn a_click_on_mute_is_silence_within_a_tenth_of_a_second() {
         let (muted, open) = (at(0), at(1));
         let level = |from: f64, to: f64| tone::level(sound.part(0, from, to), sound.rate_hz, ADA_HZ);
         let parts = |from: f64| (0..70).map(move |n| level(from + f64::from(n) * 0.01, from + f64::from(n + 1) * 0.01));
-        assert!(level(muted - 0.2, muted) > -20.0, "she is heard before {click}");
+        // Short windows: a loaded machine drops some, and the clocks' agreement bends the pitch.
+        let is_heard = |from: f64, to: f64| {
+            let windows = ((to - from) / 0.05) as usize;
+            let starts = (0..windows).map(|n| from + n as f64 * 0.05);
+            let heard = starts.filter(|from| level(*from, from + 0.05) > -25.0).count();
+            heard * 2 > windows
+        };
+        assert!(is_heard(muted - 0.5, muted), "she is heard before {click}");
         assert!(parts(muted + 0.3).all(|level| level < -60.0), "heard after {click}");
         if !parts(muted + 0.1).all(|level| level < -60.0) {
             slow.push(click);
         }
-        assert!(
-            level(open + 0.5, open + 0.8) > -20.0,
-            "she is heard again after {click}"
-        );
+        assert!(is_heard(open + 0.3, open + 0.8), "she is heard again after {click}");
     }
     // A loaded machine may be late once or twice.
     assert!(slow.len() <= 2, "silence took longer than 100 ms after {slow:?}");
