@@ -104,6 +104,20 @@ async fn a_phone_hears_itself_by_an_agent_and_takes_the_fallback_when_it_is_kill
     let desk = &sandbox.card.devices[1].extension;
     hand_to_agent(&sandbox, desk).await;
     let mut agent = Agent::start(&sandbox, "echo").await;
+    let stands_by = |jobs: u32| {
+        let sandbox = &sandbox;
+        eventually(SOON, "the worker stands by", move || async move {
+            let agents = sandbox.get("/api/agents").await?;
+            let one = &agents["items"][0];
+            let is_it = one["agent_name"] == "echo" && one["kind"] == "room" && one["jobs"] == jobs;
+            anyhow::ensure!(
+                is_it && one["version"].as_str().is_some_and(|version| version.contains('.')),
+                "{agents}"
+            );
+            Ok(())
+        })
+    };
+    stands_by(0).await.unwrap();
     let mut caller = phone(&sandbox, 0, &tone_file(folder.path(), CALLER_HZ).unwrap(), false)
         .await
         .unwrap();
@@ -120,8 +134,11 @@ async fn a_phone_hears_itself_by_an_agent_and_takes_the_fallback_when_it_is_kill
     // Two reports of baresip are ten seconds of echo.
     caller.event_within("CALL_RTCP", SOON).await.unwrap();
     caller.event_within("CALL_RTCP", SOON).await.unwrap();
+    stands_by(1).await.unwrap();
     agent.child.kill().await.unwrap();
     callee.event_within("CALL_ESTABLISHED", SOON).await.unwrap();
+    let gone = sandbox.get("/api/agents").await.unwrap();
+    assert_eq!(gone["items"], json!([]));
     callee.event_within("CALL_RTCP", SOON).await.unwrap();
     caller.hang_up().await.unwrap();
     callee.event("CALL_CLOSED").await.unwrap();

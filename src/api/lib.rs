@@ -4,6 +4,7 @@
 //! tenant's data through [`caller::Caller::may`] alone, which asks the token's role first; whatever is
 //! refused leaves as [`problem::Problem`]. Start reading at [`router`], then at any area's `routes`.
 
+mod agents;
 pub mod body;
 pub mod caller;
 mod calls;

@@ -4,8 +4,8 @@ use crate::body::BODY_LIMIT_BYTES;
 use crate::problem::{Problem, finish};
 use crate::state::{ApiState, Described};
 use crate::{
-    calls, dev, devices, events, flows, health, livekit, meetings, metrics, notices, numbers, prompts, providers,
-    recordings, room_keys, rooms, search, settings, subjects, transcription, trunks, voicemail, voip,
+    agents, calls, dev, devices, events, flows, health, livekit, meetings, metrics, notices, numbers, prompts,
+    providers, recordings, room_keys, rooms, search, settings, subjects, transcription, trunks, voicemail, voip,
 };
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
@@ -79,6 +79,7 @@ fn described_routes() -> OpenApiRouter<ApiState> {
         .merge(subjects::routes())
         .merge(providers::routes())
         .merge(room_keys::routes())
+        .merge(agents::routes())
         .merge(meetings::routes())
         .merge(voip::routes())
         .routes(routes!(events::events))

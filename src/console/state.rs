@@ -8,7 +8,7 @@ use strowger_access::Access;
 use strowger_model::compliance::Machine;
 use strowger_model::{CallId, TenantId, World};
 use strowger_rooms::io::turn::TurnHandle;
-use strowger_rooms::{RoomName, RoomsHandle};
+use strowger_rooms::{AgentBoard, AgentWorker, RoomName, RoomsHandle};
 use strowger_store::{Actor, Store};
 use strowger_switch::io::SwitchHandle;
 use strowger_switch::live::{DeviceOnline, LiveCall, PlaceCall, PlaceError, Steer, SwitchEvent, TrunkView};
@@ -148,6 +148,8 @@ pub struct ConsoleConfig {
     pub phones: Option<SwitchHandle>,
     /// The built-in relay; `None` where it is switched off.
     pub relay: Option<TurnHandle>,
+    /// Agents' workers that stand by; `None` where meetings are switched off.
+    pub agents: Option<AgentBoard>,
     /// Time and chance.
     pub world: Arc<dyn World>,
     /// The zone times are shown in (IANA), `UTC` if in doubt.
@@ -201,6 +203,11 @@ impl ConsoleState {
 
     pub(crate) fn rooms(&self) -> Option<&RoomsHandle> {
         self.inner.config.rooms.as_ref()
+    }
+
+    pub(crate) fn agents(&self, tenant: TenantId) -> Vec<AgentWorker> {
+        let board = self.inner.config.agents.as_ref();
+        board.map(|board| board.of(tenant)).unwrap_or_default()
     }
 
     pub(crate) fn desk(&self) -> &dyn RoomDesk {

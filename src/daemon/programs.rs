@@ -4,7 +4,7 @@ use std::time::Duration;
 use strowger_access::Access;
 use strowger_api::{Agents, ApiState, Reach, Webhooks};
 use strowger_host::{Config, Shutdown};
-use strowger_rooms::RoomsHandle;
+use strowger_rooms::{AgentBoard, RoomsHandle};
 use strowger_store::Store;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -12,23 +12,26 @@ use tracing::warn;
 /// How often it is looked whether a scheduled meeting opens.
 const LOOK: Duration = Duration::from_secs(20);
 
-/// Starts them, and lets the interface know.
+/// Starts them, and lets the interface know; the agents that stand by come back for whoever shows them.
 pub(crate) fn attach(
     api: ApiState,
     config: &Config,
     access: &Access,
     rooms: &RoomsHandle,
     shutdown: &Shutdown,
-) -> ApiState {
+) -> (ApiState, AgentBoard) {
     let (tasks, end) = (shutdown.tasks(), shutdown.hard());
     let reach = Reach::new(config.rooms.webhooks_anywhere);
     let webhooks = Webhooks::start(access.clone(), rooms, reach, tasks, end.clone());
     strowger_api::watch_egresses(access.store().clone(), webhooks.clone(), tasks, end.clone());
     tasks.spawn(watch_appointments(access.store().clone(), end.clone()));
     let agents = Agents::start(access.clone(), rooms, tasks, end.clone());
-    api.with_rooms(rooms.clone())
+    let board = agents.board().clone();
+    let api = api
+        .with_rooms(rooms.clone())
         .with_agents(agents)
-        .with_webhooks(webhooks)
+        .with_webhooks(webhooks);
+    (api, board)
 }
 
 /// Tells hosts that their scheduled meetings open.

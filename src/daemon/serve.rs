@@ -215,9 +215,12 @@ fn router(
         Some(recorder) => api.with_recorder(recorder.clone()),
         None => api,
     };
-    let api = match &running.rooms {
-        Some(rooms) => programs::attach(api, config, access, rooms, shutdown),
-        None => api,
+    let (api, agents) = match &running.rooms {
+        Some(rooms) => {
+            let (api, agents) = programs::attach(api, config, access, rooms, shutdown);
+            (api, Some(agents))
+        }
+        None => (api, None),
     };
     let server = config
         .sip
@@ -230,6 +233,7 @@ fn router(
         access: access.clone(),
         exchange: Arc::new(switch.clone()),
         rooms: running.rooms.clone(),
+        agents,
         phones: Some(switch.clone()),
         room_desk: Arc::new(HostDesk(switch.clone())),
         relay: running.relay.clone(),

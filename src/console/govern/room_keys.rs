@@ -21,6 +21,7 @@ async fn list(desk: &Desk, made: Option<&Made>, values: &Values, problems: &Prob
         &desk.shell(),
         &desk.base(),
         (&keys, &webhooks, &posts),
+        &desk.state.agents(desk.tenant.id),
         made,
         (values, problems),
     );

@@ -6,6 +6,7 @@ use crate::show::{
 };
 use strowger_model::WebhookId;
 use strowger_model::record::{RoomKey, RoomWebhook, WebhookPost};
+use strowger_rooms::AgentWorker;
 
 /// A key that was just made.
 #[derive(Debug, Clone)]
@@ -24,6 +25,7 @@ pub fn keys(
     shell: &Shell,
     base: &str,
     (keys, webhooks, posts): (&[RoomKey], &[RoomWebhook], &[(WebhookId, WebhookPost)]),
+    agents: &[AgentWorker],
     made: Option<&Made>,
     (values, problems): (&Values, &Problems),
 ) -> Page {
@@ -56,6 +58,7 @@ pub fn keys(
     let (kept, wrong) = typed(!of_webhook);
     let form = Form::post(to, "New key", &shell.csrf, vec![name], "Make a key").filled(kept, wrong);
     blocks.push(Block::One(Section::new("nk", "New key", vec![Body::Form(form)])));
+    blocks.push(Block::One(standing_by(shell, agents)));
     blocks.push(Block::One(told(shell, base, webhooks)));
     if !webhooks.is_empty() {
         blocks.push(Block::One(last_told(shell, webhooks, posts)));
@@ -110,6 +113,48 @@ fn key_row(shell: &Shell, base: &str, key: &RoomKey) -> Row {
         Cell::text(key.last_used_at.map_or_else(|| "never".to_owned(), used)),
         Cell::Acts(vec![Act::new(to, "Revoke", &key.name, &shell.csrf).danger()]),
     ])
+}
+
+fn standing_by(shell: &Shell, agents: &[AgentWorker]) -> Section {
+    let columns = vec![
+        Column::name("Agent"),
+        Column::text("Comes for"),
+        Column::text("Jobs"),
+        Column::text("Made with").class("w no"),
+        Column::text("Here since").class("w"),
+        Column::text("State"),
+    ];
+    let rows = agents.iter().map(|worker| {
+        let name = if worker.agent_name.is_empty() {
+            "Any room".to_owned()
+        } else {
+            worker.agent_name.clone()
+        };
+        let comes = match worker.kind {
+            "publisher" => "everybody who speaks or shows",
+            "participant" => "everybody in a room",
+            _ => "a room",
+        };
+        let state = if worker.is_available {
+            State::ok("Stands by")
+        } else {
+            State::warn("Takes nothing more")
+        };
+        Row::of(vec![
+            Cell::text(name),
+            Cell::text(comes),
+            Cell::text(worker.jobs.to_string()),
+            Cell::text(worker.version.clone()),
+            Cell::text(shell.clock.stamp(worker.since)),
+            Cell::State(state),
+        ])
+    });
+    let table = Table::new("Agents", columns, rows.collect());
+    let empty = (
+        "No agents stand by.",
+        "A worker made with LiveKit's agents signs in with one of these keys; flows and rules then send callers to it.",
+    );
+    Section::table("ag", "Agents", table, empty)
 }
 
 fn told(shell: &Shell, base: &str, webhooks: &[RoomWebhook]) -> Section {

@@ -22,6 +22,7 @@ use strowger_model::trunk::{DigestAlgorithm, NumberTarget, Transport, TrunkKind}
 use strowger_model::{
     DeviceId, FlowId, FlowVersionId, JobId, NoticeId, NumberId, Role, TenantId, TokenId, TrunkId, UserId, WebhookId,
 };
+use strowger_rooms::AgentWorker;
 use strowger_store::{KnownProvider, PooledNumber, ProviderFigures};
 use time::Duration;
 
@@ -511,10 +512,22 @@ fn room_keys_page(shell: &Shell) -> Page {
         secret: "5f0c9a".repeat(10),
     };
     let (values, problems) = none();
+    let agent = AgentWorker {
+        tenant,
+        id: "AW_3f2a9c00001".into(),
+        agent_name: "receptionist".into(),
+        version: "1.8.9".into(),
+        kind: "room",
+        is_available: true,
+        load: 0.2,
+        jobs: 2,
+        since: NOW - Duration::hours(5),
+    };
     room_view::keys(
         shell,
         BASE,
         (&keys, &[webhook], &posts),
+        &[agent],
         Some(&made),
         (&values, &problems),
     )

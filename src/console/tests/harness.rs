@@ -69,6 +69,7 @@ impl Bench {
             store: store.clone(),
             access: access.clone(),
             exchange: Arc::new(NoExchange::default()),
+            agents: None,
             rooms: None,
             phones: None,
             room_desk: Arc::new(crate::NoRoomDesk),

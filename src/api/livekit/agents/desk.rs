@@ -2,12 +2,14 @@
 
 use super::pool::{Output, Pool, WorkerKey, identity};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 use strowger_access::{Access, RoomClaims, VideoGrant};
 use strowger_model::TenantId;
 use strowger_rooms::protocol as wire;
-use strowger_rooms::{RoomEvent, RoomEventKind, RoomName, RoomsHandle, WANTS_AGENT};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use strowger_rooms::{AgentBoard, AgentWorker, RoomEvent, RoomEventKind, RoomName, RoomsHandle, WANTS_AGENT};
+use time::OffsetDateTime;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -62,6 +64,7 @@ pub(super) enum Order {
 pub struct Agents {
     orders: mpsc::Sender<Order>,
     news: broadcast::Sender<AgentNews>,
+    board: AgentBoard,
 }
 
 impl Agents {
@@ -70,6 +73,7 @@ impl Agents {
     pub fn start(access: Access, rooms: &RoomsHandle, tasks: &TaskTracker, end: CancellationToken) -> Self {
         let (orders, asked) = mpsc::channel(ORDERS);
         let (news, _) = broadcast::channel(NEWS);
+        let (board, shown) = AgentBoard::new();
         let seed = strowger_model::TokenId::generate(access.world())
             .uuid()
             .simple()
@@ -78,11 +82,23 @@ impl Agents {
             pool: Pool::new(seed.chars().skip(20).collect()),
             access,
             lines: HashMap::new(),
+            since: HashMap::new(),
             news: news.clone(),
+            board,
             next: 1,
         };
         tasks.spawn(desk.run(rooms.events(), asked, end));
-        Self { orders, news }
+        Self {
+            orders,
+            news,
+            board: shown,
+        }
+    }
+
+    /// The workers that stand by.
+    #[must_use]
+    pub fn board(&self) -> &AgentBoard {
+        &self.board
     }
 
     /// What becomes of jobs from here on.
@@ -142,7 +158,9 @@ struct Desk {
     access: Access,
     /// What is said to each worker; one that does not read is cut off.
     lines: HashMap<WorkerKey, mpsc::Sender<ToWorker>>,
+    since: HashMap<WorkerKey, OffsetDateTime>,
     news: broadcast::Sender<AgentNews>,
+    board: watch::Sender<Arc<[AgentWorker]>>,
     next: WorkerKey,
 }
 
@@ -178,7 +196,23 @@ impl Desk {
             while let Some(output) = self.pool.poll_output() {
                 self.perform(output).await;
             }
+            self.show();
         }
+    }
+
+    /// Shows how the workers stand, where that changed.
+    fn show(&self) {
+        let unknown = OffsetDateTime::UNIX_EPOCH;
+        let standing = self
+            .pool
+            .standing(|key| self.since.get(&key).copied().unwrap_or(unknown));
+        self.board.send_if_modified(|shown| {
+            let is_news = **shown != *standing;
+            if is_news {
+                *shown = standing.into();
+            }
+            is_news
+        });
     }
 
     fn obey(&mut self, order: Order) {
@@ -196,6 +230,7 @@ impl Desk {
                 if taken {
                     info!(%tenant, agent_name, worker = key, "an agent worker is here");
                     self.lines.insert(key, line);
+                    self.since.insert(key, self.access.world().now());
                 }
                 let _ = reply.send(taken.then_some(key));
             }
@@ -203,6 +238,7 @@ impl Desk {
             Order::Gone(key) => {
                 info!(worker = key, "an agent worker is gone");
                 self.lines.remove(&key);
+                self.since.remove(&key);
                 self.pool.gone(key, now());
             }
             Order::Wish(room, agents) => self.pool.wish(room, agents),

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 use strowger_model::TenantId;
-use strowger_rooms::RoomName;
 use strowger_rooms::protocol as wire;
+use strowger_rooms::{AgentWorker, RoomName};
+use time::OffsetDateTime;
 use wire::server_message::Message as ToWorker;
 use wire::worker_message::Message as FromWorker;
 use wire::{JobRestartPolicy, JobStatus, JobType, WorkerStatus};
@@ -51,6 +52,7 @@ struct Worker {
     id: String,
     kind: JobType,
     agent_name: String,
+    version: String,
     permission: wire::ParticipantPermission,
     available: bool,
     load: f32,
@@ -160,6 +162,7 @@ impl Pool {
             id: id.clone(),
             kind: JobType::try_from(request.r#type).unwrap_or(JobType::JtRoom),
             agent_name: request.agent_name,
+            version: request.version,
             permission: request.allowed_permissions.unwrap_or(everything),
             available: true,
             load: 0.0,
@@ -177,6 +180,31 @@ impl Pool {
         self.say(key, ToWorker::Register(welcome));
         self.offer_all(now);
         true
+    }
+
+    /// The workers as they stand, oldest first. Since when is the caller's to say.
+    pub(super) fn standing(&self, since: impl Fn(WorkerKey) -> OffsetDateTime) -> Vec<AgentWorker> {
+        let held = |key: WorkerKey| {
+            self.jobs
+                .values()
+                .filter(move |entry| matches!(entry.stage, Stage::Held { by } if by == key))
+        };
+        let standing = self.workers.iter().map(|(key, worker)| AgentWorker {
+            tenant: worker.tenant,
+            id: worker.id.clone(),
+            agent_name: worker.agent_name.clone(),
+            version: worker.version.clone(),
+            kind: match worker.kind {
+                JobType::JtRoom => "room",
+                JobType::JtPublisher => "publisher",
+                JobType::JtParticipant => "participant",
+            },
+            is_available: worker.available,
+            load: worker.load,
+            jobs: held(*key).count(),
+            since: since(*key),
+        });
+        standing.collect()
     }
 
     /// A worker said something.
