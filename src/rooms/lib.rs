@@ -7,7 +7,6 @@
 //! tasks live in [`io`] alone: start reading at [`io::RoomsHandle`]. This crate knows nothing of HTTP,
 //! of tokens or of rows.
 
-pub mod agents;
 pub mod claims;
 pub mod config;
 pub mod error;
@@ -29,13 +28,12 @@ pub const WANTS_AGENT: &str = "strowger.agent";
 /// The attribute of a phone that says how its call stands: `dialing`, `ringing`, `active`, `hold`, `hangup`.
 pub const CALL_STATUS: &str = "sip.callStatus";
 
-pub use agents::{AgentBoard, AgentWorker};
 pub use claims::{Grants, Role};
 pub use config::{IceServers, Limits, RoomOptions, RoomsConfig};
 pub use error::{JoinRefused, RoomError};
 pub use event::{RoomEvent, RoomEventKind};
 pub use forward::{Codec, Packet};
-pub use io::{JoinBrowser, JoinPhone, PhoneEvent, PhoneSession, RoomsHandle, Session};
+pub use io::{AgentBoard, AgentWorker, JoinBrowser, JoinPhone, PhoneEvent, PhoneSession, RoomsHandle, Session};
 pub use signal::Generation;
 pub use tap::{Tap, TapFilter, TapId, TrackTag};
 

@@ -207,8 +207,8 @@ pub(crate) async fn remove(caller: Caller, Id(id): Id<TrunkId>) -> Result<Status
 }
 
 fn taken(error: Error) -> Problem {
-    match error {
-        Error::Taken { .. } => Problem::conflict("trunk_taken", "another trunk has this name"),
-        other => other.into(),
+    if matches!(error, Error::Taken { .. }) {
+        return Problem::conflict("trunk_taken", "another trunk has this name");
     }
+    error.into()
 }

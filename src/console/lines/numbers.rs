@@ -55,9 +55,8 @@ async fn list(desk: &Desk, values: &Values, problems: &Problems) -> Page {
     let page = view::numbers(
         &desk.shell(),
         &desk.base(),
-        &numbers,
+        (&numbers, &claimable),
         &targets,
-        &claimable,
         (values, problems),
         may_change,
     );
@@ -82,9 +81,10 @@ pub(super) async fn create(sent: Sent) -> Page {
         Err(problems) => return list(&desk, &values, &problems).await,
     };
     if let Err(error) = desk.scope.numbers().claim(&desk.actor(), new).await {
-        let problems = match error {
-            strowger_store::Error::State { .. } => Problems::one("number", KEPT_BACK),
-            other => taken(other, &TAKEN)?,
+        let problems = if matches!(error, strowger_store::Error::State { .. }) {
+            Problems::one("number", KEPT_BACK)
+        } else {
+            taken(error, &TAKEN)?
         };
         return list(&desk, &values, &problems).await;
     }

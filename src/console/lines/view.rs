@@ -62,14 +62,13 @@ fn number_fields(targets: &Targets) -> Vec<Field> {
     ]
 }
 
-/// The numbers of a tenant.
+/// The numbers of a tenant, and those it may claim.
 #[must_use]
 pub fn numbers(
     shell: &Shell,
     base: &str,
-    numbers: &[Number],
+    (numbers, claimable): (&[Number], &[String]),
     targets: &Targets,
-    claimable: &[String],
     typed: (&Values, &Problems),
     may_change: bool,
 ) -> Page {

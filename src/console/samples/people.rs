@@ -235,7 +235,7 @@ fn line_pages() -> Vec<Sample> {
     let mut out = vec![
         sample(
             "numbers",
-            &lines::numbers(&shell, BASE, &numbers, &targets, &free, (&values, &problems), true),
+            &lines::numbers(&shell, BASE, (&numbers, &free), &targets, (&values, &problems), true),
         ),
         sample(
             "number",
@@ -413,10 +413,6 @@ fn govern_pages() -> Vec<Sample> {
         "CRM".to_owned(),
         "swt_0199aa_4f1bd2c0e5a94b0e9f6f2f8c77d3a1b2".to_owned(),
     );
-    let pooled = [("+442079460106", -2), ("+442079460107", 12)].map(|(number, days)| PooledNumber {
-        number: number.into(),
-        free_from: NOW + Duration::days(days),
-    });
     let tenant_row = Tenant {
         id: TenantId::generate(&world()),
         name: "Harbour Dental Group".into(),
@@ -453,15 +449,21 @@ fn govern_pages() -> Vec<Sample> {
             "audit",
             &govern::audit(&shell, &format!("{BASE}/audit"), &log, &values, Some("41")),
         ),
-        sample(
-            "number_pool",
-            &lines::pool(&shell, &pooled, (&values, &problems), Some("+442079460107")),
-        ),
+        sample("number_pool", &pool_page(&shell)),
         sample(
             "tenants",
             &tenants::view::page(&shell, &[tenant_row], (&values, &problems)),
         ),
     ]
+}
+
+fn pool_page(shell: &Shell) -> Page {
+    let pooled = [("+442079460106", -2), ("+442079460107", 12)].map(|(number, days)| PooledNumber {
+        number: number.into(),
+        free_from: NOW + Duration::days(days),
+    });
+    let (values, problems) = none();
+    lines::pool(shell, &pooled, (&values, &problems), Some("+442079460107"))
 }
 
 fn room_keys_page(shell: &Shell) -> Page {

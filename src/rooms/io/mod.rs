@@ -1,5 +1,6 @@
 //! Sockets, clocks and tasks of the rooms: one UDP port read by one task, one task for each room.
 
+mod agents;
 mod handle;
 mod keeper;
 mod lines;
@@ -9,6 +10,7 @@ mod roads;
 mod streams;
 pub mod turn;
 
+pub use agents::{AgentBoard, AgentWorker};
 pub use handle::{JoinBrowser, JoinPhone, PhoneEvent, PhoneSession, RoomsHandle, Session, SignalSink};
 
 use crate::event::RoomEvent;
