@@ -13,6 +13,7 @@ mod devices;
 mod events;
 mod flows;
 pub mod health;
+mod jobs;
 pub mod live;
 mod livekit;
 mod meetings;

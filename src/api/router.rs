@@ -4,7 +4,7 @@ use crate::body::BODY_LIMIT_BYTES;
 use crate::problem::{Problem, finish};
 use crate::state::{ApiState, Described};
 use crate::{
-    agents, calls, dev, devices, events, flows, health, livekit, meetings, metrics, notices, numbers, prompts,
+    agents, calls, dev, devices, events, flows, health, jobs, livekit, meetings, metrics, notices, numbers, prompts,
     providers, recordings, room_keys, rooms, search, settings, subjects, transcription, trunks, voicemail, voip,
 };
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -36,6 +36,7 @@ use utoipa_axum::routes;
         (name = "recordings", description = "What was recorded, and its audio"),
         (name = "privacy", description = "Everything about a person or number: found, given out, erased"),
         (name = "transcription", description = "What was said, and what was understood"),
+        (name = "jobs", description = "The work behind calls: how far it is, what was given up, stopping and trying again"),
         (name = "voicemail", description = "Messages and greetings"),
         (name = "numbers", description = "Numbers callers dial"),
         (name = "trunks", description = "Providers, how they stand and how they stood"),
@@ -66,6 +67,7 @@ fn described_routes() -> OpenApiRouter<ApiState> {
         .merge(calls::routes())
         .merge(recordings::routes())
         .merge(transcription::routes())
+        .merge(jobs::routes())
         .merge(search::routes())
         .merge(voicemail::routes())
         .merge(numbers::routes())

@@ -78,6 +78,7 @@ fn notice(done: &str) -> &'static str {
         "published" => "Published. The next call takes it.",
         "publishing" => "Published. Callers hear it as soon as its texts are spoken.",
         "rolled-back" => "The older version is live again.",
+        "stopped" => "It is stopped, or will be in a moment.",
         "retried" => "It waits for a worker again.",
         "ended" => "The call is being ended.",
         "room-ended" => "The meeting is over; everybody was shown out.",

@@ -620,6 +620,10 @@ pub struct JobRow {
     pub problem: Option<String>,
     /// Which worker has or had it.
     pub worker: Option<String>,
+    /// How much of the running try is done, 0 to 100; stays 0 for what ends in a moment.
+    pub percent: i64,
+    /// Who asked it to stop.
+    pub stopped_by: Option<String>,
     /// When it was asked for.
     pub created_at: OffsetDateTime,
     /// When it was last started.
@@ -627,6 +631,18 @@ pub struct JobRow {
     /// When it ended.
     pub finished_at: Option<OffsetDateTime>,
 }
+
+impl JobRow {
+    /// Whether it can be stopped: it waits or runs, is one of those nothing else waits for, and nobody has asked yet.
+    #[must_use]
+    pub fn can_be_stopped(&self) -> bool {
+        let is_open = matches!(self.state, JobState::Queued | JobState::Running);
+        is_open && self.stopped_by.is_none() && STOPPABLE_JOBS.contains(&self.kind.as_str())
+    }
+}
+
+/// The kinds of jobs that can be stopped: their result is missed by nobody but who reads it.
+pub const STOPPABLE_JOBS: [&str; 3] = ["transcribe", "analyse", "retain"];
 
 /// A notice for the people and programs of a tenant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -189,7 +189,7 @@ impl Shown {
             .read()
             .await?
             .all(
-                "select id, tenant_id, kind, payload, state, attempts, problem, worker, created_at, started_at, \
+                "select id, tenant_id, kind, payload, state, attempts, problem, worker, percent, stopped_by, created_at, started_at, \
                  finished_at from jobs where tenant_id = $1 and created_at >= $2 and created_at < $3 \
                  and (payload like $4 escape '\\' or payload like $5 escape '\\') order by created_at, id limit 50",
                 args![self.scope.tenant(), from, until, one, other],

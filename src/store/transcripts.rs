@@ -243,7 +243,8 @@ impl Transcripts {
     pub async fn running(&self, transcript: TranscriptId) -> Result<()> {
         let mut tx = self.scope.write().await?;
         tx.run(
-            "update transcripts set state = 'running' where tenant_id = $1 and id = $2 and state = 'queued'",
+            "update transcripts set state = 'running', problem = null \
+             where tenant_id = $1 and id = $2 and state in ('queued', 'failed')",
             args![self.scope.tenant(), transcript],
         )
         .await?;

@@ -4,11 +4,10 @@ use super::ModelFolder;
 use crate::audio::{self, decode::Layout};
 use crate::cpu_time;
 use crate::whisper::models::ModelStore;
-use crate::whisper::{Options, Recogniser, Session};
+use crate::whisper::{Course, Options, Recogniser, Session};
 use anyhow::Context;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 /// What `transcribe` takes.
 #[derive(Debug, clap::Args)]
@@ -78,7 +77,7 @@ fn one(session: &mut Session, file: &Path, options: &Options) -> anyhow::Result<
         1 => vec!["speaker".to_owned()],
         count => (0..count).map(|n| format!("channel {}", n + 1)).collect(),
     };
-    let heard = session.transcribe(&pcm.channels, &speakers, options, &AtomicBool::new(false))?;
+    let heard = session.transcribe(&pcm.channels, &speakers, options, &Course::default())?;
     let duration_ms = pcm.duration_ms();
     let cpu_s = cpu_time::of_this_thread_s() - before_s;
     Ok(serde_json::json!({

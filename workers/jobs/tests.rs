@@ -19,7 +19,7 @@ use strowger_model::{
     CallId, CallState, CallType, CaptureId, Direction, HangupCause, JobId, LegId, RecordingId, World,
 };
 use strowger_store::capture::{CaptureReader, CaptureSpool, SpoolConfig};
-use strowger_store::queue::{Context, JobError, JobFilter};
+use strowger_store::queue::{Context, JobError, JobFilter, Progress};
 use strowger_store::{Actor, FinishedCall, NewRecording, NewTenant, Page, Scope, Store, StoreConfig, SystemWorld};
 use tokio_util::sync::CancellationToken;
 
@@ -234,6 +234,7 @@ fn context(attempt: u32, is_last: bool) -> Context {
         attempt,
         is_last,
         cancelled: CancellationToken::new(),
+        progress: Progress::default(),
     }
 }
 

@@ -7,9 +7,8 @@ use crate::audio::decode::Layout;
 use crate::audio::{self, Pcm};
 use crate::cpu_time;
 use crate::redact::{self, Policy};
-use crate::whisper::{Heard, Options};
+use crate::whisper::{Course, Heard, Options};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use strowger_model::record::Recording;
 use strowger_model::speech::Segment;
@@ -64,16 +63,16 @@ pub(super) async fn run(
         return keep(&scope, &row, transcript, heard, policy).await;
     }
 
-    let cancel = Arc::new(AtomicBool::new(false));
-    let (recognisers, flag) = (Arc::clone(&desk.recognisers), Arc::clone(&cancel));
-    let work = apart(move || listen(&recognisers, voices, policy, &flag));
+    let course = Arc::new(Course::default());
+    let (recognisers, heard) = (Arc::clone(&desk.recognisers), Arc::clone(&course));
+    let work = apart(move || listen(&recognisers, voices, policy, &heard));
     let stop = async {
         tokio::select! {
             () = context.cancelled.cancelled() => {}
             () = passed(limit) => {}
-            () = unwanted(&scope, transcript) => {}
+            () = unwanted(&scope, transcript, &course, context) => {}
         }
-        cancel.store(true, Ordering::Relaxed);
+        course.end();
         // The engine looks at the flag between two windows; its answer comes through `work`.
         std::future::pending::<()>().await;
     };
@@ -105,7 +104,7 @@ fn listen(
     recognisers: &Recognisers,
     voices: Vec<Voices>,
     policy: Policy,
-    flag: &Arc<AtomicBool>,
+    course: &Course,
 ) -> Result<(TranscriptResult, Vec<redact::Stretch>), Fault> {
     let before_s = cpu_time::of_this_thread_s();
     let recogniser = recognisers.current()?;
@@ -115,11 +114,14 @@ fn listen(
         language: None,
     };
     let (mut duration_ms, mut channels) = (0, 0_u8);
+    let count = voices.len();
     for voice in voices {
         let pcm = decoded(&voice.file)?;
         let stretches = sides::within(voice.stretches, pcm.channels.len());
         let alone = sides::apart(&pcm.channels, &stretches, SAMPLE_RATE_HZ);
-        let heard = session.transcribe(&alone, &sides::speakers(&stretches), &Options::default(), flag)?;
+        // The voices of a meeting are of about one length; each is decoded when its turn comes.
+        course.expect(count * alone.iter().map(Vec::len).sum::<usize>());
+        let heard = session.transcribe(&alone, &sides::speakers(&stretches), &Options::default(), course)?;
         all.language = all.language.or(heard.language);
         let segments = sides::joined(heard.segments, &stretches);
         all.segments.extend(segments.into_iter().map(|segment| Segment {
@@ -140,9 +142,10 @@ fn listen(
     ))
 }
 
-/// Ends once nobody wants the transcript any more: it was removed.
-async fn unwanted(scope: &Scope, transcript: TranscriptId) {
+/// Says how far it has come, and ends once nobody wants the transcript any more: it was removed.
+async fn unwanted(scope: &Scope, transcript: TranscriptId, course: &Course, context: &Context) {
     while is_wanted(scope, transcript).await {
+        context.progress.set(course.percent());
         passed(LOOK).await;
     }
 }

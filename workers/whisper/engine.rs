@@ -5,9 +5,9 @@ use super::pieces::{Piece, pack};
 use super::speech::spans;
 use super::vad::Vad;
 use super::words::{Token, is_repeating, turns, without_repeats, words};
-use super::{Error, abort, cpu};
+use super::{Course, Error, abort, cpu};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use strowger_model::speech::{Segment, Sentiment, Word};
 use whisper_rs::{
     DtwMode, DtwModelPreset, DtwParameters, FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters,
@@ -36,8 +36,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             language: None,
-            longest_piece_s: 14.0,
-            margin_frames: 160,
+            longest_piece_s: 10.0,
+            margin_frames: 128,
             time_marks: true,
         }
     }
@@ -148,13 +148,13 @@ impl Session {
     /// Turns the speech on each channel (16 kHz) into text; `speakers` names them for people.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] soon after `cancel` was set, or what the engine said.
+    /// [`Error::Cancelled`] soon after `course` was told to end, or what the engine said.
     pub fn transcribe(
         &mut self,
         channels: &[Vec<i16>],
         speakers: &[String],
         options: &Options,
-        cancel: &AtomicBool,
+        course: &Course,
     ) -> Result<Heard, Error> {
         let mut heard = Heard {
             segments: Vec::new(),
@@ -164,7 +164,7 @@ impl Session {
             let (words, language) = self.channel(Run {
                 samples,
                 options,
-                cancel,
+                course,
             })?;
             if channel == 0 || heard.language.is_none() {
                 heard.language = language;
@@ -184,12 +184,14 @@ impl Session {
         let Run { samples, options, .. } = run;
         let longest = (options.longest_piece_s.clamp(2.0, 29.0) * 16_000.0) as usize;
         let probabilities = self.vad.probabilities(samples)?;
-        let pieces = pack(&spans(&probabilities, samples.len(), longest), longest);
+        let pieces = pack(&spans(&probabilities, samples, longest), longest);
         let mut all: Vec<Vec<Word>> = vec![Vec::new(); pieces.len()];
         // The longest of the first pieces tells the language best.
         let Some(first) = (0..pieces.len().min(4)).max_by_key(|n| pieces.get(*n).map_or(0, Piece::len)) else {
+            run.course.heard(samples.len());
             return Ok((Vec::new(), None));
         };
+        let mut passed = 0;
         let given = options.language.as_deref().unwrap_or("en");
         let mut language = if self.recogniser.model.multilingual {
             given
@@ -212,7 +214,11 @@ impl Session {
                 let again = self.piece(piece, &run, language, Effort::Careful)?;
                 *words = without_repeats(again);
             }
+            let end = piece.end();
+            run.course.heard(end.saturating_sub(passed));
+            passed = passed.max(end);
         }
+        run.course.heard(samples.len().saturating_sub(passed));
         Ok((all.into_iter().flatten().collect(), Some(language.to_owned())))
     }
 
@@ -227,9 +233,9 @@ impl Session {
 
     fn piece(&mut self, piece: &Piece, run: &Run<'_>, language: &str, effort: Effort) -> Result<Vec<Word>, Error> {
         let mut params = self.params(piece, language, run.options, effort);
-        abort::on_flag(&mut params, run.cancel);
+        abort::on_flag(&mut params, run.course.flag());
         let outcome = self.state.full(params, &padded(piece.samples(run.samples)));
-        if run.cancel.load(Ordering::Relaxed) {
+        if run.course.flag().load(Ordering::Relaxed) {
             return Err(Error::Cancelled);
         }
         outcome.map_err(|source| Error::Engine {
@@ -300,7 +306,7 @@ impl Session {
 struct Run<'a> {
     samples: &'a [i16],
     options: &'a Options,
-    cancel: &'a AtomicBool,
+    course: &'a Course,
 }
 
 /// How hard to try.

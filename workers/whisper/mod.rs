@@ -5,6 +5,7 @@
 //! Start reading at [`Recogniser`]. Nothing here knows of jobs or the store.
 
 mod abort;
+mod course;
 pub mod cpu;
 mod engine;
 pub mod models;
@@ -15,6 +16,7 @@ mod tests;
 mod vad;
 mod words;
 
+pub use course::Course;
 pub use engine::{Heard, Options, Recogniser, Session};
 
 /// Why speech could not be turned into text.

@@ -44,6 +44,11 @@ impl Piece {
         self.parts.last().map_or(0, |part| part.at + part.span.len())
     }
 
+    /// Where, in the recording, its last span ends.
+    pub(super) fn end(&self) -> usize {
+        self.parts.last().map_or(0, |part| part.span.end)
+    }
+
     /// Its samples, out of the whole recording's.
     pub(super) fn samples(&self, whole: &[i16]) -> Vec<f32> {
         let mut samples = vec![0.0; self.len()];

@@ -1,11 +1,10 @@
 //! The real model on real speech, and on what is none.
 
 use super::models::ModelStore;
-use super::{Options, Recogniser, Session};
+use super::{Course, Options, Recogniser, Session};
 use crate::audio::decode::{Layout, decode};
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
 
 const SOUNDS: &str = "/usr/share/asterisk/sounds/en_US_f_Allison";
 const TEXTS: &str = "/usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz";
@@ -25,9 +24,13 @@ fn session() -> Session {
 }
 
 fn heard(session: &mut Session, samples: Vec<i16>) -> super::Heard {
-    let never = AtomicBool::new(false);
     session
-        .transcribe(&[samples], &["speaker".to_owned()], &Options::default(), &never)
+        .transcribe(
+            &[samples],
+            &["speaker".to_owned()],
+            &Options::default(),
+            &Course::default(),
+        )
         .unwrap()
 }
 
@@ -134,6 +137,21 @@ fn silence_noise_ringing_and_keys_give_no_text() {
 fn a_set_flag_ends_the_run() {
     let mut session = session();
     let (samples, _) = prompt("demo-congrats");
-    let ended = session.transcribe(&[samples], &[], &Options::default(), &AtomicBool::new(true));
+    let course = Course::default();
+    course.end();
+    let ended = session.transcribe(&[samples], &[], &Options::default(), &course);
     assert!(matches!(ended, Err(super::Error::Cancelled)));
+}
+
+#[test]
+fn a_run_ends_at_a_hundred_percent_of_its_audio() {
+    let mut session = session();
+    let (samples, _) = prompt("vm-options");
+    let course = Course::default();
+    course.expect(samples.len() + 16_000);
+    let channels = [samples, vec![0; 16_000]];
+    session
+        .transcribe(&channels, &[], &Options::default(), &course)
+        .unwrap();
+    assert_eq!(course.percent(), 100);
 }

@@ -17,10 +17,10 @@ use strowger_model::{
     CallId, CallState, CallType, CaptureId, Direction, HangupCause, LegId, RecordingId, Role, TenantId, VoicemailId,
     World,
 };
-use strowger_store::Afterwards;
+use strowger_store::queue::JobFilter;
 use strowger_store::{
-    Actor, FinishedCall, MeetingChange, NewDevice, NewFlow, NewGreeting, NewGuestLink, NewNumber, NewRecording,
-    NewTenant, NewUser, NewVoicemail, RecordingResult, Scope, Store, StoreConfig,
+    Actor, Afterwards, FinishedCall, MeetingChange, NewDevice, NewFlow, NewGreeting, NewGuestLink, NewNumber,
+    NewRecording, NewTenant, NewUser, NewVoicemail, Page, RecordingResult, Scope, Store, StoreConfig,
 };
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -315,6 +315,15 @@ async fn tenancy(store: &Store, access: &Access, name: &str, number: &str) -> Te
 
     let (call, recording, voicemail) = message(&scope, world, &user, name).await;
     let transcript = scope.transcripts().of_recording(recording).await.unwrap().unwrap();
+    let kind = Some("transcribe".to_owned());
+    let filter = JobFilter { state: None, kind };
+    let job = scope
+        .jobs()
+        .list(&filter, &Page::default())
+        .await
+        .unwrap()
+        .items
+        .remove(0);
 
     let mut tokens = BTreeMap::new();
     for role in [Role::TenantAdmin, Role::Manager, Role::User, Role::Auditor] {
@@ -354,6 +363,7 @@ async fn tenancy(store: &Store, access: &Access, name: &str, number: &str) -> Te
         ("recording", recording.to_string()),
         ("voicemail", voicemail.to_string()),
         ("transcript", transcript.id.to_string()),
+        ("job", job.id.to_string()),
     ]);
     Tenancy {
         id: tenant,

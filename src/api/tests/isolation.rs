@@ -81,6 +81,7 @@ async fn every_endpoint_answers_404_to_every_id_of_another_tenant() {
             "call" => format!("/api/calls/{id}"),
             "recording" => format!("/api/recordings/{id}"),
             "transcript" => format!("/api/transcription/{id}"),
+            "job" => format!("/api/jobs/{id}"),
             "voicemail" => format!("/api/voicemail/messages/{id}"),
             "device" => format!("/api/devices/{id}"),
             "flow" => format!("/api/flows/{id}"),

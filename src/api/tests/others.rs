@@ -446,3 +446,35 @@ async fn a_closed_database_is_red_and_stops_calls() {
     let health = house.get("/health").await.expect(503);
     assert_eq!(health["checks"]["database"]["status"], "fail");
 }
+
+#[tokio::test]
+async fn a_job_is_found_stopped_and_tried_again() {
+    let house = House::new().await;
+    let jobs = house.get("/api/jobs?state=queued&kind=transcribe").await.expect(200);
+    let job = &jobs["items"][0];
+    assert_eq!(job["id"], house.acme.ids["job"].as_str());
+    assert_eq!(job["about"]["transcript"], house.acme.ids["transcript"].as_str());
+    assert_eq!((&job["percent"], &job["can_be_stopped"]), (&json!(0), &json!(true)));
+
+    let path = format!("/api/jobs/{}", house.acme.ids["job"]);
+    let stopped = house.ask("POST", &format!("{path}/stop"), None).await.expect(200);
+    assert_eq!(
+        (&stopped["state"], &stopped["can_be_stopped"]),
+        (&json!("dead"), &json!(false))
+    );
+    assert!(stopped["problem"].as_str().unwrap().starts_with("stopped by "));
+    house.ask("POST", &format!("{path}/stop"), None).await.expect(404);
+    let transcript = format!("/api/transcription/{}", house.acme.ids["transcript"]);
+    let transcript = house.get(&transcript).await.expect(200);
+    assert_eq!(
+        (&transcript["status"], &transcript["problem"]),
+        (&json!("failed"), &stopped["problem"])
+    );
+
+    let again = house.ask("POST", &format!("{path}/retry"), None).await.expect(200);
+    assert_eq!(
+        (&again["state"], &again["stopped_by"]),
+        (&json!("queued"), &json!(null))
+    );
+    house.get("/api/jobs?state=asleep").await.expect(422);
+}

@@ -26,6 +26,7 @@ fn wanted(method: &str, path: &str) -> &'static [Permission] {
         (_, path) if path.starts_with("/api/voicemail/greetings") || path.starts_with("/api/trunks") => &[ManageTenant],
         (_, path)
             if path.starts_with("/api/calls")
+                || path.starts_with("/api/jobs")
                 || path.starts_with("/api/recordings")
                 || path.starts_with("/api/voicemail")
                 || path.starts_with("/api/transcription") =>

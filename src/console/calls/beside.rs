@@ -33,10 +33,7 @@ pub fn job_table(jobs: &[JobRow], clock: &Clock) -> Table {
             .map(|(from, to)| words::span(i64::try_from((to - from).whole_milliseconds()).unwrap_or(0)));
         Row::of(vec![
             Cell::text(words::job_kind(&job.kind)),
-            Cell::StatePair(
-                words::job_state(job.state, job.attempts),
-                job.problem.clone().unwrap_or_default(),
-            ),
+            Cell::StatePair(words::job_state(job), job.problem.clone().unwrap_or_default()),
             Cell::text(clock.time(job.finished_at.unwrap_or(job.created_at))),
             Cell::text(took.unwrap_or_default()),
         ])

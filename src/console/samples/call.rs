@@ -277,6 +277,8 @@ fn job(kind: &str, state: JobState, attempts: i64, problem: Option<&str>) -> Job
         attempts,
         problem: problem.map(str::to_owned),
         worker: Some("pbx-1".into()),
+        percent: 0,
+        stopped_by: None,
         created_at: at(308_000),
         started_at: Some(at(309_000)),
         finished_at: state.eq(&JobState::Done).then(|| at(313_000)),

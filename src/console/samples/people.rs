@@ -546,6 +546,8 @@ fn system_pages() -> Vec<Sample> {
         attempts,
         problem: problem.map(str::to_owned),
         worker: Some("pbx-1".into()),
+        percent: if state == JobState::Running { 43 } else { 0 },
+        stopped_by: None,
         created_at: NOW - Duration::minutes(20),
         started_at: Some(NOW - Duration::minutes(19)),
         finished_at: Some(NOW - Duration::minutes(18)),

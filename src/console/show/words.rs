@@ -3,6 +3,7 @@
 use super::State;
 use jiff::{Timestamp, tz::TimeZone};
 use strowger_model::job::{JobState, NoticeKind};
+use strowger_model::record::JobRow;
 use strowger_model::speech::Sentiment;
 use strowger_model::{CallState, Direction, HangupCause, Role};
 use time::OffsetDateTime;
@@ -294,8 +295,12 @@ pub const fn role(role: Role) -> &'static str {
 
 /// A state of a job.
 #[must_use]
-pub fn job_state(state: JobState, attempts: i64) -> State {
-    match state {
+pub fn job_state(job: &JobRow) -> State {
+    let attempts = job.attempts;
+    match job.state {
+        JobState::Running if job.stopped_by.is_some() => State::warn("Stopping"),
+        JobState::Running if job.percent > 0 => State::on(format!("Running, {} %", job.percent)),
+        JobState::Dead if job.stopped_by.is_some() => State::idle("Stopped"),
         JobState::Queued if attempts > 0 => State::warn("Trying again"),
         JobState::Queued => State::idle("Waiting"),
         JobState::Running => State::on("Running"),

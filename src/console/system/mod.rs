@@ -23,6 +23,7 @@ pub(crate) fn routes() -> Router<ConsoleState> {
     Router::new()
         .route("/t/{tenant}/jobs", get(index))
         .route("/t/{tenant}/jobs/{job}/retry", post(retry))
+        .route("/t/{tenant}/jobs/{job}/stop", post(stop))
 }
 
 async fn index(desk: Desk) -> Page {
@@ -54,4 +55,13 @@ async fn retry(Path((_, job)): Path<(String, JobId)>, sent: Sent) -> Page {
         return Err(Fault::NotFound);
     }
     Ok(desk.back("/jobs", "retried"))
+}
+
+async fn stop(Path((_, job)): Path<(String, JobId)>, sent: Sent) -> Page {
+    let desk = sent.desk;
+    desk.may(Permission::ManageCalls)?;
+    if !desk.scope.jobs().stop(&desk.actor(), job).await? {
+        return Err(Fault::NotFound);
+    }
+    Ok(desk.back("/jobs", "stopped"))
 }

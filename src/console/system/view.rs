@@ -57,7 +57,7 @@ pub fn jobs(
             .map(|(from, to)| i64::try_from((to - from).whole_milliseconds()).unwrap_or(0));
         let mut cells = vec![
             Cell::text(words::job_kind(&job.kind)),
-            Cell::State(words::job_state(job.state, job.attempts)),
+            Cell::State(words::job_state(job)),
             Cell::text(job.problem.clone().unwrap_or_default()),
             Cell::text(job.attempts.to_string()),
             Cell::text(shell.clock.stamp(job.created_at)),
@@ -65,14 +65,14 @@ pub fn jobs(
             Cell::text(job.worker.clone().unwrap_or_default()),
         ];
         if may_retry {
-            let act = Act::new(
-                format!("{here}/{}/retry", job.id),
-                "Try again",
-                words::job_kind(&job.kind),
-                &shell.csrf,
-            );
+            let act = |what: &str, label: &str| {
+                let path = format!("{here}/{}/{what}", job.id);
+                Cell::Acts(vec![Act::new(path, label, words::job_kind(&job.kind), &shell.csrf)])
+            };
             cells.push(if job.state == JobState::Dead {
-                Cell::Acts(vec![act])
+                act("retry", "Try again")
+            } else if job.can_be_stopped() {
+                act("stop", "Stop")
             } else {
                 Cell::Blank
             });

@@ -31,7 +31,7 @@ const PAGES: [(&str, [bool; 5]); 21] = [
 ];
 
 /// The forms of a tenant, and who may post them.
-const FORMS: [(&str, [bool; 5]); 16] = [
+const FORMS: [(&str, [bool; 5]); 17] = [
     ("/users", [true, true, false, false, false]),
     ("/devices", [true, true, false, false, false]),
     ("/numbers", [true, true, false, false, false]),
@@ -47,6 +47,10 @@ const FORMS: [(&str, [bool; 5]); 16] = [
     ("/flows", [true, true, true, false, false]),
     (
         "/jobs/0199aa00-0000-7000-8000-000000000000/retry",
+        [true, true, true, false, false],
+    ),
+    (
+        "/jobs/0199aa00-0000-7000-8000-000000000000/stop",
         [true, true, true, false, false],
     ),
     (

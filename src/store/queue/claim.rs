@@ -67,7 +67,7 @@ impl Store {
         let row = tx
             .one(
                 "update jobs set state = 'running', attempts = attempts + 1, worker = $2, started_at = $3, \
-                 heartbeat_at = $3 where id = $1 and state = 'queued' returning payload, attempts, max_attempts",
+                 heartbeat_at = $3, percent = 0 where id = $1 and state = 'queued' returning payload, attempts, max_attempts",
                 args![id, worker, now],
             )
             .await?;

@@ -1,6 +1,7 @@
 //! Jobs as people see them.
 
 use super::ask::{ask, ticket};
+use crate::Scope;
 use crate::audit::Actor;
 use crate::scope::{area, platform_area};
 use crate::sql::{Page, Paged, Row, args, cut};
@@ -38,6 +39,8 @@ pub(crate) fn job_of(row: &Row) -> Result<JobRow> {
         attempts: row.int("attempts")?,
         problem: row.opt_text("problem")?,
         worker: row.opt_text("worker")?,
+        percent: row.int("percent")?,
+        stopped_by: row.opt_text("stopped_by")?,
         created_at: row.time("created_at")?,
         started_at: row.opt_time("started_at")?,
         finished_at: row.opt_time("finished_at")?,
@@ -45,6 +48,10 @@ pub(crate) fn job_of(row: &Row) -> Result<JobRow> {
 }
 
 impl Jobs {
+    pub(super) const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
     /// The jobs, newest first.
     ///
     /// # Errors
@@ -55,7 +62,7 @@ impl Jobs {
             .read()
             .await?
             .all(
-                "select id, tenant_id, kind, payload, state, attempts, problem, worker, created_at, started_at, \
+                "select id, tenant_id, kind, payload, state, attempts, problem, worker, percent, stopped_by, created_at, started_at, \
                  finished_at from jobs where tenant_id = $1 and id < $2 and ($3 is null or state = $3) \
                  and ($4 is null or kind = $4) order by id desc limit $5",
                 args![
@@ -79,7 +86,7 @@ impl Jobs {
             .read()
             .await?
             .one(
-                "select id, tenant_id, kind, payload, state, attempts, problem, worker, created_at, started_at, \
+                "select id, tenant_id, kind, payload, state, attempts, problem, worker, percent, stopped_by, created_at, started_at, \
                  finished_at from jobs where tenant_id = $1 and id = $2",
                 args![self.scope.tenant(), job],
             )
@@ -108,8 +115,8 @@ impl Jobs {
         let now = self.scope.now();
         let row = tx
             .one(
-                "update jobs set state = 'queued', attempts = 0, run_at = $3, finished_at = null, worker = null \
-                 where tenant_id = $1 and id = $2 and state = 'dead' returning priority",
+                "update jobs set state = 'queued', attempts = 0, run_at = $3, finished_at = null, worker = null, \
+                 percent = 0, stopped_by = null where tenant_id = $1 and id = $2 and state = 'dead' returning priority",
                 args![self.scope.tenant(), job, now],
             )
             .await?;
@@ -132,7 +139,7 @@ impl AllJobs {
             .read_all()
             .await?
             .all(
-                "select id, tenant_id, kind, payload, state, attempts, problem, worker, created_at, started_at, \
+                "select id, tenant_id, kind, payload, state, attempts, problem, worker, percent, stopped_by, created_at, started_at, \
                  finished_at from jobs where id < $1 and ($2 is null or state = $2) and ($3 is null or kind = $3) \
                  order by id desc limit $4",
                 args![page.before_id(), filter.state, filter.kind, page.fetch()],

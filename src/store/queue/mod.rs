@@ -8,7 +8,9 @@
 mod ask;
 mod claim;
 mod jobs;
+mod progress;
 mod runner;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -17,4 +19,5 @@ pub(crate) use ask::{ask, ask_at};
 pub use claim::{Claimed, Outcome};
 pub(crate) use jobs::job_of;
 pub use jobs::{AllJobs, JobFilter, Jobs};
+pub use progress::Progress;
 pub use runner::{Context, JobError, Runner, RunnerConfig};

@@ -1,10 +1,11 @@
 //! What a worker process runs: a number of hands that claim jobs and do them.
 
 use super::claim::{Claimed, Outcome};
+use super::progress::Progress;
 use super::transport::{Transport, carry};
 use crate::{Result, Store};
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use strowger_model::JobId;
 use strowger_model::job::Job;
@@ -29,8 +30,10 @@ pub struct Context {
     pub attempt: u32,
     /// Whether it is the last: a failure of it is final.
     pub is_last: bool,
-    /// Cancelled when the worker is to end; the job is tried again elsewhere.
+    /// Cancelled when the worker is to end, so that the job is tried again elsewhere, or when somebody stopped it.
     pub cancelled: CancellationToken,
+    /// Where to say how much is done.
+    pub progress: Progress,
 }
 
 /// How a try went wrong.
@@ -53,6 +56,8 @@ pub struct Runner {
 
 /// How often due jobs are looked for when no ticket came: covers what a lost ticket would hide.
 const LOOK: Duration = Duration::from_secs(5);
+/// How often a running job's progress is written down, and looked whether somebody stopped it.
+const STEER: Duration = Duration::from_secs(2);
 /// How often a worker says that it lives, and looks for those that do not.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
@@ -204,19 +209,68 @@ where
         let context = Context {
             attempt: claimed.attempt,
             is_last: claimed.attempt >= claimed.max_attempts,
-            cancelled: self.shutdown.clone(),
+            cancelled: self.shutdown.child_token(),
+            progress: Progress::default(),
         };
+        let (progress, cancelled) = (context.progress.clone(), context.cancelled.clone());
         // A task of its own, so that a handler that panics ends its try and nothing else.
         let mut task = JoinSet::new();
         task.spawn((self.handler)(claimed.id, claimed.job.clone(), context).instrument(span.clone()));
-        let outcome = match task.join_next().await {
+        // Neither branch is lost half-way: `steer` never ends before the task.
+        let stopped = OnceLock::new();
+        let ended = tokio::select! {
+            ended = task.join_next() => ended,
+            () = self.steer(&claimed, &progress, &cancelled, &stopped) => None,
+        };
+        let outcome = match ended {
             Some(Ok(Ok(()))) => Outcome::Done,
             Some(Ok(Err(JobError::Retry(problem)))) => Outcome::Retry(problem),
             Some(Ok(Err(JobError::GiveUp(problem)))) => Outcome::GiveUp(problem),
             Some(Err(problem)) => Outcome::Retry(format!("the job ended badly: {problem}")),
             None => Outcome::Retry("the job did not run".to_owned()),
         };
+        let outcome = match stopped.get() {
+            Some(who) if outcome != Outcome::Done => self.stopped(&claimed, who).await,
+            Some(_) | None => outcome,
+        };
         self.end(&claimed, &outcome).instrument(span).await;
+    }
+
+    /// Writes down how far the try has come, and cancels it once somebody stopped it.
+    async fn steer(
+        &self,
+        claimed: &Claimed,
+        progress: &Progress,
+        cancelled: &CancellationToken,
+        stopped: &OnceLock<String>,
+    ) {
+        let mut written = 0;
+        let mut ticks = tokio::time::interval(STEER);
+        // The first tick comes at once: most jobs are done before the second.
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            let percent = progress.percent();
+            let news = (percent != written).then_some(percent);
+            match self.store.steer_job(&self.name, claimed, news).await {
+                Ok(who) => {
+                    written = percent;
+                    if let Some(who) = who
+                        && stopped.set(who).is_ok()
+                    {
+                        cancelled.cancel();
+                    }
+                }
+                Err(problem) => warn!(problem = &problem as &dyn std::error::Error, "cannot steer a job"),
+            }
+        }
+    }
+
+    async fn stopped(&self, claimed: &Claimed, who: &str) -> Outcome {
+        match self.store.say_stopped(&claimed.job, who).await {
+            Ok(reason) => Outcome::GiveUp(reason),
+            Err(problem) => Outcome::GiveUp(format!("stopped by {who}, which could not be written down: {problem}")),
+        }
     }
 
     async fn end(&self, claimed: &Claimed, outcome: &Outcome) {

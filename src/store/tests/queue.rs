@@ -1,10 +1,12 @@
 use super::harness::{Bench, actor, on_each_engine};
-use crate::queue::{JobError, JobFilter, Runner, RunnerConfig};
+use crate::queue::{Context, JobError, JobFilter, Runner, RunnerConfig};
 use crate::{Page, Scope};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 use strowger_model::TranscriptId;
 use strowger_model::job::{Job, JobState};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 fn analyse(bench: &Bench, scope: &Scope) -> Job {
@@ -163,6 +165,66 @@ fn a_runner_does_every_job_once_and_survives_a_panic() {
         }
         assert_eq!(done.load(Ordering::SeqCst), 10);
         assert!(states(&scope).await.iter().all(|state| *state == JobState::Done));
+    });
+}
+
+#[test]
+fn a_waiting_job_is_stopped_at_once_a_running_one_by_its_worker_and_either_can_be_tried_again() {
+    on_each_engine(|bench| async move {
+        let (scope, theirs) = (bench.tenant("acme").await, bench.tenant("theirs").await);
+        let waiting = scope.jobs().ask(&analyse(&bench, &scope)).await.unwrap();
+        assert!(!theirs.jobs().stop(&actor(), waiting).await.unwrap());
+        assert!(scope.jobs().stop(&actor(), waiting).await.unwrap());
+        let row = scope.jobs().get(waiting).await.unwrap().unwrap();
+        assert_eq!(row.state, JobState::Dead);
+        assert!(row.problem.unwrap().starts_with("stopped by "));
+        assert!(!scope.jobs().stop(&actor(), waiting).await.unwrap(), "it is over");
+        assert!(bench.store.claim_job("w").await.unwrap().is_none());
+        assert!(scope.jobs().retry(&actor(), waiting).await.unwrap());
+
+        // It says a third and goes on until it is told to end.
+        let (began, ended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let shutdown = CancellationToken::new();
+        let (begin, end) = (Arc::clone(&began), Arc::clone(&ended));
+        let handler = move |_, job: Job, context: Context| {
+            let (begin, end) = (Arc::clone(&begin), Arc::clone(&end));
+            async move {
+                if let Job::Analyse { .. } = job {
+                    context.progress.set(33);
+                    begin.notify_one();
+                    context.cancelled.cancelled().await;
+                    end.notify_one();
+                }
+                Err(JobError::Retry("cancelled".into()))
+            }
+        };
+        let running = tokio::spawn(runner(&bench, "one").run(handler, shutdown.clone()));
+        let soon = Duration::from_secs(60);
+        tokio::time::timeout(soon, began.notified()).await.unwrap();
+        assert!(scope.jobs().stop(&actor(), waiting).await.unwrap());
+        tokio::time::timeout(soon, ended.notified()).await.unwrap();
+        shutdown.cancel();
+        running.await.unwrap().unwrap();
+        let row = scope.jobs().get(waiting).await.unwrap().unwrap();
+        assert_eq!((row.state, row.percent, row.attempts), (JobState::Dead, 33, 1));
+        assert!(row.problem.unwrap().starts_with("stopped by "));
+        assert!(scope.jobs().retry(&actor(), waiting).await.unwrap());
+        let row = scope.jobs().get(waiting).await.unwrap().unwrap();
+        assert_eq!((row.percent, row.stopped_by), (0, None));
+    });
+}
+
+#[test]
+fn what_others_wait_for_cannot_be_stopped() {
+    on_each_engine(|bench| async move {
+        let scope = bench.tenant("acme").await;
+        let job = Job::RenderGreeting {
+            tenant: scope.tenant(),
+            user: strowger_model::UserId::generate(bench.world.as_ref()),
+        };
+        let id = scope.jobs().ask(&job).await.unwrap();
+        assert!(!scope.jobs().get(id).await.unwrap().unwrap().can_be_stopped());
+        assert!(!scope.jobs().stop(&actor(), id).await.unwrap());
     });
 }
 
