@@ -267,6 +267,14 @@ async fn message(scope: &Scope, world: &dyn World, user: &User, name: &str) -> (
     (call.id, recording, voicemail)
 }
 
+/// The id of the job that transcribes the message.
+async fn transcribing(scope: &Scope) -> String {
+    let kind = Some("transcribe".to_owned());
+    let filter = JobFilter { state: None, kind };
+    let found = scope.jobs().list(&filter, &Page::default()).await.unwrap();
+    found.items[0].id.to_string()
+}
+
 async fn tenancy(store: &Store, access: &Access, name: &str, number: &str) -> Tenancy {
     let actor = Actor::system();
     let world = access.world();
@@ -315,15 +323,7 @@ async fn tenancy(store: &Store, access: &Access, name: &str, number: &str) -> Te
 
     let (call, recording, voicemail) = message(&scope, world, &user, name).await;
     let transcript = scope.transcripts().of_recording(recording).await.unwrap().unwrap();
-    let kind = Some("transcribe".to_owned());
-    let filter = JobFilter { state: None, kind };
-    let job = scope
-        .jobs()
-        .list(&filter, &Page::default())
-        .await
-        .unwrap()
-        .items
-        .remove(0);
+    let job = transcribing(&scope).await;
 
     let mut tokens = BTreeMap::new();
     for role in [Role::TenantAdmin, Role::Manager, Role::User, Role::Auditor] {
@@ -363,7 +363,7 @@ async fn tenancy(store: &Store, access: &Access, name: &str, number: &str) -> Te
         ("recording", recording.to_string()),
         ("voicemail", voicemail.to_string()),
         ("transcript", transcript.id.to_string()),
-        ("job", job.id.to_string()),
+        ("job", job),
     ]);
     Tenancy {
         id: tenant,

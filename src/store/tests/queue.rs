@@ -198,13 +198,16 @@ fn a_waiting_job_is_stopped_at_once_a_running_one_by_its_worker_and_either_can_b
                 Err(JobError::Retry("cancelled".into()))
             }
         };
-        let running = tokio::spawn(runner(&bench, "one").run(handler, shutdown.clone()));
-        let soon = Duration::from_secs(60);
-        tokio::time::timeout(soon, began.notified()).await.unwrap();
-        assert!(scope.jobs().stop(&actor(), waiting).await.unwrap());
-        tokio::time::timeout(soon, ended.notified()).await.unwrap();
-        shutdown.cancel();
-        running.await.unwrap().unwrap();
+        let stopping = async {
+            let soon = Duration::from_secs(60);
+            tokio::time::timeout(soon, began.notified()).await.unwrap();
+            assert!(scope.jobs().stop(&actor(), waiting).await.unwrap());
+            tokio::time::timeout(soon, ended.notified()).await.unwrap();
+            shutdown.cancel();
+        };
+        let running = runner(&bench, "one").run(handler, shutdown.clone());
+        let (ran, ()) = tokio::join!(running, stopping);
+        ran.unwrap();
         let row = scope.jobs().get(waiting).await.unwrap().unwrap();
         assert_eq!((row.state, row.percent, row.attempts), (JobState::Dead, 33, 1));
         assert!(row.problem.unwrap().starts_with("stopped by "));
