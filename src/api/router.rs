@@ -7,11 +7,12 @@ use crate::{
     agents, calls, dev, devices, events, flows, health, jobs, livekit, meetings, metrics, notices, numbers, prompts,
     providers, recordings, room_keys, rooms, search, settings, subjects, transcription, trunks, voicemail, voip,
 };
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -95,10 +96,12 @@ fn described_routes() -> OpenApiRouter<ApiState> {
 /// no fallback, so that it can be merged with the console.
 pub fn router(state: ApiState) -> Router {
     let (router, document) = described_routes().split_for_parts();
-    let document = serde_json::to_value(&document).unwrap_or_default();
-    let page = dev::page(&document);
+    let document = serde_json::to_vec(&document).unwrap_or_default().into();
     // The first router made from this state describes it; a second one is the same.
-    let _ = state.described.set(Described { document, page });
+    let _ = state.described.set(Described {
+        document,
+        ..Described::default()
+    });
     let world = Arc::new(state.access.clone());
     let calls = Arc::clone(&state.calls);
     router
@@ -140,7 +143,7 @@ pub fn router(state: ApiState) -> Router {
 )]
 async fn openapi(State(state): State<ApiState>) -> Response {
     match state.described.get() {
-        Some(described) => Json(&described.document).into_response(),
+        Some(described) => ([(CONTENT_TYPE, "application/json")], described.document.clone()).into_response(),
         None => Problem::not_found("description").into_response(),
     }
 }
@@ -152,7 +155,13 @@ async fn openapi(State(state): State<ApiState>) -> Response {
 )]
 async fn dev_page(State(state): State<ApiState>) -> Response {
     match state.described.get() {
-        Some(described) => dev::respond(described.page.clone()),
+        Some(described) => {
+            let page = described.page.get_or_init(|| {
+                let document = serde_json::from_slice(&described.document).unwrap_or_default();
+                dev::page(&document)
+            });
+            dev::respond(page.clone())
+        }
         None => Problem::not_found("description").into_response(),
     }
 }
