@@ -264,6 +264,8 @@ impl Call {
         let until = self.recorder.running.as_ref().and_then(|running| running.until);
         if until.is_some_and(|until| scene.now >= until) {
             self.recorder_ends();
+            // Neither the next talk nor a hand-over begins another one; a program or the board may.
+            self.recorder.wanted = None;
             self.note("recording", None, "ended at its longest", scene);
             self.tell(EventKind::Changed);
         }
