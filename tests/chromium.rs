@@ -351,12 +351,26 @@ impl Page<'_> {
     /// # Errors
     /// One never is.
     pub async fn hears(&self, pitches_hz: &[f64]) -> Result<()> {
-        eventually(PATIENCE, &format!("hearing {pitches_hz:?}"), || async {
+        let so_far = std::cell::RefCell::new(Vec::new());
+        let heard = eventually(PATIENCE, &format!("hearing {pitches_hz:?}"), || async {
             let levels = self.levels(pitches_hz).await?;
-            anyhow::ensure!(levels.iter().all(|level| *level > -50.0), "levels are {levels:?}");
+            let is_all = levels.iter().all(|level| *level > -50.0);
+            so_far
+                .borrow_mut()
+                .push(levels.iter().map(|level| level.round()).collect::<Vec<_>>());
+            anyhow::ensure!(is_all, "not all is heard");
             Ok(())
         })
-        .await
+        .await;
+        match heard {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let arrived = self.evaluate("test.received('audio')").await;
+                let levels = so_far.into_inner();
+                let text = self.text().await;
+                Err(error.context(format!("the levels were {levels:?}; arrived: {arrived:?}; {text}")))
+            }
+        }
     }
 
     /// What a person reads on the page.

@@ -8,69 +8,26 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, phone, tone_file};
+use strowger_tests::stock::Stock;
 use strowger_tests::{Sandbox, tone};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
 
 const SOON: Duration = Duration::from_secs(60);
 const HOST_HZ: f64 = 700.0;
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "where the clients are is the test's environment"
-)]
-fn python() -> PathBuf {
-    let folder = std::env::var("STROWGER_CLIENTS").expect("run packaging/fetch-clients and set STROWGER_CLIENTS");
-    Path::new(&folder).join("bin/python")
-}
-
 /// A host who is in a room.
-struct Host {
-    lines: Lines<BufReader<ChildStdout>>,
-    _child: Child,
-}
-
-impl Host {
-    async fn join(sandbox: &Sandbox, room: &str, mut wanted: Value) -> Self {
-        let rooms = &sandbox.card.rooms;
-        wanted["url"] = json!(rooms.url);
-        wanted["key"] = json!(rooms.api_key);
-        wanted["secret"] = json!(rooms.api_secret);
-        wanted["room"] = json!(room);
-        wanted["tone"] = json!(HOST_HZ);
-        wanted["pitches"] = json!([CALLER_HZ, CALLEE_HZ, HOST_HZ]);
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/desk.py");
-        let mut child = Command::new(python())
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(wanted.to_string().as_bytes()).await.unwrap();
-        drop(stdin);
-        let mut host = Self {
-            lines: BufReader::new(child.stdout.take().unwrap()).lines(),
-            _child: child,
-        };
-        assert_eq!(host.says().await["joined"], true);
-        host
-    }
-
-    async fn says(&mut self) -> Value {
-        let line = tokio::time::timeout(Duration::from_secs(120), self.lines.next_line()).await;
-        let line = line
-            .expect("the host speaks in time")
-            .unwrap()
-            .expect("the host failed");
-        serde_json::from_str(&line).unwrap()
-    }
+async fn host_in(sandbox: &Sandbox, room: &str, mut wanted: Value) -> Stock {
+    let rooms = &sandbox.card.rooms;
+    wanted["url"] = json!(rooms.url);
+    wanted["key"] = json!(rooms.api_key);
+    wanted["secret"] = json!(rooms.api_secret);
+    wanted["room"] = json!(room);
+    wanted["tone"] = json!(HOST_HZ);
+    wanted["pitches"] = json!([CALLER_HZ, CALLEE_HZ, HOST_HZ]);
+    let mut host = Stock::start("desk.py", &wanted).await.unwrap();
+    assert_eq!(host.says().await.unwrap()["joined"], true);
+    host
 }
 
 /// A room of the demo tenant that is reached by PIN, and the number that asks for it.
@@ -95,7 +52,7 @@ async fn a_phone_comes_in_by_pin_hears_and_is_heard_and_is_shown_out() {
     let sandbox = Sandbox::start().await.unwrap();
     let (_, number) = room_with_pin(&sandbox, "4711").await;
     let wanted = json!({"phones": 1, "seconds": 8, "press": "5", "keys": 1, "remove": true});
-    let mut host = Host::join(&sandbox, "Friday", wanted).await;
+    let mut host = host_in(&sandbox, "Friday", wanted).await;
     let mut caller = phone(&sandbox, 0, &tone_file(folder.path(), CALLER_HZ).unwrap(), false)
         .await
         .unwrap();
@@ -107,7 +64,7 @@ async fn a_phone_comes_in_by_pin_hears_and_is_heard_and_is_shown_out() {
     caller.event_within("CALL_RTCP", SOON).await.unwrap();
     caller.event_within("CALL_RTCP", SOON).await.unwrap();
     caller.press("7").await.unwrap();
-    let said = host.says().await;
+    let said = host.says().await.unwrap();
     assert_eq!(said["keys"], json!(["7"]));
     let seen = &said["phones"][0];
     assert_eq!(seen["attributes"]["sip.callStatus"], "active");
@@ -154,7 +111,7 @@ async fn a_phone_that_is_called_into_a_room_lands_there() {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start().await.unwrap();
     let (room, _) = room_with_pin(&sandbox, "4711").await;
-    let mut host = Host::join(&sandbox, "Friday", json!({"phones": 1, "seconds": 4})).await;
+    let mut host = host_in(&sandbox, "Friday", json!({"phones": 1, "seconds": 4})).await;
     let mut callee = phone(&sandbox, 1, &tone_file(folder.path(), CALLEE_HZ).unwrap(), true)
         .await
         .unwrap();
@@ -167,7 +124,7 @@ async fn a_phone_that_is_called_into_a_room_lands_there() {
         dialled["participant_id"].as_str().unwrap().starts_with("PA_"),
         "{dialled}"
     );
-    let said = host.says().await;
+    let said = host.says().await.unwrap();
     assert_eq!(said["phones"][0]["identity"], "desk");
     assert!(hears(&said["phones"][0]["levels"], CALLEE_HZ), "{said}");
     let (status, _) = sandbox

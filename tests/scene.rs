@@ -18,7 +18,7 @@ pub const CALLEE_HZ: f64 = 1400.0;
 /// It cannot be written.
 pub fn tone_file(folder: &Path, hertz: f64) -> Result<PathBuf> {
     let path = folder.join(format!("{hertz}.wav"));
-    tone::write(&path, hertz, 60)?;
+    tone::write(&path, hertz, 180)?;
     Ok(path)
 }
 

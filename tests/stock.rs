@@ -9,21 +9,32 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 /// A running client.
 #[derive(Debug)]
 pub struct Stock {
     lines: Lines<BufReader<ChildStdout>>,
+    stdin: Option<ChildStdin>,
     _child: Child,
 }
 
 impl Stock {
-    /// Starts a program of `tests/clients`.
+    /// Starts a program of `tests/clients`, all told.
     ///
     /// # Errors
     /// The libraries were not fetched.
     pub async fn start(script: &str, told: &Value) -> Result<Self> {
+        let mut client = Self::start_held(script, told).await?;
+        client.enough();
+        Ok(client)
+    }
+
+    /// Starts a program of `tests/clients` that goes on with what it does until [`Self::enough`].
+    ///
+    /// # Errors
+    /// The libraries were not fetched.
+    pub async fn start_held(script: &str, told: &Value) -> Result<Self> {
         let folder =
             std::env::var_os("STROWGER_CLIENTS").context("run packaging/fetch-clients and set STROWGER_CLIENTS")?;
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
@@ -35,13 +46,18 @@ impl Stock {
             .kill_on_drop(true)
             .spawn()?;
         let mut stdin = child.stdin.take().context("no standard input")?;
-        stdin.write_all(told.to_string().as_bytes()).await?;
-        drop(stdin);
+        stdin.write_all(format!("{told}\n").as_bytes()).await?;
         let stdout = child.stdout.take().context("no standard output")?;
         Ok(Self {
             lines: BufReader::new(stdout).lines(),
+            stdin: Some(stdin),
             _child: child,
         })
+    }
+
+    /// Closes its standard input.
+    pub fn enough(&mut self) {
+        self.stdin = None;
     }
 
     /// The next thing it says.

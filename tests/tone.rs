@@ -96,6 +96,14 @@ pub fn share_above(samples: &[f32], rate_hz: u32, hertz: f64, floor_dbfs: f64) -
     share
 }
 
+/// For how long, in seconds, `hertz` stands above `floor_dbfs`.
+#[must_use]
+pub fn seconds_above(samples: &[f32], rate_hz: u32, hertz: f64, floor_dbfs: f64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a length far below 2^52")]
+    let length = samples.len() as f64 / f64::from(rate_hz);
+    share_above(samples, rate_hz, hertz, floor_dbfs) * length
+}
+
 /// Checks that `hertz` stands above `floor_dbfs` in at least `share` of the windows of 100 ms.
 ///
 /// # Errors

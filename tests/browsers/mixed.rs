@@ -33,9 +33,9 @@ async fn a_phone_a_browser_and_a_program_hear_the_other_two_and_are_recorded() {
     let rooms = &sandbox.card.rooms;
     let told = json!({
         "url": rooms.url, "key": rooms.api_key, "secret": rooms.api_secret, "room": "Friday", "phones": 1,
-        "seconds": 15, "tone": PROGRAM_HZ, "pitches": [PROGRAM_HZ, CALLER_HZ, BROWSER_HZ],
+        "seconds": 8, "tone": PROGRAM_HZ, "pitches": [PROGRAM_HZ, CALLER_HZ, BROWSER_HZ],
     });
-    let mut program = Stock::start("desk.py", &told).await.unwrap();
+    let mut program = Stock::start_held("desk.py", &told).await.unwrap();
     assert_eq!(program.says().await.unwrap()["joined"], true);
     let mut caller = phone(&sandbox, 0, &tone_file(folder.path(), CALLER_HZ).unwrap(), false)
         .await
@@ -47,6 +47,7 @@ async fn a_phone_a_browser_and_a_program_hear_the_other_two_and_are_recorded() {
     page.hears(&[PROGRAM_HZ, CALLER_HZ]).await.unwrap();
     let own = page.levels(&[BROWSER_HZ]).await.unwrap();
     assert!(own[0] < -55.0, "the browser hears itself: {own:?}");
+    program.enough();
     let said = program.says().await.unwrap();
     let voices: Vec<&Value> = said["voices"].as_object().unwrap().values().collect();
     assert_eq!(voices.len(), 2, "{said}");
@@ -90,7 +91,7 @@ fn the_phone_hears_the_others(heard: &strowger_tests::scene::Sound) {
 
 /// The mix holds all three, each track its own.
 async fn the_recording_holds_all(sandbox: &Sandbox) {
-    let holds = |samples: &[f32], hertz| tone::share_above(samples, RATE_HZ, hertz, -45.0) > 0.2;
+    let holds = |samples: &[f32], hertz| tone::seconds_above(samples, RATE_HZ, hertz, -45.0) > 2.0;
     let all = [PROGRAM_HZ, CALLER_HZ, BROWSER_HZ];
     let meeting = recorded(sandbox, "Friday", |recording| recording["status"] == "ready")
         .await

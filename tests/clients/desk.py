@@ -1,10 +1,10 @@
 """A host of a meeting, made of the stock client library, who speaks a tone and watches the phones there.
 
-Reads one JSON object from standard input:
+Reads a line of JSON from standard input:
   {"url": "ws://…", "key": "API…", "secret": "…", "room": "…", "tone": 700, "pitches": [600, 1004],
    "phones": 1, "seconds": 5, "press": "12" or null, "remove": true, "keys": 1}
-Waits until that many phones are in, speaks for the seconds while it listens to each, presses keys for the
-first one, waits for that many keys of theirs, and removes the first. Writes one JSON object: for each phone its identity, kind,
+Waits until that many phones are in, speaks for the seconds, and on until standard input is closed, while it listens
+to each, presses keys for the first one, waits for that many keys of theirs, and removes the first. Writes one JSON object: for each phone its identity, kind,
 attributes and level by pitch in dBFS, the same levels of every voice by identity, and the keys that came.
 """
 
@@ -31,12 +31,13 @@ def level(samples, pitch):
     return 20 * math.log10(max(2 * math.sqrt(max(power, 0)) / max(len(samples), 1), 1e-9))
 
 
-async def speak(source, pitch, seconds):
-    step = 2 * math.pi * pitch / RATE
-    for start in range(0, RATE * seconds, FRAME):
+async def speak(source, pitch, seconds, closed):
+    step, start = 2 * math.pi * pitch / RATE, 0
+    while start < RATE * seconds or not closed.done():
         part = [int(8000 * math.sin(step * n)) for n in range(start, start + FRAME)]
         part = b"".join(value.to_bytes(2, "little", signed=True) for value in part)
         await source.capture_frame(rtc.AudioFrame(part, RATE, 1, FRAME))
+        start += FRAME
 
 
 async def listen(track, heard):
@@ -53,7 +54,8 @@ async def until(ready):
 
 
 async def main():
-    given = json.load(sys.stdin)
+    given = json.loads(sys.stdin.readline())
+    closed = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     lk = api.LiveKitAPI(given["url"].replace("ws", "http", 1), given["key"], given["secret"])
     grants = api.VideoGrants(room_join=True, room=given["room"], room_admin=True)
     token = api.AccessToken(given["key"], given["secret"]).with_identity("host").with_grants(grants).to_jwt()
@@ -75,7 +77,7 @@ async def main():
     phones = lambda: [one for one in room.remote_participants.values() if one.kind == PHONE]
     await until(lambda: len(phones()) >= given["phones"] and len(sounds) >= given["phones"])
     found = sorted(phones(), key=lambda one: one.identity)
-    await speak(source, given["tone"], given["seconds"])
+    await speak(source, given["tone"], given["seconds"], closed)
     said = {"phones": [], "keys": [], "voices": {}}
     for identity, heard in sounds.items():
         said["voices"][identity] = {str(pitch): level(heard[-2 * RATE :], pitch) for pitch in given["pitches"]}
