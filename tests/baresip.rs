@@ -212,7 +212,9 @@ impl Baresip {
         })
     }
 
-    fn log(&self) -> String {
+    /// What it printed.
+    #[must_use]
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 

@@ -104,6 +104,8 @@ pub struct Grants {
     pub room_preset: String,
     /// The part they play.
     pub role: Role,
+    /// The token was given at the product's own door, where a meeting is opened before anybody comes in.
+    pub by_door: bool,
 }
 
 impl Default for Grants {
@@ -135,6 +137,7 @@ impl Default for Grants {
             room_config: None,
             room_preset: String::new(),
             role: Role::Participant,
+            by_door: false,
         }
     }
 }

@@ -52,6 +52,9 @@ pub enum JoinRefused {
     /// Somebody has to admit them first.
     #[error("waiting to be admitted")]
     Waiting,
+    /// The meeting was ended for everybody, and nobody has opened it since.
+    #[error("the meeting was ended")]
+    Over,
     /// There is nothing to resume: come in anew.
     #[error("no such session")]
     UnknownSession,

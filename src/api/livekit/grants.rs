@@ -48,6 +48,8 @@ pub(crate) fn of_claims(claims: &RoomClaims) -> Grants {
         room_config: claims.room_config.as_ref().and_then(room_config),
         room_preset: String::new(),
         role: Role::of(&claims.role).unwrap_or_default(),
+        // Programs write no part into theirs.
+        by_door: !claims.role.is_empty(),
     }
 }
 
@@ -86,7 +88,7 @@ pub(crate) fn to_claims(grants: &Grants, room: &str) -> RoomClaims {
             agent: grants.agent,
             ..VideoGrant::default()
         },
-        role: grants.role.word().to_owned(),
+        role: if grants.by_door { grants.role.word() } else { "" }.to_owned(),
         ..RoomClaims::default()
     }
 }

@@ -81,13 +81,24 @@ async fn validate(State(state): State<ApiState>, bearer: Bearer) -> Response {
         Err(refusal) => refused_token(&refusal),
         Ok(_) if state.rooms.is_none() => StatusCode::NOT_FOUND.into_response(),
         Ok(bearer) if grants::of_token(&bearer.token).room_join.is_none() => not_allowed(),
-        Ok(_) => "success".into_response(),
+        Ok(bearer) => may_come(&state, &bearer.token),
     };
     let mut answer = answer;
     answer
         .headers_mut()
         .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     answer
+}
+
+/// What is known without a connection; a client that is told 403 here does not try again.
+fn may_come(state: &ApiState, token: &strowger_access::RoomToken) -> Response {
+    let grants = grants::of_token(token);
+    let name = RoomName::new(token.tenant(), grants.room_join.clone().unwrap_or_default());
+    let open = state.rooms.as_ref().map(|rooms| rooms.is_open_to(&name, &grants));
+    match open {
+        Some(Err(refused)) => refused_join(refused),
+        Some(Ok(())) | None => "success".into_response(),
+    }
 }
 
 fn refused_token(refusal: &RoomTokenRefusal) -> Response {
@@ -144,7 +155,7 @@ async fn open(
 fn refused_join(refused: JoinRefused) -> Response {
     let status = match refused {
         JoinRefused::NotAllowed => StatusCode::UNAUTHORIZED,
-        JoinRefused::Locked | JoinRefused::Waiting => StatusCode::FORBIDDEN,
+        JoinRefused::Locked | JoinRefused::Waiting | JoinRefused::Over => StatusCode::FORBIDDEN,
         JoinRefused::Full => StatusCode::TOO_MANY_REQUESTS,
         JoinRefused::Invalid(_) => StatusCode::BAD_REQUEST,
         JoinRefused::UnknownSession => StatusCode::NOT_FOUND,

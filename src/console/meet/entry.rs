@@ -105,7 +105,7 @@ pub(super) async fn ask(state: &ConsoleState, meeting: &Meeting, caller: &Caller
         Err(JoinRefused::Locked) => Ok(Answer::Shut("room_locked", String::new())),
         Err(JoinRefused::Full) => Ok(Answer::Shut("room_full", String::new())),
         Err(JoinRefused::NotRunning) => Ok(Answer::Shut("room_off", String::new())),
-        Err(JoinRefused::NotAllowed | JoinRefused::UnknownSession | JoinRefused::Invalid(_)) => {
+        Err(JoinRefused::NotAllowed | JoinRefused::Over | JoinRefused::UnknownSession | JoinRefused::Invalid(_)) => {
             Ok(Answer::Shut("not_allowed", String::new()))
         }
     }

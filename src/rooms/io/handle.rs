@@ -1,5 +1,6 @@
 //! What the rest of the daemon holds: every order to every room.
 
+use super::ended::Ended;
 use super::keeper::{Keeper, Order};
 use super::ports::{self, Ports};
 use super::roads::Roads;
@@ -12,15 +13,13 @@ use crate::error::{JoinRefused, RoomError};
 use crate::event::RoomEvent;
 use crate::peer::{Door, Identity};
 use crate::protocol as wire;
-use crate::room::{Arrival, Ground, PhoneArrival, SessionKey};
+use crate::room::{Arrival, Ground, SessionKey};
 use crate::signal::Generation;
 use crate::tap::{Tap, TapFilter, TapId};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use strowger_media::AudioPort;
 use strowger_model::{TenantId, World};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -29,9 +28,6 @@ use tracing::debug;
 
 /// Responses that may wait for a client; one that reads so slowly is cut off and may resume.
 const RESPONSES: usize = 512;
-
-/// Events that may wait for a phone.
-const PHONE_EVENTS: usize = 32;
 
 /// Events kept for a slow listener; one that is further behind misses the oldest and is told so.
 const EVENTS: usize = 4096;
@@ -51,25 +47,6 @@ pub struct JoinBrowser {
     pub resume: Option<String>,
     /// Where its signalling comes from.
     pub client_address: Option<SocketAddr>,
-}
-
-/// A phone comes in.
-#[derive(Debug)]
-pub struct JoinPhone {
-    /// Where to.
-    pub room: RoomName,
-    /// Who it is within the room.
-    pub identity: String,
-    /// What to show.
-    pub name: String,
-    /// Free text others see.
-    pub metadata: String,
-    /// Pairs others see, `sip.*` among them.
-    pub attributes: BTreeMap<String, String>,
-    /// What it may do; identity, name, metadata and attributes are taken from above.
-    pub grants: Grants,
-    /// Its audio.
-    pub port: AudioPort,
 }
 
 /// A signalling session of a browser. Dropping `responses` is losing the connection: the participant stays
@@ -115,37 +92,6 @@ impl Drop for SignalSink {
     }
 }
 
-/// A phone that is in a room. Dropping `events` does not end it; [`RoomsHandle::leave_phone`] does.
-#[derive(Debug)]
-pub struct PhoneSession {
-    /// Its participant sid.
-    pub sid: String,
-    /// Its track's sid.
-    pub track_sid: String,
-    /// What happens to it. Bounded: when the reader is that far behind the newest is dropped.
-    pub events: mpsc::Receiver<PhoneEvent>,
-}
-
-/// What happens to a phone in a room.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PhoneEvent {
-    /// It was removed: hang up.
-    Removed {
-        /// Why.
-        reason: wire::DisconnectReason,
-    },
-    /// The room ended: hang up.
-    RoomEnded,
-    /// The room muted it, or lets it speak again.
-    Muted(bool),
-    /// Somebody pressed keys for it.
-    Digits(String),
-    /// Whether an agent is in the room and in touch. Told when the phone comes in and whenever it changes.
-    Agent(bool),
-    /// The last of all others left.
-    Alone,
-}
-
 /// Every order to every room. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct RoomsHandle {
@@ -178,6 +124,7 @@ impl RoomsHandle {
             events,
             rooms: Mutex::default(),
             numbers: AtomicU64::new(1),
+            ended: Ended::default(),
             roads: Roads::default(),
             streams: Streams::default(),
             udp: ports.udp,
@@ -226,6 +173,18 @@ impl RoomsHandle {
         Ok((give(&link, order).await?, link))
     }
 
+    /// Whether somebody's token still counts: a meeting that was ended does not rise again because the client of
+    /// somebody who was in it, and was away just then, connects again. Whoever comes through the door opens it anew.
+    ///
+    /// # Errors
+    /// `Over`.
+    pub fn is_open_to(&self, room: &RoomName, grants: &Grants) -> Result<(), JoinRefused> {
+        if grants.by_door && self.shared.ended.has(room) {
+            return Err(JoinRefused::Over);
+        }
+        Ok(())
+    }
+
     /// Lets a browser in. The first makes the room.
     ///
     /// # Errors
@@ -235,6 +194,7 @@ impl RoomsHandle {
             return Err(JoinRefused::UnknownSession);
         }
         self.may_make(&join.room).map_err(refused)?;
+        self.is_open_to(&join.room, &join.grants)?;
         let options = options_of(&join.grants);
         let arrival = Arrival {
             grants: join.grants,
@@ -264,84 +224,13 @@ impl RoomsHandle {
         })
     }
 
-    /// Lets a phone in. The first makes the room.
-    ///
-    /// # Errors
-    /// Why it may not.
-    pub async fn join_phone(&self, join: JoinPhone) -> Result<PhoneSession, JoinRefused> {
-        self.may_make(&join.room).map_err(refused)?;
-        let options = options_of(&join.grants);
-        let arrival = PhoneArrival {
-            identity: join.identity,
-            name: join.name,
-            metadata: join.metadata,
-            attributes: join.attributes,
-            grants: join.grants,
-            port: join.port,
-        };
-        let (sender, events) = mpsc::channel(PHONE_EVENTS);
-        let (joined, _) = self
-            .with_made(&join.room, options, move |keeper, now| {
-                let (key, sid, track_sid) = keeper.room.join_phone(arrival, now)?;
-                keeper.phones.insert(key, sender);
-                Ok::<_, JoinRefused>((sid, track_sid))
-            })
-            .await
-            .map_err(refused)?;
-        let (sid, track_sid) = joined?;
-        Ok(PhoneSession { sid, track_sid, events })
-    }
-
-    /// A phone pressed keys: the room's members are told.
-    ///
-    /// # Errors
-    /// No such room or phone.
-    pub async fn phone_digits(&self, room: &RoomName, sid: &str, digits: &str) -> Result<(), RoomError> {
-        let (sid, digits) = (sid.to_owned(), digits.to_owned());
-        self.with(room, move |keeper, now| keeper.room.phone_digits(&sid, &digits, now))
-            .await?
-    }
-
-    /// A phone's attributes changed; an empty value removes one.
-    ///
-    /// # Errors
-    /// No such room or phone.
-    pub async fn phone_attributes(
-        &self,
-        room: &RoomName,
-        sid: &str,
-        attributes: BTreeMap<String, String>,
-    ) -> Result<(), RoomError> {
-        let sid = sid.to_owned();
-        self.with(room, move |keeper, _| keeper.room.phone_attributes(&sid, attributes))
-            .await?
-    }
-
-    /// A phone muted itself, or speaks again.
-    ///
-    /// # Errors
-    /// No such room or phone.
-    pub async fn phone_mute(&self, room: &RoomName, sid: &str, muted: bool) -> Result<(), RoomError> {
-        let sid = sid.to_owned();
-        self.with(room, move |keeper, now| keeper.room.phone_mute(&sid, muted, now))
-            .await?
-    }
-
-    /// A phone hung up.
-    pub async fn leave_phone(&self, room: &RoomName, sid: &str, reason: wire::DisconnectReason) {
-        let sid = sid.to_owned();
-        let left = self.with(room, move |keeper, now| keeper.room.leave_phone(&sid, reason, now));
-        if left.await.is_err() {
-            debug!("a phone left a room that is over");
-        }
-    }
-
     /// Makes a room, or changes the options of one that runs.
     ///
     /// # Errors
     /// The machine is at its limit.
     pub async fn create(&self, room: &RoomName, options: RoomOptions) -> Result<wire::Room, RoomError> {
         self.may_make(room)?;
+        self.shared.ended.forget(room);
         let known = self.shared.find(room).is_some();
         let asked = options.clone();
         let order = move |keeper: &mut Keeper, _: Instant| {
@@ -391,7 +280,9 @@ impl RoomsHandle {
     /// # Errors
     /// No such room.
     pub async fn delete(&self, room: &RoomName) -> Result<(), RoomError> {
-        self.with(room, |keeper, now| {
+        let link = self.shared.find(room).ok_or(RoomError::NoRoom)?;
+        self.shared.ended.note(room);
+        give(&link, |keeper, now| {
             keeper.room.end(wire::DisconnectReason::RoomDeleted, now)
         })
         .await
@@ -665,7 +556,7 @@ async fn give<R: Send + 'static>(
     done.await.map_err(|_| RoomError::NoRoom)
 }
 
-fn refused(error: RoomError) -> JoinRefused {
+pub(super) fn refused(error: RoomError) -> JoinRefused {
     match error {
         RoomError::Full => JoinRefused::Full,
         RoomError::NotAllowed => JoinRefused::NotAllowed,
@@ -680,7 +571,7 @@ fn refused(error: RoomError) -> JoinRefused {
 }
 
 /// How a room is made when the bearer of these grants is the first to come.
-fn options_of(grants: &Grants) -> RoomOptions {
+pub(super) fn options_of(grants: &Grants) -> RoomOptions {
     let Some(config) = &grants.room_config else {
         return RoomOptions::default();
     };

@@ -1,9 +1,11 @@
 //! Sockets, clocks and tasks of the rooms: one UDP port read by one task, one task for each room.
 
 mod agents;
+mod ended;
 mod handle;
 mod keeper;
 mod lines;
+mod phones;
 mod ports;
 mod relay;
 mod roads;
@@ -11,12 +13,14 @@ mod streams;
 pub mod turn;
 
 pub use agents::{AgentBoard, AgentWorker};
-pub use handle::{JoinBrowser, JoinPhone, PhoneEvent, PhoneSession, RoomsHandle, Session, SignalSink};
+pub use handle::{JoinBrowser, RoomsHandle, Session, SignalSink};
+pub use phones::{JoinPhone, PhoneEvent, PhoneSession};
 
 use crate::event::RoomEvent;
 use crate::peer::Door;
 use crate::room::{Ground, Room};
 use crate::{RoomError, RoomName, RoomOptions};
+use ended::Ended;
 use keeper::{Keeper, Order};
 use roads::Roads;
 use std::collections::HashMap;
@@ -54,6 +58,7 @@ struct Shared {
     events: broadcast::Sender<RoomEvent>,
     rooms: Mutex<HashMap<RoomName, Link>>,
     numbers: AtomicU64,
+    ended: Ended,
     roads: Roads,
     streams: Streams,
     udp: UdpSocket,

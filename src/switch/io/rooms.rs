@@ -226,8 +226,10 @@ impl Stay {
 const fn refusal(why: JoinRefused) -> Refusal {
     match why {
         JoinRefused::Locked | JoinRefused::Waiting | JoinRefused::NotAllowed => Refusal::Locked,
-        JoinRefused::Full | JoinRefused::UnknownSession | JoinRefused::Invalid(_) | JoinRefused::NotRunning => {
-            Refusal::Full
-        }
+        JoinRefused::Full
+        | JoinRefused::Over
+        | JoinRefused::UnknownSession
+        | JoinRefused::Invalid(_)
+        | JoinRefused::NotRunning => Refusal::Full,
     }
 }
