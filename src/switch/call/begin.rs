@@ -159,6 +159,7 @@ impl Call {
             run: None,
             act: Act::Waiting,
             then: None,
+            early_keys: Vec::new(),
             order: None,
             pending: None,
             into: None,

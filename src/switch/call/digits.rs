@@ -1,7 +1,11 @@
 //! Keys: where a pressed one goes, and how SIP INFO names it.
 
+use super::leg::Stage;
 use super::{Act, Call, MediaOrder};
 use crate::scene::Scene;
+
+/// The most keys kept for the moment in which our answer is acknowledged; more are let go, as nobody types so fast.
+const EARLY_KEYS: usize = 32;
 
 impl Call {
     /// A party pressed a key. `by_info` when it came by signalling, which the media bridge does not relay.
@@ -10,6 +14,13 @@ impl Call {
             return;
         }
         let is_near = self.near == Some(leg);
+        let stage = self.legs.get(leg).map(|leg| &leg.stage);
+        if is_near && matches!(stage, Some(Stage::Up { confirmed: false })) {
+            if self.early_keys.len() < EARLY_KEYS {
+                self.early_keys.push((digit, by_info));
+            }
+            return;
+        }
         match &self.act {
             Act::Talking { far } => {
                 let other = if is_near { Some(*far) } else { self.near };
@@ -34,6 +45,14 @@ impl Call {
                 }
             }
             Act::Staying | Act::Ending { .. } | Act::Over => {}
+        }
+    }
+
+    /// The near party is up: what it pressed before counts now.
+    pub(super) fn early_digits(&mut self, scene: &mut Scene<'_>) {
+        let Some(near) = self.near else { return };
+        for (digit, by_info) in std::mem::take(&mut self.early_keys) {
+            self.digit(near, digit, by_info, scene);
         }
     }
 }

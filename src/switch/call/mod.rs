@@ -67,6 +67,8 @@ pub struct Call {
     act: Act,
     /// What follows once the near party has acknowledged our answer.
     then: Option<Then>,
+    /// Keys that were heard before that: audio may overtake an ACK.
+    early_keys: Vec<(char, bool)>,
     /// The order of a placed call, until its called party has answered.
     order: Option<Box<PlaceCall>>,
     /// What it does first.

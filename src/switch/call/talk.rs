@@ -126,6 +126,9 @@ impl Call {
             self.follow_answer(then, scene);
         }
         self.flow_confirmed(scene);
+        if self.near == Some(leg) {
+            self.early_digits(scene);
+        }
     }
 
     /// Brings two parties together.

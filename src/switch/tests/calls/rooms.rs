@@ -182,6 +182,20 @@ fn the_right_pin_opens_the_room() {
 }
 
 #[test]
+fn keys_that_overtake_the_acknowledgement_count() {
+    let mut bench = with_pins();
+    let caller = bench.outsider_dials(CONFERENCE);
+    // Audio takes another way than signalling.
+    types(&mut bench, "47");
+    assert!(guests(&bench).is_empty());
+    bench.acknowledges(caller);
+    types(&mut bench, "11#");
+    assert_eq!(guests(&bench)[0].1.room, "800");
+    bench.hangs_up(caller);
+    all_quiet(&mut bench);
+}
+
+#[test]
 fn three_wrong_pins_end_the_call_with_a_word() {
     let mut bench = with_pins();
     let caller = bench.outsider_dials(CONFERENCE);
