@@ -13,10 +13,19 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// How long a page may take for one thing on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whose turn it is.
+static STAGE: Mutex<()> = Mutex::const_new(());
+
+/// Waits until no other test of this program has browsers. Two that draw, encode and decode pictures fill a machine;
+/// tests that share one with others' would measure those.
+pub async fn alone() -> MutexGuard<'static, ()> {
+    STAGE.lock().await
+}
 
 /// How many lines of the pages' own consoles are kept for whoever reads a failure.
 const LOG_MOST: usize = 60;

@@ -12,6 +12,7 @@ const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_and_a_guest_meet_on_the_page() {
+    let _alone = strowger_tests::chromium::alone().await;
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start().await.unwrap();
     let id = room(&sandbox, &json!({"name": "Friday", "waiting_room": true})).await;

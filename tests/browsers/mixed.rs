@@ -18,6 +18,7 @@ fn level(levels: &Value, hertz: f64) -> f64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_phone_a_browser_and_a_program_hear_the_other_two_and_are_recorded() {
+    let _alone = strowger_tests::chromium::alone().await;
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start().await.unwrap();
     let number = "+4940800800";

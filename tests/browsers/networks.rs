@@ -47,6 +47,7 @@ async fn hear_each_other(inside: &Page<'_>, outside: &Page<'_>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_gets_through_strict_networks_and_comes_back_after_a_black_out() {
+    let _alone = strowger_tests::chromium::alone().await;
     let folder = tempfile::tempdir().unwrap();
     let network = Network::new().await.unwrap();
     let (sandbox, tls) = sandbox_for(&network).await;
@@ -158,6 +159,7 @@ const SHARED: Duration = Duration::from_secs(180);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_narrow_line_gets_a_smaller_picture_and_the_sound_goes_on() {
+    let _alone = strowger_tests::chromium::alone().await;
     let folder = tempfile::tempdir().unwrap();
     let network = Network::new().await.unwrap();
     let (sandbox, _) = sandbox_for(&network).await;

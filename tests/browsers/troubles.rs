@@ -37,6 +37,7 @@ async fn asked(arguments: &[&str]) -> Chromium {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_names_every_cause_and_its_mend() {
+    let _alone = strowger_tests::chromium::alone().await;
     let sandbox = Sandbox::start().await.unwrap();
     let friday = room(&sandbox, &json!({"name": "Friday"})).await;
     let (_, url) = link(&sandbox, &friday).await;
@@ -84,6 +85,7 @@ async fn the_page_names_every_cause_and_its_mend() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_says_that_meetings_are_not_set_up() {
+    let _alone = strowger_tests::chromium::alone().await;
     let off = [("STROWGER__ROOMS__ENABLED", "false")];
     let sandbox = Sandbox::start_with(&[], &off).await.unwrap();
     let id = room(&sandbox, &json!({"name": "Friday"})).await;

@@ -127,6 +127,7 @@ fn moment(row: &Value, key: &str) -> time::OffsetDateTime {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn colleagues_call_each_other_in_their_browsers() {
+    let _alone = strowger_tests::chromium::alone().await;
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start().await.unwrap();
     let mut events = Events::listen(&sandbox, "").await.unwrap();
@@ -171,7 +172,11 @@ async fn colleagues_call_each_other_in_their_browsers() {
     let row = whole(&sandbox, &call).await.unwrap();
     let answered = moment(&row, "answer_time");
     let talked = (now - answered).as_seconds_f64();
-    assert!((shown - talked).abs() <= 1.0, "the timer says {shown} s of {talked} s");
+    // Whole seconds, read a moment before the clock.
+    assert!(
+        (talked - 3.0..=talked + 1.0).contains(&shown),
+        "the timer says {shown} s of {talked} s"
+    );
     // One channel a side, and nothing of the muted one.
     let sound = channels(&sandbox, &call, SOON).await.unwrap();
     for (channel, own, other) in [(0, ADA_HZ, GRACE_HZ), (1, GRACE_HZ, ADA_HZ)] {
@@ -199,6 +204,7 @@ async fn colleagues_call_each_other_in_their_browsers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_call_a_cancelled_one_and_a_missed_one_are_told_as_that() {
+    let _alone = strowger_tests::chromium::alone().await;
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start().await.unwrap();
     let settings = json!({"values": {"enable_voicemail": false, "ring_timeout_seconds": 5}});
@@ -234,6 +240,7 @@ async fn a_refused_call_a_cancelled_one_and_a_missed_one_are_told_as_that() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_windows_and_a_phone_ring_and_one_answer_stops_the_others() {
+    let _alone = strowger_tests::chromium::alone().await;
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start().await.unwrap();
     let browser = speaking(folder.path(), GRACE_HZ).await;
@@ -284,6 +291,7 @@ async fn three_windows_and_a_phone_ring_and_one_answer_stops_the_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_calls_a_number_outside_and_hears_and_is_heard() {
+    let _alone = strowger_tests::chromium::alone().await;
     let folder = tempfile::tempdir().unwrap();
     let port = process::free_port().unwrap();
     // What the provider hears comes straight back.
@@ -306,6 +314,7 @@ async fn a_browser_calls_a_number_outside_and_hears_and_is_heard() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_takes_a_users_call_and_only_what_concerns_the_user_is_told() {
+    let _alone = strowger_tests::chromium::alone().await;
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start().await.unwrap();
     let browser = speaking(folder.path(), ADA_HZ).await;

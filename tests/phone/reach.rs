@@ -12,6 +12,7 @@ const ALAN_HZ: f64 = 1004.0;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_fills_the_number_in_and_the_call_is_handed_over_to_another_browser() {
+    let _alone = strowger_tests::chromium::alone().await;
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start().await.unwrap();
     let (hers, his) = tokio::join!(speaking(folder.path(), ADA_HZ), speaking(folder.path(), GRACE_HZ));
@@ -80,6 +81,7 @@ async fn is_for_everybody(page: &Page<'_>, what: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_can_use_the_phone_and_what_stands_there_of_a_caller_and_a_call() {
+    let _alone = strowger_tests::chromium::alone().await;
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start().await.unwrap();
     let his = speaking(folder.path(), GRACE_HZ).await;
@@ -103,6 +105,7 @@ async fn everybody_can_use_the_phone_and_what_stands_there_of_a_caller_and_a_cal
 /// Ten seconds of nothing in a call: it goes on as the same call in one recording.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_goes_on_after_a_black_out() {
+    let _alone = strowger_tests::chromium::alone().await;
     let folder = tempfile::tempdir().unwrap();
     let network = Network::new().await.unwrap();
     let host = network.host();
