@@ -1,7 +1,7 @@
 //! A network of its own for a partner: a namespace joined to ours by one line, which can be cut, narrowed and
 //! kept from carrying UDP. Only root may make one.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use std::process::Stdio;
 use tokio::process::Command;
 
@@ -22,6 +22,7 @@ impl Network {
     /// # Errors
     /// This is not root, or `ip` is missing.
     pub async fn new() -> Result<Self> {
+        let mut problem = None;
         for number in 0..MOST {
             let name = format!("strowger-test-{number}");
             // The name is taken by whoever makes it first.
@@ -31,11 +32,15 @@ impl Network {
                     ours: format!("strowger{number}"),
                     host: format!("10.213.{number}.1"),
                 };
-                network.join(number).await?;
-                return Ok(network);
+                // The line of a namespace that was just removed may still be there for a moment.
+                match network.join(number).await {
+                    Ok(()) => return Ok(network),
+                    Err(error) => problem = Some(error),
+                }
             }
         }
-        bail!("no namespace can be made: run this test as root, in a virtual machine or a container")
+        let advice = "no network can be made: run this test as root, in a virtual machine or a container";
+        Err(problem.map_or_else(|| anyhow!(advice), |problem| problem.context(advice)))
     }
 
     async fn join(&self, number: u8) -> Result<()> {
