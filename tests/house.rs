@@ -181,3 +181,27 @@ fn nothing_waits_by_sleeping_and_no_lint_is_silenced_without_a_reason() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+#[test]
+fn language_services_are_asked_through_one_door() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let shown = path.to_string_lossy().into_owned();
+        let is_code = shown.starts_with("workers/") && !shown.contains("/tests") && !shown.contains("/examples/");
+        if !is_code || shown.ends_with("providers/mock.rs") {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let connects = ["TcpStream::connect", "reqwest", "hyper::"]
+            .iter()
+            .any(|word| code.contains(word));
+        if connects && shown != "workers/providers/http.rs" {
+            wrong.push(format!("{shown} opens a connection of its own"));
+        }
+        // Only the chain counts what it asks, so only the chain may ask.
+        if code.contains("http::post(") && shown != "workers/providers/chain.rs" {
+            wrong.push(format!("{shown} asks past the chain"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

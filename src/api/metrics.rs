@@ -6,7 +6,10 @@ use crate::state::ApiState;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use strowger_access::Source;
+use strowger_store::ProviderSpend;
 
 /// Counters in the Prometheus text format.
 #[utoipa::path(
@@ -29,6 +32,53 @@ pub(crate) async fn metrics(
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
             .hint("set http.metrics_public to let others read them"));
     }
+    let mut text = state.metrics.render();
+    // Workers ask providers, and count it where the daemon can read it.
+    match state.access.store().known_providers().spend_since(EVER).await {
+        Ok(spend) => text.push_str(&providers(&spend)),
+        Err(problem) => tracing::warn!(%problem, "what providers were asked is not counted"),
+    }
     let kind = (header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
-    Ok(([kind], state.metrics.render()).into_response())
+    Ok(([kind], text).into_response())
+}
+
+/// Before the first day of any row.
+const EVER: &str = "";
+
+/// What was asked of providers, over all tenants.
+fn providers(spend: &[ProviderSpend]) -> String {
+    let mut requests: BTreeMap<(&str, &str, &str), i64> = BTreeMap::new();
+    let mut tokens: BTreeMap<(&str, &str, &str), i64> = BTreeMap::new();
+    let mut cost: BTreeMap<(&str, &str, &str), i64> = BTreeMap::new();
+    let mut spent: BTreeMap<(&str, &str, &str), i64> = BTreeMap::new();
+    for one in spend.iter().map(|one| &one.figures) {
+        let key = |third: &'static str| (one.provider.as_str(), one.task.as_str(), third);
+        *requests.entry(key("answered")).or_default() += one.asked - one.failed;
+        *requests.entry(key("failed")).or_default() += one.failed;
+        *tokens.entry(key("asked")).or_default() += one.tokens_asked;
+        *tokens.entry(key("answered")).or_default() += one.tokens_answered;
+        *cost.entry(key("")).or_default() += one.cost_micros;
+        *spent.entry(key("")).or_default() += one.spent_ms;
+    }
+    let mut out = String::new();
+    for (name, third, figures) in [
+        ("strowger_provider_requests_total", "outcome", requests),
+        ("strowger_provider_tokens_total", "direction", tokens),
+        ("strowger_provider_cost_micros_total", "", cost),
+        ("strowger_provider_milliseconds_total", "", spent),
+    ] {
+        if !figures.is_empty() {
+            let _ = writeln!(out, "# TYPE {name} counter");
+        }
+        // Names of providers are small letters, figures and dashes: nothing to escape.
+        for ((provider, task, value), figure) in figures {
+            let more = if third.is_empty() {
+                String::new()
+            } else {
+                format!(",{third}=\"{value}\"")
+            };
+            let _ = writeln!(out, "{name}{{provider=\"{provider}\",task=\"{task}\"{more}}} {figure}");
+        }
+    }
+    out
 }

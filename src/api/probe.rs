@@ -2,7 +2,7 @@
 
 use crate::health::{Check, Mood};
 use crate::state::ApiState;
-use strowger_store::Health;
+use strowger_store::{Health, ProviderHealth, ProviderState};
 
 /// Jobs waiting above which workers are too few or too slow.
 const MANY_JOBS: i64 = 500;
@@ -39,6 +39,10 @@ pub(crate) async fn look(state: &ApiState) -> Vec<Check> {
         }
     }
     checks.push(trunks(state));
+    // A database that does not answer has its own line above.
+    if let Ok(providers) = state.access.store().known_providers().health().await {
+        checks.push(self::providers(&providers));
+    }
     checks.extend(memory());
     checks
 }
@@ -106,6 +110,26 @@ fn trunks(state: &ApiState) -> Check {
         mood,
         stops_calls: false,
         detail: format!("{} of {} usable", trunks.len() - down, trunks.len()),
+    }
+}
+
+/// Language services outside of this machine. Without names: whom a house asks is nobody else's business.
+fn providers(all: &[ProviderHealth]) -> Check {
+    let ill = all.iter().filter(|one| one.state.is_ill()).count();
+    let open = |one: &&ProviderHealth| matches!(one.state, ProviderState::Resting(_) | ProviderState::Trying);
+    let detail = match (all.len(), ill) {
+        (0, _) => "none is named: speech is understood on this machine".to_owned(),
+        (count, 0) => format!("{count} named, none fails"),
+        (count, ill) => format!(
+            "{ill} of {count} fail, the circuit of {} is open; this machine does their work",
+            all.iter().filter(open).count()
+        ),
+    };
+    Check {
+        name: "providers",
+        mood: if ill > 0 { Mood::Warn } else { Mood::Pass },
+        stops_calls: false,
+        detail,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::wire::stamp;
 use axum::Json;
 use serde::Serialize;
 use strowger_model::role::Permission;
-use strowger_store::ProviderFigures;
+use strowger_store::{ProviderFigures, ProviderState, first_of_the_month};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -51,8 +51,14 @@ pub(crate) struct ProviderJson {
     transcribes: bool,
     /// Whether the last request to it failed.
     failing: bool,
+    /// Its circuit breaker: `closed`, `open` (it rests after failures) or `half_open` (the next request tries it).
+    circuit: &'static str,
+    /// Until when it rests.
+    rests_until: Option<String>,
     /// What it was asked today, by task.
     today: Vec<FiguresJson>,
+    /// What it was asked this month, by task.
+    this_month: Vec<FiguresJson>,
 }
 
 /// What a provider was asked for one task.
@@ -98,7 +104,7 @@ impl From<ProviderFigures> for FiguresJson {
     }
 }
 
-/// Lists who understands and hears for this tenant, and how they did today.
+/// Lists who understands and hears for this tenant, how they do, and what they took today and this month.
 #[utoipa::path(
     get, path = "/api/providers", tag = "settings",
     responses((status = 200, description = "The providers", body = ProvidersJson), Refusals)
@@ -111,13 +117,26 @@ pub(crate) async fn list(caller: Caller) -> Result<Json<ProvidersJson>, Problem>
         let names = text.split([',', ' ']).filter(|name| !name.is_empty());
         names.map(str::to_owned).collect()
     };
-    let figures = scope.provider_days().since(&scope.now().date().to_string()).await?;
-    let known = scope.provider_days().known().await?;
-    let providers = known.into_iter().map(|provider| {
-        let own = figures.iter().filter(|one| one.provider == provider.name);
+    let days = scope.provider_days();
+    let figures = days.since(&scope.now().date().to_string()).await?;
+    let month = days.since(&first_of_the_month(scope.now())).await?;
+    let known = days.health().await?;
+    let providers = known.into_iter().map(|health| {
+        let provider = health.provider;
+        let own = |all: &[ProviderFigures]| -> Vec<ProviderFigures> {
+            let own = all.iter().filter(|one| one.provider == provider.name);
+            own.cloned().collect()
+        };
+        let (today, month) = (own(&figures), own(&month));
         ProviderJson {
-            failing: own.clone().any(ProviderFigures::is_failing),
-            today: own.cloned().map(FiguresJson::from).collect(),
+            failing: today.iter().any(ProviderFigures::is_failing),
+            circuit: health.state.circuit(),
+            rests_until: match health.state {
+                ProviderState::Resting(until) => Some(stamp(until)),
+                ProviderState::Unused | ProviderState::Works | ProviderState::Failing | ProviderState::Trying => None,
+            },
+            today: today.into_iter().map(FiguresJson::from).collect(),
+            this_month: month.into_iter().map(FiguresJson::from).collect(),
             name: provider.name,
             kind: provider.kind,
             host: provider.host,

@@ -131,6 +131,8 @@ pub(crate) struct WordJson {
     end_ms: i64,
     /// How sure the model was, 0 to 1.
     confidence: f64,
+    /// Whether that is so little that the word may well be wrong (below 0.5).
+    unsure: bool,
 }
 
 impl From<Point> for PointJson {
@@ -157,6 +159,7 @@ impl From<Segment> for SegmentJson {
                 .words
                 .into_iter()
                 .map(|word| WordJson {
+                    unsure: word.is_unsure(),
                     text: word.text,
                     start_ms: word.start_ms,
                     end_ms: word.end_ms,
@@ -383,7 +386,11 @@ pub(crate) async fn file(
     let transcript = scope.transcripts().get(id).await?;
     let transcript = transcript.ok_or_else(|| Problem::not_found("transcript"))?;
     let kind = [(header::CONTENT_TYPE, form.media_type())];
-    Ok((kind, captions::write(&transcript.segments, form)).into_response())
+    Ok((
+        kind,
+        captions::write(&transcript.segments, transcript.language.as_deref(), form),
+    )
+        .into_response())
 }
 
 /// Removes a transcript; the recording stays and can be transcribed again.

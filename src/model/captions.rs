@@ -37,15 +37,32 @@ const LINE_LETTERS: usize = 84;
 /// … and stand at most this long, milliseconds.
 const LINE_MS: i64 = 6000;
 
-/// Writes turns in a form.
+/// Writes turns in a form; `language` is that of the talk, where it is known.
 #[must_use]
-pub fn write(segments: &[Segment], form: Form) -> String {
+pub fn write(segments: &[Segment], language: Option<&str>, form: Form) -> String {
     match form {
         Form::Text => text(segments),
         Form::Vtt => vtt(segments),
         Form::Srt => srt(segments),
-        Form::Json => serde_json::to_string_pretty(segments).unwrap_or_default(),
+        Form::Json => json(segments, language),
     }
+}
+
+/// Turns and words with all their figures; words of which the model was not sure say so.
+fn json(segments: &[Segment], language: Option<&str>) -> String {
+    let mut turns = serde_json::json!(segments);
+    let all = turns.as_array_mut().into_iter().flatten().zip(segments);
+    let words = all.flat_map(|(turn, segment)| {
+        let words = turn.get_mut("words").and_then(serde_json::Value::as_array_mut);
+        words.into_iter().flatten().zip(&segment.words)
+    });
+    for (written, word) in words {
+        if let Some(fields) = written.as_object_mut() {
+            fields.insert("unsure".to_owned(), word.is_unsure().into());
+        }
+    }
+    let whole = serde_json::json!({"language": language, "unsure_below": Word::UNSURE_BELOW, "segments": turns});
+    serde_json::to_string_pretty(&whole).unwrap_or_default()
 }
 
 fn text(segments: &[Segment]) -> String {
@@ -205,16 +222,25 @@ mod tests {
     fn captions_have_times_voices_and_words() {
         let turns = [turn("Ada", 3_661_000, "a <b> & c"), turn("Bob", 3_664_000, "yes")];
         assert_eq!(
-            write(&turns, Form::Vtt),
+            write(&turns, None, Form::Vtt),
             "WEBVTT\n\n01:01:01.000 --> 01:01:02.900\n<v Ada>a <01:01:01.500>&lt;b&gt; <01:01:02.000>&amp; \
              <01:01:02.500>c\n\n01:01:04.000 --> 01:01:04.400\n<v Bob>yes\n"
         );
         assert_eq!(
-            write(&turns, Form::Srt),
+            write(&turns, None, Form::Srt),
             "1\n01:01:01,000 --> 01:01:02,900\nAda: a <b> & c\n\n2\n01:01:04,000 --> 01:01:04,400\nBob: yes\n\n"
         );
-        assert_eq!(write(&turns, Form::Text), "[61:01] Ada: a <b> & c\n[61:04] Bob: yes\n");
-        let back: Vec<Segment> = serde_json::from_str(&write(&turns, Form::Json)).unwrap();
+        assert_eq!(
+            write(&turns, None, Form::Text),
+            "[61:01] Ada: a <b> & c\n[61:04] Bob: yes\n"
+        );
+        let mut turns = turns;
+        turns[0].words[1].confidence = 0.3;
+        let written: serde_json::Value = serde_json::from_str(&write(&turns, Some("en"), Form::Json)).unwrap();
+        assert_eq!(written["language"], "en");
+        let unsure = |n: usize| written["segments"][0]["words"][n]["unsure"].as_bool();
+        assert_eq!([unsure(0), unsure(1)], [Some(false), Some(true)]);
+        let back: Vec<Segment> = serde_json::from_value(written["segments"].clone()).unwrap();
         assert_eq!(back, turns);
     }
 

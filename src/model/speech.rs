@@ -28,6 +28,17 @@ pub struct Word {
     pub confidence: f64,
 }
 
+impl Word {
+    /// Words of which the model was less sure are marked for people: as likely wrong as right.
+    pub const UNSURE_BELOW: f64 = 0.5;
+
+    /// Whether it is to be marked.
+    #[must_use]
+    pub fn is_unsure(&self) -> bool {
+        self.confidence < Self::UNSURE_BELOW
+    }
+}
+
 /// A timed stretch of one speaker's talk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Segment {

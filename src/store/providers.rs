@@ -1,6 +1,7 @@
 //! Providers of language services: which there are, and what each was asked, a row a day.
 
 use crate::Result;
+use crate::provider_health::ProviderHealth;
 use crate::scope::{area, platform_area};
 use crate::sql::{Row, args};
 use serde::{Deserialize, Serialize};
@@ -122,7 +123,7 @@ impl KnownProviders {
     }
 }
 
-fn figures_of(row: &Row) -> Result<ProviderFigures> {
+pub(crate) fn figures_of(row: &Row) -> Result<ProviderFigures> {
     Ok(ProviderFigures {
         provider: row.text("provider")?,
         task: row.text("task")?,
@@ -145,6 +146,14 @@ impl ProviderDays {
     /// The database did not answer.
     pub async fn known(&self) -> Result<Vec<KnownProvider>> {
         self.scope.store().known_providers().list().await
+    }
+
+    /// How each of them stands.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn health(&self) -> Result<Vec<ProviderHealth>> {
+        self.scope.store().known_providers().health().await
     }
 
     /// Counts requests.

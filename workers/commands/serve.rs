@@ -1,6 +1,6 @@
 //! `strowger-worker serve`: takes jobs until told to end.
 
-use crate::jobs::Desk;
+use crate::jobs::{Desk, tell_breakers};
 use crate::providers::chain::Providers;
 use crate::whisper::cpu;
 use crate::whisper::models::ModelStore;
@@ -44,8 +44,11 @@ async fn serve(config: &Config, name: Option<&str>, supervised: bool) -> anyhow:
     say_what_is_missing(&models, &config.worker.model);
     let hands = hands(config.worker.concurrency);
     let name = name.map_or_else(host_name, str::to_owned);
-    let providers = Arc::new(Providers::new(config.worker.providers_file.clone()));
+    let providers = Arc::new(Providers::new(config.worker.providers_file.clone()).of_worker(&name));
     make_known(&store, &providers).await?;
+    tell_breakers(&store, world.as_ref(), &providers)
+        .await
+        .context("cannot write to the database")?;
     let desk = Desk::new(store.clone(), world, models, config.worker.model.clone()).with_providers(providers);
     let runner = Runner::new(
         store.clone(),

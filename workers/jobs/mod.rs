@@ -25,6 +25,7 @@ mod tests;
 mod transcribe;
 
 pub use fault::Fault;
+pub(crate) use outside::tell_breakers;
 
 use crate::providers::chain::Providers;
 use crate::whisper::models::ModelStore;

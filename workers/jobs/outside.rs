@@ -4,10 +4,11 @@ use super::transcribe::{SAMPLE_RATE_HZ, Voices, decoded};
 use super::{Desk, Fault, apart, sides};
 use crate::audio::{Pcm, opus_file};
 use crate::providers::Sound;
-use crate::providers::chain::{Try, Wish};
+use crate::providers::chain::{Providers, Try, Wish};
+use strowger_model::World;
 use strowger_model::settings::Settings;
 use strowger_model::speech::{Analysis, Segment, Usage};
-use strowger_store::{ProviderTry, Scope};
+use strowger_store::{ProviderBreaker, ProviderTry, Scope, Store};
 
 /// A channel on which no sample is louder holds nobody.
 const QUIET: u16 = 64;
@@ -25,7 +26,7 @@ pub(super) async fn understand(
         return Ok(());
     }
     let outcome = desk.providers.understand(&wish, segments, analysis).await;
-    count(scope, &outcome.tries).await?;
+    count(desk, scope, &outcome.tries).await?;
     if let Some(better) = outcome.answer {
         *analysis = better;
     }
@@ -33,8 +34,11 @@ pub(super) async fn understand(
     Ok(())
 }
 
-/// Counts what was asked.
-pub(super) async fn count(scope: &Scope, tries: &[Try]) -> Result<(), Fault> {
+/// Counts what was asked, and says how the breakers stand where something failed or was asked again.
+async fn count(desk: &Desk, scope: &Scope, tries: &[Try]) -> Result<(), Fault> {
+    if tries.is_empty() {
+        return Ok(());
+    }
     let tries = tries.iter().map(|one| ProviderTry {
         provider: one.provider.clone(),
         task: one.task.code(),
@@ -44,7 +48,32 @@ pub(super) async fn count(scope: &Scope, tries: &[Try]) -> Result<(), Fault> {
         cost_micros: one.cost_micros,
         spent_ms: i64::try_from(one.took.as_millis()).unwrap_or(i64::MAX),
     });
-    Ok(scope.provider_days().count(&tries.collect::<Vec<_>>()).await?)
+    scope.provider_days().count(&tries.collect::<Vec<_>>()).await?;
+    Ok(tell_breakers(&desk.store, desk.world.as_ref(), &desk.providers).await?)
+}
+
+/// Says how the breakers of this worker stand, for health pages.
+///
+/// # Errors
+/// The database did not answer.
+pub(crate) async fn tell_breakers(
+    store: &Store,
+    world: &dyn World,
+    providers: &Providers,
+) -> strowger_store::Result<()> {
+    let now_ms = i64::try_from(world.now().unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX);
+    let stands = providers.stands().into_iter().map(|one| ProviderBreaker {
+        provider: one.provider,
+        failures: one.failures,
+        rests_until_ms: one
+            .rests
+            .map(|rests| now_ms.saturating_add(i64::try_from(rests.as_millis()).unwrap_or(i64::MAX))),
+        told_at_ms: now_ms,
+    });
+    let known = store.known_providers();
+    known
+        .tell_breakers(providers.worker(), &stands.collect::<Vec<_>>())
+        .await
 }
 
 fn usage(tries: &[Try]) -> Usage {
@@ -108,7 +137,7 @@ pub(super) async fn hear(
             duration_ms: voice.duration_ms,
         };
         let outcome = desk.providers.hear(&wish, sound).await;
-        count(scope, &outcome.tries).await?;
+        count(desk, scope, &outcome.tries).await?;
         whole.cost_micros += outcome.tries.iter().map(|one| one.cost_micros).sum::<i64>();
         let Some((provider, heard)) = outcome.answer else {
             return Ok(None);

@@ -39,6 +39,12 @@ impl Breaker {
         }
     }
 
+    /// Failures in a row, and until when it rests once they are too many.
+    #[must_use]
+    pub const fn stands(&self) -> (u32, Option<Instant>) {
+        (self.failures, self.open_until)
+    }
+
     /// It answered well.
     pub fn succeeded(&mut self) {
         *self = Self::default();

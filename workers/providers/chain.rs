@@ -94,10 +94,23 @@ pub struct Outcome<T> {
     pub tries: Vec<Try>,
 }
 
+/// How the breaker of a provider stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stand {
+    /// Whose.
+    pub provider: String,
+    /// Failures in a row.
+    pub failures: u32,
+    /// How long it still rests; nothing left when the next request tries it.
+    pub rests: Option<Duration>,
+}
+
 /// The providers of this worker.
 #[derive(Debug, Default)]
 pub struct Providers {
     file: Option<PathBuf>,
+    /// What this worker is called among others.
+    worker: String,
     breakers: Mutex<HashMap<String, Breaker>>,
 }
 
@@ -107,8 +120,44 @@ impl Providers {
     pub fn new(file: Option<PathBuf>) -> Self {
         Self {
             file,
-            breakers: Mutex::default(),
+            ..Self::default()
         }
+    }
+
+    /// The same in a worker of that name.
+    #[must_use]
+    pub fn of_worker(self, name: &str) -> Self {
+        Self {
+            worker: name.to_owned(),
+            ..self
+        }
+    }
+
+    /// What this worker is called.
+    #[must_use]
+    pub fn worker(&self) -> &str {
+        &self.worker
+    }
+
+    /// How the breakers stand of those that failed last.
+    #[must_use]
+    pub fn stands(&self) -> Vec<Stand> {
+        let now = Instant::now().into_std();
+        let breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<Stand> = breakers
+            .iter()
+            .map(|(name, breaker)| {
+                let (failures, until) = breaker.stands();
+                Stand {
+                    provider: name.clone(),
+                    failures,
+                    rests: until.map(|until| until.saturating_duration_since(now)),
+                }
+            })
+            .filter(|one| one.failures > 0)
+            .collect();
+        all.sort_by(|one, other| one.provider.cmp(&other.provider));
+        all
     }
 
     /// The list as it stands in the file now.

@@ -1,7 +1,7 @@
 //! One POST to a provider, and its answer. No redirection is followed; the key travels in a header only.
 
 use super::Request;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -94,7 +94,18 @@ pub(super) async fn post(place: &Place, request: &Request, key: Option<&str>) ->
     exchange(stream, place, request, key).await
 }
 
+/// Reads whom this machine trusts once: some hundred certificates cost more than all else a request does.
 fn connector() -> Option<TlsConnector> {
+    static MADE: OnceLock<TlsConnector> = OnceLock::new();
+    if let Some(made) = MADE.get() {
+        return Some(made.clone());
+    }
+    // What cannot be read now may be there the next time.
+    let new = new_connector()?;
+    Some(MADE.get_or_init(|| new).clone())
+}
+
+fn new_connector() -> Option<TlsConnector> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(CertificateDer::pem_file_iter(AUTHORITIES).ok()?.flatten());
     let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());

@@ -8,7 +8,7 @@ use serde_json::json;
 use std::net::SocketAddr;
 use strowger_model::settings::{Entry, Lock};
 use strowger_model::speech::{Segment, Sentiment, Word};
-use strowger_store::{Actor, TranscriptResult};
+use strowger_store::{Actor, KnownProvider, ProviderBreaker, ProviderTry, TranscriptResult};
 
 #[tokio::test]
 async fn a_number_is_claimed_once_changed_and_given_up() {
@@ -437,6 +437,89 @@ async fn health_is_open_and_counters_answer_this_machine_only() {
     assert_eq!(house.send(from("127.0.0.1:5000", false)).await.status, 200);
     assert_eq!(house.send(from("203.0.113.9:5000", false)).await.status, 403);
     assert_eq!(house.send(from("127.0.0.1:5000", true)).await.status, 403);
+}
+
+#[tokio::test]
+async fn what_providers_were_asked_is_counted_and_their_failing_is_amber() {
+    let house = House::new().await;
+    let known = KnownProvider {
+        name: "cloud".into(),
+        kind: "openai".into(),
+        host: "api.example".into(),
+        on_premises: false,
+        chats: true,
+        hears: false,
+    };
+    let lines = house.get("/health").await.expect(200);
+    assert_eq!(lines["checks"]["providers"]["status"], "pass");
+    house.store.known_providers().publish(&[known]).await.unwrap();
+    let asked = |problem: Option<&str>| ProviderTry {
+        provider: "cloud".into(),
+        task: "understanding",
+        problem: problem.map(str::to_owned),
+        tokens_asked: 100,
+        tokens_answered: 7,
+        cost_micros: 30,
+        spent_ms: 300,
+    };
+    for tenant in [house.acme.id, house.zenith.id] {
+        let days = house.store.tenant(tenant).provider_days();
+        days.count(&[asked(None), asked(None)]).await.unwrap();
+    }
+    let metrics = async || {
+        let address: SocketAddr = "127.0.0.1:5000".parse().unwrap();
+        let request = Request::get("/metrics").extension(ConnectInfo(address));
+        let answer = house.send(request.body(Body::empty()).unwrap()).await;
+        String::from_utf8(answer.body.to_vec()).unwrap()
+    };
+    let counted = |outcome: &str, count: u32| {
+        format!(
+            "strowger_provider_requests_total{{provider=\"cloud\",task=\"understanding\",outcome=\"{outcome}\"}} {count}\n"
+        )
+    };
+    let text = metrics().await;
+    assert!(text.contains(&counted("answered", 4)), "{text}");
+    let cost = "strowger_provider_cost_micros_total{provider=\"cloud\",task=\"understanding\"} 120\n";
+    assert!(text.contains(cost), "{text}");
+    assert_eq!(
+        house.get("/health").await.expect(200)["checks"]["providers"]["status"],
+        "pass"
+    );
+
+    house.world.advance(1000);
+    let days = house.store.tenant(house.acme.id).provider_days();
+    days.count(&[asked(Some("nobody answers"))]).await.unwrap();
+    let now_ms = i64::try_from(house.store.tenant(house.acme.id).now().unix_timestamp_nanos() / 1_000_000).unwrap();
+    let rests = ProviderBreaker {
+        provider: "cloud".into(),
+        failures: 3,
+        rests_until_ms: Some(now_ms + 60_000),
+        told_at_ms: now_ms,
+    };
+    house
+        .store
+        .known_providers()
+        .tell_breakers("w", &[rests])
+        .await
+        .unwrap();
+    let text = metrics().await;
+    assert!(text.contains(&counted("failed", 1)), "{text}");
+    // Amber: calls go on, so it is no 503; and no stranger reads who is asked.
+    let health = house.get("/health").await.expect(200);
+    assert_eq!(
+        (&health["status"], &health["checks"]["providers"]["status"]),
+        (&json!("warn"), &json!("warn"))
+    );
+    let detail = health["checks"]["providers"]["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("1 of 1 fail") && !detail.contains("cloud"),
+        "{detail}"
+    );
+    let told = house.get("/api/providers").await.expect(200);
+    let cloud = &told["providers"][0];
+    assert_eq!((&cloud["circuit"], &cloud["failing"]), (&json!("open"), &json!(true)));
+    assert!(cloud["rests_until"].is_string());
+    assert_eq!(cloud["this_month"][0]["asked"], 3, "its own tenant's alone");
 }
 
 #[tokio::test]

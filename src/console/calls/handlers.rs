@@ -234,7 +234,11 @@ async fn transcript_file(Path((_, call, form)): Path<(String, CallId, String)>, 
         (header::CONTENT_TYPE, form.media_type().to_owned()),
         (header::CONTENT_DISPOSITION, name),
     ];
-    Ok((head, captions::write(&transcript.segments, form)).into_response())
+    Ok((
+        head,
+        captions::write(&transcript.segments, transcript.language.as_deref(), form),
+    )
+        .into_response())
 }
 
 /// What the nodes of a flow version are called.

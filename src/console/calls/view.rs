@@ -14,11 +14,8 @@ use strowger_model::CallState;
 use strowger_model::captions;
 use strowger_model::record::{AuditEntry, Call, CallEvent, Consent, JobRow, Leg, Recording, Transcript};
 use strowger_model::search::Question;
-use strowger_model::speech::{Point, Segment, Sentiment};
+use strowger_model::speech::{self, Point, Segment, Sentiment};
 use time::OffsetDateTime;
-
-/// Below this the model was not sure of a word.
-const SURE: f64 = 0.5;
 
 /// Everything that is known of a call.
 #[derive(Debug, Clone)]
@@ -171,8 +168,8 @@ pub struct CallPage {
     pub transcribe: Option<Act>,
     /// The transcript.
     pub says: Vec<Say>,
-    /// How many words the model was not sure of.
-    pub low_words: usize,
+    /// How many words the model was not sure of, and how they are marked.
+    pub unsure: String,
     /// The ladder.
     pub ladder: String,
     /// What the ladder is drawn from.
@@ -201,7 +198,7 @@ fn say(segment: &Segment, question: &Question) -> Say {
         sought: sought.contains(&n),
         text: word.text.clone(),
         at_ms: word.start_ms,
-        low: word.confidence < SURE,
+        low: word.is_unsure(),
         sure: format!("{:.0} % sure", word.confidence * 100.0),
     });
     let mut words: Vec<Word> = words.collect();
@@ -209,7 +206,7 @@ fn say(segment: &Segment, question: &Question) -> Say {
         words.push(Word {
             text: segment.text.clone(),
             at_ms: segment.start_ms,
-            low: segment.confidence < SURE,
+            low: segment.confidence < speech::Word::UNSURE_BELOW,
             sure: String::new(),
             sought: !question.marks(&segment.text).is_empty(),
         });
@@ -602,7 +599,7 @@ pub fn page(shell: &Shell, base: &str, known: &Known) -> CallPage {
             danger: false,
             csrf: shell.csrf.clone(),
         }),
-        low_words: says.iter().flat_map(|say| &say.words).filter(|word| word.low).count(),
+        unsure: unsure_words(says.iter().flat_map(|say| &say.words).filter(|word| word.low).count()),
         says,
         ladder: ladder::draw(&parties, &messages),
         ladder_note: live_note(call.state),
@@ -622,6 +619,17 @@ fn files(here: &str) -> Vec<Link> {
     forms
         .map(|form| Link::new(format!("{here}/transcript/{}", form.code()), form.code().to_uppercase()))
         .collect()
+}
+
+/// What the marks in a transcript mean.
+fn unsure_words(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => "One word is underlined with dots and read as “unsure”: the model was less than half sure of it.".into(),
+        count => format!(
+            "{count} words are underlined with dots and read as “unsure”: the model was less than half sure of them."
+        ),
+    }
 }
 
 fn live_note(state: CallState) -> String {

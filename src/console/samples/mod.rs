@@ -5,6 +5,7 @@ mod kept;
 mod minutes;
 mod people;
 mod privacy;
+mod providers;
 mod rooms;
 
 use crate::show::page::Group;

@@ -4,8 +4,8 @@ use super::{BASE, NOW, Sample, sample, shell, world};
 use crate::draw::pulse;
 use crate::entry::view as entry;
 use crate::flows::view::{self as flows, Editor, Finding, Run};
+use crate::govern::room_view;
 use crate::govern::view::{self as govern, Due};
-use crate::govern::{provider_view, room_view};
 use crate::lines::view::{self as lines, Line, Targets};
 use crate::people::view::{self as people, Credentials, Phone};
 use crate::show::{Fact, Figure, Page, Problems, Shell, State, Values};
@@ -23,7 +23,7 @@ use strowger_model::{
     DeviceId, FlowId, FlowVersionId, JobId, NoticeId, NumberId, Role, TenantId, TokenId, TrunkId, UserId, WebhookId,
 };
 use strowger_rooms::AgentWorker;
-use strowger_store::{KnownProvider, PooledNumber, ProviderFigures};
+use strowger_store::PooledNumber;
 use time::Duration;
 
 fn user(name: &str, role: Role, extension: &str) -> User {
@@ -575,6 +575,11 @@ fn system_pages() -> Vec<Sample> {
             "No worker has taken a job for 14 min. Start strowger-worker.",
         ),
         check("Disk", State::warn("Fills up"), "88 % used; 14 GB free"),
+        check(
+            "Language service azure",
+            State::warn("Resting"),
+            "Last failure 14:31: answered 429. The circuit is open: it is left alone until 14:33.",
+        ),
     ];
     let strip = vec![Figure {
         name: "Calls now".into(),
@@ -588,7 +593,10 @@ fn system_pages() -> Vec<Sample> {
     ];
     vec![
         sample("jobs", &system::jobs(&shell, BASE, &jobs, None, Some("0199"), true)),
-        sample("health", &system::health(&shell, &checks, strip, facts)),
+        sample(
+            "health",
+            &system::health(&shell, &checks, strip, facts, &super::providers::spend()),
+        ),
     ]
 }
 
@@ -614,58 +622,6 @@ fn gates() -> Vec<Sample> {
     ]
 }
 
-fn provider_pages() -> Vec<Sample> {
-    let known = |name: &str, kind: &str, host: &str, on_premises| KnownProvider {
-        name: name.into(),
-        kind: kind.into(),
-        host: host.into(),
-        on_premises,
-        chats: true,
-        hears: !on_premises,
-    };
-    let said = |value: &str| Entry {
-        value: Some(value.into()),
-        lock: Lock::Unlocked,
-    };
-    let tenant = Layer::from([
-        ("ai_may_leave_site".into(), said("true")),
-        ("ai_understanding_order".into(), said("azure, house")),
-    ]);
-    let figures = ProviderFigures {
-        provider: "azure".into(),
-        task: "understanding".into(),
-        asked: 1204,
-        failed: 3,
-        tokens_asked: 1_830_000,
-        tokens_answered: 201_000,
-        cost_micros: 395_100,
-        spent_ms: 1_600_000,
-        last_answered_at: Some(NOW - time::Duration::minutes(20)),
-        last_failed_at: Some(NOW - time::Duration::minutes(2)),
-        last_problem: Some("answered 429".into()),
-    };
-    let known = provider_view::Known {
-        providers: vec![
-            known("azure", "azure", "acme.openai.azure.com", false),
-            known("house", "openai", "10.0.0.7", true),
-        ],
-        figures: vec![figures],
-        settings: Settings::resolve(Layer::new(), tenant, Layer::new()),
-        may_change: true,
-    };
-    let none = provider_view::Known {
-        providers: vec![],
-        figures: vec![],
-        settings: Settings::default(),
-        may_change: false,
-    };
-    let blank = (&Values::default(), &Problems::default());
-    vec![
-        sample("providers", &provider_view::page(&shell(), BASE, &known, blank)),
-        sample("providers_none", &provider_view::page(&shell(), BASE, &none, blank)),
-    ]
-}
-
 pub(super) fn samples() -> Vec<Sample> {
     [
         people_pages(),
@@ -673,7 +629,7 @@ pub(super) fn samples() -> Vec<Sample> {
         super::kept::samples(),
         flow_pages(),
         govern_pages(),
-        provider_pages(),
+        super::providers::samples(),
         system_pages(),
         gates(),
     ]

@@ -3,14 +3,14 @@
 use super::view::{self, Check};
 use crate::desk::PlatformDesk;
 use crate::fault::Page;
-use crate::show::{Fact, Figure, State, words};
+use crate::show::{Clock, Fact, Figure, State, words};
 use axum::response::IntoResponse;
 use strowger_model::job::JobState;
 use strowger_rooms::io::turn::TurnHandle;
 use strowger_rooms::turn::{Figures, Refusal};
-use strowger_store::Page as Keyset;
 use strowger_store::capture::SpoolState;
 use strowger_store::queue::JobFilter;
+use strowger_store::{Page as Keyset, ProviderHealth, ProviderState};
 
 fn check(name: &str, state: State, detail: impl Into<String>) -> Check {
     Check {
@@ -88,6 +88,34 @@ fn relay(figures: Option<&Figures>) -> Check {
     check("Relay (TURN)", State::ok("Works"), detail)
 }
 
+/// A language service outside of this machine.
+fn service(one: &ProviderHealth, clock: &Clock) -> Check {
+    let name = format!("Language service {}", one.provider.name);
+    let failure = match (one.last_failed_at, &one.last_problem) {
+        (Some(at), Some(problem)) => format!("Last failure {}: {problem}.", clock.stamp(at)),
+        _ => String::new(),
+    };
+    let meanwhile = "Calls go on; this machine or the next in the order does its work.";
+    match one.state {
+        ProviderState::Unused => check(
+            &name,
+            State::idle("Not asked"),
+            "Nobody asked it in the last thirty days.",
+        ),
+        ProviderState::Works => check(&name, State::ok("Works"), failure),
+        ProviderState::Failing => check(&name, State::warn("Failing"), format!("{failure} {meanwhile}")),
+        ProviderState::Trying => {
+            let detail = format!("{failure} The circuit is half open: the next request tries it. {meanwhile}");
+            check(&name, State::warn("Being tried"), detail)
+        }
+        ProviderState::Resting(until) => {
+            let until = clock.stamp(until);
+            let detail = format!("{failure} The circuit is open: it is left alone until {until}. {meanwhile}");
+            check(&name, State::warn("Resting"), detail)
+        }
+    }
+}
+
 pub(crate) async fn health(desk: PlatformDesk) -> Page {
     let state = &desk.state;
     let seen = state.store().health().await?;
@@ -132,6 +160,9 @@ pub(crate) async fn health(desk: PlatformDesk) -> Page {
     let figures = state.config().relay.as_ref().map(TurnHandle::figures);
     checks.extend(state.phones().map(|switch| recording(switch.spool())));
     checks.extend([work, dead, disk(seen.free_bytes), relay(figures.as_ref())]);
+    let providers = state.store().known_providers();
+    checks.extend(providers.health().await?.iter().map(|one| service(one, &state.clock())));
+    let spend = providers.spend_of_the_month().await?;
     let tenants = state.store().tenants().list(&Keyset::first(1000)).await?.items;
     let live: usize = tenants
         .iter()
@@ -176,7 +207,7 @@ pub(crate) async fn health(desk: PlatformDesk) -> Page {
             .iter()
             .map(|(name, value)| Fact::new(name, value.clone())),
     );
-    Ok(view::health(&desk.shell(), &checks, strip, facts).into_response())
+    Ok(view::health(&desk.shell(), &checks, strip, facts, &spend).into_response())
 }
 
 #[cfg(test)]

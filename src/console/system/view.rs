@@ -3,6 +3,7 @@
 use crate::show::{Act, Block, Body, Cell, Column, Fact, Figure, Link, Page, Row, Section, Shell, State, Table, words};
 use strowger_model::job::JobState;
 use strowger_model::record::JobRow;
+use strowger_store::ProviderSpend;
 
 /// A check of the health page.
 #[derive(Debug, Clone)]
@@ -105,7 +106,7 @@ pub fn jobs(
 
 /// The health of the machine.
 #[must_use]
-pub fn health(shell: &Shell, checks: &[Check], strip: Vec<Figure>, facts: Vec<Fact>) -> Page {
+pub fn health(shell: &Shell, checks: &[Check], strip: Vec<Figure>, facts: Vec<Fact>, spend: &[ProviderSpend]) -> Page {
     let columns = vec![
         Column::name("Check"),
         Column::text("State"),
@@ -127,11 +128,46 @@ pub fn health(shell: &Shell, checks: &[Check], strip: Vec<Figure>, facts: Vec<Fa
             words::count(i64::try_from(bad).unwrap_or(0), "check", "checks")
         ),
     };
-    let blocks = vec![
-        Block::One(Section::new("ck", "Checks", vec![Body::Table(table)]).aside(format!("At {}", shell.time()))),
-        Block::One(Section::new("fa", "This machine", vec![Body::Facts(facts)])),
-    ];
+    let mut blocks = vec![Block::One(
+        Section::new("ck", "Checks", vec![Body::Table(table)]).aside(format!("At {}", shell.time())),
+    )];
+    if !spend.is_empty() {
+        blocks.push(Block::One(services(spend)));
+    }
+    blocks.push(Block::One(Section::new("fa", "This machine", vec![Body::Facts(facts)])));
     let mut page = Page::new(shell, "Health", blocks).intro(intro);
     page.strip = strip;
     page
+}
+
+/// What tenants had language services do this month.
+fn services(spend: &[ProviderSpend]) -> Section {
+    let columns = vec![
+        Column::name("Tenant"),
+        Column::text("Service"),
+        Column::figure("Asked", "Asked"),
+        Column::figure("Failed", "Failed"),
+        Column::figure("Tokens", "Tokens"),
+        Column::figure("Cost", "Cost"),
+    ];
+    let cost = |micros: i64| format!("{}.{:04}", micros / 1_000_000, micros % 1_000_000 / 100);
+    let rows = spend.iter().map(|one| {
+        let figures = &one.figures;
+        Row::of(vec![
+            Cell::text(one.tenant_name.clone()),
+            Cell::Pair(figures.provider.clone(), figures.task.clone()),
+            Cell::text(words::grouped(figures.asked)),
+            Cell::text(words::grouped(figures.failed)),
+            Cell::text(words::grouped(figures.tokens_asked + figures.tokens_answered)),
+            Cell::text(cost(figures.cost_micros)),
+        ])
+    });
+    let table = Table::new(
+        "What tenants had language services do this month",
+        columns,
+        rows.collect(),
+    );
+    let total: i64 = spend.iter().map(|one| one.figures.cost_micros).sum();
+    Section::new("ls", "Language services this month", vec![Body::Table(table)])
+        .aside(format!("{} together, in the currency of the house", cost(total)))
 }

@@ -6,7 +6,7 @@ use crate::providers::chain::Providers;
 use crate::providers::mock::Mock;
 use strowger_model::settings::{Entry, Lock};
 use strowger_model::speech::{Segment, Sentiment};
-use strowger_store::{AuditFilter, TranscriptResult};
+use strowger_store::{AuditFilter, KnownProvider, ProviderState, TranscriptResult};
 
 const UNDERSTOOD: &str = r#"{"summary": "The boiler broke.", "sentiment": "negative"}"#;
 
@@ -143,6 +143,36 @@ async fn a_service_sums_up_once_tenant_and_list_say_so_and_its_key_is_nowhere() 
         (2, 1, 1000)
     );
     assert!(!figures[0].is_failing());
+    // Every request went through the layer and is counted.
+    assert_eq!(figures[0].asked, i64::try_from(mock.asked().len()).unwrap());
+
+    // The service is gone: three calls find it out, the fourth is spared the wait, all are understood.
+    let cloud = KnownProvider {
+        name: "cloud".into(),
+        kind: "openai".into(),
+        host: "127.0.0.1".into(),
+        on_premises: false,
+        chats: true,
+        hears: false,
+    };
+    let known = bench.store.known_providers();
+    known.publish(&[cloud]).await.unwrap();
+    assert_eq!(known.health().await.unwrap()[0].state, ProviderState::Works);
+    drop(mock);
+    for failed in [2, 3, 4, 4] {
+        let (transcript, job) = transcribed(&bench).await;
+        desk.run(job, context(1, false)).await.unwrap();
+        let row = bench.scope.transcripts().get(transcript).await.unwrap().unwrap();
+        assert_eq!(row.analysis.unwrap().provider, "local-rules");
+        let figures = bench.scope.provider_days().since("2000-01-01").await.unwrap();
+        assert_eq!(figures[0].failed, failed);
+    }
+    let health = known.health().await.unwrap();
+    assert_eq!(health[0].state.circuit(), "open", "{health:?}");
+    assert_eq!(health[0].last_problem.as_deref(), Some("nobody answers"));
+    let spend = known.spend_of_the_month().await.unwrap();
+    assert_eq!((spend.len(), spend[0].figures.cost_micros), (1, 1000));
+
     let consents = AuditFilter {
         target: Some("ai_may_leave_site".into()),
         ..AuditFilter::default()
