@@ -148,8 +148,25 @@ impl Documents {
             ),
             Engine::Postgres => {
                 tx.run("set local plan_cache_mode = force_custom_plan", args![]).await?;
+                // Of a beginning PostgreSQL knows nothing and expects one text in two hundred. Where there are far
+                // fewer it would walk through all of them, newest first; an index has the few at once.
+                let few = few(&mut tx, tenant, question, narrowed.to).await?;
+                let (before, source) = match few {
+                    Few::Words => (
+                        "with few as materialized (select place, tenant_id, call_id, words from call_documents \
+                         where tenant_id = $1 and words @@ to_tsquery('simple', $2) and place < $3) ",
+                        "few",
+                    ),
+                    Few::Notes => (
+                        "with noted as materialized (select id from calls where tenant_id = $1 and notes <> ''), \
+                         few as materialized (select place, tenant_id, call_id, words from noted \
+                         join call_documents on call_documents.call_id = noted.id) ",
+                        "few",
+                    ),
+                    Few::Nothing => ("", "call_documents"),
+                };
                 format!(
-                    "select d.place, {COLUMNS} from call_documents d join calls c on c.id = d.call_id \
+                    "{before}select d.place, {COLUMNS} from {source} d join calls c on c.id = d.call_id \
                      where d.words @@ to_tsquery('simple', $2) and d.place < $3 and d.tenant_id = $1 \
                      and c.tenant_id = $1 and ($4 is null or c.user_id = $4) order by d.place desc limit $5"
                 )
@@ -176,6 +193,57 @@ impl Documents {
             next: found.next,
         })
     }
+}
+
+/// Fewer texts than this are sorted, more are met soon on the way from the newest.
+const MANY: i64 = 2000;
+/// So many letters of a beginning are rarely those of hundreds of words, which an index reads slower than texts.
+const LETTERS: usize = 4;
+
+/// What of a question few texts have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Few {
+    /// Its words.
+    Words,
+    /// Notes at all, and it is looked for nothing else.
+    Notes,
+    /// Nothing.
+    Nothing,
+}
+
+/// What of a question few texts have; PostgreSQL's part of [`Documents::find`].
+async fn few(tx: &mut Tx, tenant: TenantId, question: &Question, narrowed: Option<Where>) -> Result<Few> {
+    let is_long = |part: &Part| !part.open || part.words.last().is_some_and(|word| word.chars().count() >= LETTERS);
+    let by_index = question.parts.iter().any(is_long);
+    if by_index {
+        // For this question and, where its words are few, for the one that follows.
+        tx.run("set local enable_seqscan = off", args![]).await?;
+        tx.run("set local enable_indexscan = off", args![]).await?;
+    }
+    // The index knows words and not where they stand.
+    let row = tx
+        .one(
+            "select count(*) as n from (select 1 from call_documents where tenant_id = $1 \
+             and words @@ to_tsquery('simple', $2) limit $3) as found",
+            args![tenant, asked(Engine::Postgres, question, None), MANY],
+        )
+        .await?;
+    if row.map_or(Ok(0), |row| row.int("n"))? < MANY {
+        return Ok(Few::Words);
+    }
+    tx.run("set local enable_seqscan = on", args![]).await?;
+    tx.run("set local enable_indexscan = on", args![]).await?;
+    if narrowed != Some(Where::Notes) {
+        return Ok(Few::Nothing);
+    }
+    let row = tx
+        .one(
+            "select count(*) as n from (select 1 from calls where tenant_id = $1 and notes <> '' limit $2) as found",
+            args![tenant, MANY],
+        )
+        .await?;
+    let are_few = row.map_or(Ok(0), |row| row.int("n"))? < MANY;
+    Ok(if are_few { Few::Notes } else { Few::Nothing })
 }
 
 /// The question as the engine's index takes it. Folded words hold letters and figures only.
