@@ -12,7 +12,7 @@ mod stun;
 pub(crate) mod testing;
 mod wiring;
 
-pub(crate) use negotiate::{Add, Changes, Offered};
+pub(crate) use negotiate::{Add, Changes, End, Offered};
 pub(crate) use stun::local_name;
 pub(crate) use wiring::{Door, Identity, LocalAddress};
 

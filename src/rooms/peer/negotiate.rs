@@ -20,16 +20,27 @@ pub(crate) enum Fault {
 }
 
 /// What the next offer of ours changes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Changes {
     /// Sections to add.
     pub(crate) add: Vec<Add>,
-    /// Sections to end.
-    pub(crate) end: Vec<MediaId>,
+    /// Resting sections that are to carry something again.
+    pub(crate) again: Vec<MediaId>,
+    /// Sections in which nothing comes any more.
+    pub(crate) end: End,
     /// Whether the data channels are to be opened.
     pub(crate) with_channels: bool,
     /// Whether the other side is to find its way to us anew.
     pub(crate) restart: bool,
+}
+
+/// How sections end.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// They rest, and may carry something again.
+    Rest(Vec<MediaId>),
+    /// For good.
+    Stop(Vec<MediaId>),
 }
 
 /// An offer of ours.
@@ -99,8 +110,15 @@ impl Peer {
                 self.channels.push((id, channel, false));
             }
         }
-        for media in changes.end {
-            api.stop_media(media.0);
+        match changes.end {
+            End::Rest(ended) => {
+                let each = ended.into_iter();
+                each.for_each(|media| api.set_direction(media.0, Direction::Inactive));
+            }
+            End::Stop(ended) => ended.into_iter().for_each(|media| api.stop_media(media.0)),
+        }
+        for media in changes.again {
+            api.set_direction(media.0, Direction::SendOnly);
         }
         let added = changes
             .add
@@ -122,6 +140,23 @@ impl Peer {
             ufrag,
             sdp: offer.to_sdp_string(),
         })
+    }
+
+    /// What is sent in a section from here on comes from a source of its own, which the next description names.
+    pub(crate) fn renew_source(&mut self, media: MediaId) {
+        let mut api = self.rtc.direct_api();
+        let Some(stream) = api.stream_tx_by_mid(media.0, None) else {
+            return;
+        };
+        let (ssrc, has_retransmission) = (stream.ssrc(), stream.rtx().is_some());
+        api.remove_stream_tx(ssrc);
+        let fresh = api.new_ssrc();
+        // Its partner must be another number, which is known once the first is taken.
+        let mut partner = api.new_ssrc();
+        while partner == fresh {
+            partner = api.new_ssrc();
+        }
+        api.declare_stream_tx(fresh, has_retransmission.then_some(partner), media.0, None);
     }
 
     /// Takes the answer to our offer.

@@ -28,6 +28,7 @@ pub(crate) struct Client {
     pub(crate) address: SocketAddr,
     pending: Option<SdpPendingOffer>,
     microphone: Option<Mid>,
+    receiving: Vec<Mid>,
     channels: Vec<(ChannelId, String)>,
     sequence: u64,
     /// What it heard.
@@ -48,6 +49,7 @@ impl Client {
             address,
             pending: None,
             microphone: None,
+            receiving: Vec::new(),
             channels: Vec::new(),
             sequence: 100,
             heard: Vec::new(),
@@ -77,8 +79,17 @@ impl Client {
             let (stream, track) = (Some("mine".to_owned()), Some(cid.to_owned()));
             self.microphone = Some(api.add_media(MediaKind::Audio, Direction::SendOnly, stream, track, None));
         }
+        // As browsers do: where nothing comes for now something may come again.
+        for mid in &self.receiving {
+            api.set_direction(*mid, Direction::RecvOnly);
+        }
         for _ in 0..receiving {
-            api.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
+            let mid = api.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
+            self.receiving.push(mid);
+        }
+        if cid.is_none() && receiving == 0 {
+            // Nothing of our own changes; this library offers when something does.
+            api.ice_restart(true);
         }
         let (offer, pending) = api.apply().expect("something changes");
         self.pending = Some(pending);

@@ -138,7 +138,7 @@ impl Room {
             has_asked: false,
             has_channels: false,
             offer_id: 0,
-            ending: Vec::new(),
+            may_reuse: may_reuse(&arrival.request),
             line: None,
             wanted_line: 0,
             told_layers: HashMap::new(),
@@ -514,4 +514,10 @@ impl Room {
             }
         }
     }
+}
+
+/// Whether a client takes another track in where its first ended. Safari loses tracks that way.
+fn may_reuse(request: &wire::JoinRequest) -> bool {
+    let client = request.client_info.as_ref();
+    client.is_none_or(|client| !client.browser.eq_ignore_ascii_case("safari"))
 }

@@ -113,8 +113,8 @@ pub(super) struct Browser {
     pub(super) has_channels: bool,
     /// The number of our last offer.
     pub(super) offer_id: u32,
-    /// The second connection's sections to be ended with the next offer.
-    pub(super) ending: Vec<crate::peer::MediaId>,
+    /// Whether a section may carry another track when its first ended.
+    pub(super) may_reuse: bool,
     /// What the line to them carries, once measured.
     pub(super) line: Option<u64>,
     pub(super) wanted_line: u64,

@@ -1,10 +1,10 @@
 //! Offers and answers between the room and one browser, in both generations.
 
 use super::member::{MemberKey, PeerKey};
-use super::subscribe::{Rest, Slot, State};
+use super::subscribe::{Rest, State};
 use super::{Response, Room, RoomOutput};
 use crate::Generation;
-use crate::peer::{Add, Changes, MediaId, Offered};
+use crate::peer::{Add, Changes, End, MediaId, Offered};
 use crate::protocol as wire;
 use crate::signal::sdp::{self, Carries, Kind, Section};
 use crate::stage::TrackKey;
@@ -91,7 +91,7 @@ impl Room {
         browser.keep_slots(&receiving);
         browser.fill_slots();
         // The answer to this very offer says that nothing comes in them.
-        browser.slots.iter_mut().for_each(Slot::note_told);
+        browser.note_told(Rest::Spent);
     }
 
     /// Writes into our description which track each section carries.
@@ -107,17 +107,28 @@ impl Room {
         };
         let mut carried: HashMap<String, (String, String)> = HashMap::new();
         for slot in &browser.slots {
-            if let Some(names) = slot.track.and_then(|track| self.names_of(track)) {
-                carried.insert(slot.media.to_string(), names);
+            if let Some((mut stream, track)) = slot.track.and_then(|track| self.names_of(track)) {
+                if generation == Generation::Two && slot.is_second_hand {
+                    // Browsers keep the first track's id for the section; older clients then look here.
+                    stream.truncate(stream.find('|').map_or(stream.len(), |bar| bar + 1));
+                    stream.push_str(&track);
+                }
+                carried.insert(slot.media.to_string(), (stream, track));
             }
         }
         let receives = |mid: &str| {
             let section = sections.iter().find(|section| section.mid == mid);
             section.is_some_and(|section| section.flow.receives() && section.kind != Kind::Other)
         };
+        let slots = &browser.slots;
+        let is_empty = |mid: &str| {
+            let slot = slots.iter().find(|slot| slot.media == MediaId::of(mid));
+            slot.is_some_and(|slot| slot.track.is_none())
+        };
         let named = sdp::rewrite(sdp, |mid| match carried.get(mid) {
             Some((stream, track)) => Carries::Track { stream, track },
             None if generation == Generation::One && receives(mid) => Carries::Nothing,
+            None if is_empty(mid) => Carries::Nothing,
             None => Carries::AsIs,
         });
         let ids = carried.into_iter().map(|(mid, (_, track))| (mid, track)).collect();
@@ -173,13 +184,16 @@ impl Room {
     /// The second connection: we offer, one offer at a time.
     fn offer(&mut self, key: MemberKey, restart: bool, now: Instant) {
         let Some(browser) = self.browser(key) else { return };
-        let (is_first, ending) = (!browser.has_channels, browser.ending.clone());
-        let waiting: Vec<TrackKey> = browser
-            .subscriptions
-            .iter()
-            .filter(|(_, one)| one.state == State::Waiting)
-            .map(|(track, _)| *track)
-            .collect();
+        let is_first = !browser.has_channels;
+        let ended = browser.slots.iter().filter(|slot| slot.rest == Rest::Spent);
+        let ended: Vec<MediaId> = ended.map(|slot| slot.media).collect();
+        // The first offer is for the channels alone, as clients expect it.
+        let (again, fresh) = if is_first {
+            (Vec::new(), Vec::new())
+        } else {
+            browser.place_waiting()
+        };
+        let may_reuse = browser.may_reuse;
         let is_waiting_for_answer = browser
             .subscriber
             .as_ref()
@@ -187,10 +201,8 @@ impl Room {
         if is_waiting_for_answer {
             return;
         }
-        // The first offer is for the channels alone, as clients expect it.
-        let adding: Vec<(TrackKey, Add)> = waiting
+        let adding: Vec<(TrackKey, Add)> = fresh
             .into_iter()
-            .filter(|_| !is_first)
             .filter_map(|track| {
                 let (stream, name) = self.names_of(track)?;
                 let is_video = self.tracks.get(&track)?.is_video();
@@ -207,7 +219,8 @@ impl Room {
         let (tracks, add): (Vec<TrackKey>, Vec<Add>) = adding.into_iter().unzip();
         let changes = Changes {
             add,
-            end: ending,
+            again: again.iter().map(|(_, media)| *media).collect(),
+            end: if may_reuse { End::Rest(ended) } else { End::Stop(ended) },
             with_channels: is_first,
             restart: restart && !is_first,
         };
@@ -219,10 +232,10 @@ impl Room {
             return;
         };
         subscriber.is_written = true;
-        browser.ending.clear();
+        browser.tell_ended();
         browser.offer_id += 1;
         let id = browser.offer_id;
-        for (track, media) in tracks.into_iter().zip(added) {
+        for (track, media) in tracks.into_iter().zip(added).chain(again) {
             browser.offer_slot(track, media);
         }
         let (sdp, mid_to_track_id) = self.name_sections(key, &sdp, &[], Generation::Two);

@@ -6,7 +6,7 @@ use crate::Generation;
 use crate::forward::layers::{Layer, Wish};
 use crate::forward::thin::Thinner;
 use crate::forward::{Rewriter, Vp8Run};
-use crate::peer::MediaId;
+use crate::peer::{MediaId, Peer};
 use crate::protocol as wire;
 use crate::stage::TrackKey;
 use std::time::Instant;
@@ -43,13 +43,18 @@ pub(super) struct Subscription {
     pub(super) has_sent: bool,
 }
 
-/// One section in which a browser receives. It keeps its numbers when another track moves in.
+/// One section in which a browser receives. When its track ended and the client knows, another moves in, as a stream of
+/// its own: else the description would grow with everybody who ever came.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) media: MediaId,
     pub(super) is_video: bool,
     pub(super) track: Option<TrackKey>,
     pub(super) rest: Rest,
+    /// Whether the client knows of the section.
+    is_agreed: bool,
+    /// Whether another track was in it before.
+    pub(super) is_second_hand: bool,
     pub(super) numbers: Rewriter,
     pub(super) vp8: Vp8Run,
 }
@@ -62,16 +67,19 @@ pub(super) enum Rest {
     /// Its last track ended and the client was not told yet that nothing comes: clients take notice of a track
     /// where a silent section begins to carry one.
     Spent,
-    /// It carried a track and carries no other: libwebrtc takes a second one in and neither draws nor plays it.
+    /// An offer of ours tells so and waits for its answer.
+    Telling,
+    /// It carried a track and carries no other: this client cannot take a second one in.
     Retired,
 }
 
 impl Slot {
-    /// The client was told that nothing comes in it.
-    pub(super) fn note_told(&mut self) {
-        if self.rest == Rest::Spent {
-            self.rest = Rest::Retired;
-        }
+    /// The client was told that nothing comes in it. The next track comes under a source of its own: libwebrtc takes
+    /// a second one in under the first one's and neither draws nor plays it.
+    fn renew(&mut self, peer: &mut Peer) {
+        peer.renew_source(self.media);
+        (self.numbers, self.vp8) = (Rewriter::default(), Vp8Run::default());
+        (self.rest, self.is_second_hand) = (Rest::Ready, true);
     }
 
     /// Whether a track may move in.
@@ -85,6 +93,8 @@ impl Slot {
             is_video,
             track: None,
             rest: Rest::Ready,
+            is_agreed: false,
+            is_second_hand: false,
             numbers: Rewriter::default(),
             vp8: Vp8Run::default(),
         }
@@ -128,19 +138,62 @@ impl Browser {
         }
     }
 
+    /// The subscriptions that wait: those for which a section is free, with it, and those that need another one.
+    pub(super) fn place_waiting(&self) -> (Vec<(TrackKey, MediaId)>, Vec<TrackKey>) {
+        let mut free: Vec<&Slot> = self.slots.iter().filter(|slot| slot.is_free()).collect();
+        let (mut placed, mut fresh) = (Vec::new(), Vec::new());
+        let waiting = self.subscriptions.iter().filter(|(_, one)| one.state == State::Waiting);
+        for (track, subscription) in waiting {
+            match free.iter().position(|slot| slot.is_video == subscription.is_video) {
+                Some(index) => placed.push((*track, free.swap_remove(index).media)),
+                None => fresh.push(*track),
+            }
+        }
+        (placed, fresh)
+    }
+
     /// A section was offered for a track.
     pub(super) fn offer_slot(&mut self, track: TrackKey, media: MediaId) {
         let Some(subscription) = self.subscriptions.get_mut(&track) else {
             return;
         };
         subscription.state = State::Offered(media);
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.media == media) {
+            slot.track = Some(track);
+            return;
+        }
         let mut slot = Slot::new(media, subscription.is_video);
         slot.track = Some(track);
         self.slots.push(slot);
     }
 
+    /// An offer of ours says that nothing comes in the sections whose track ended.
+    pub(super) fn tell_ended(&mut self) {
+        let ended = self.slots.iter_mut().filter(|slot| slot.rest == Rest::Spent);
+        ended.for_each(|slot| slot.rest = Rest::Telling);
+    }
+
+    /// The client was told that nothing comes in the sections that rest like this: another track may move in.
+    pub(super) fn note_told(&mut self, told: Rest) {
+        let (may_again, generation) = (self.may_reuse, self.generation);
+        let leg = self.subscriber.as_mut().unwrap_or(&mut self.publisher);
+        let told = self.slots.iter_mut().filter(|slot| slot.rest == told);
+        for slot in told {
+            if may_again {
+                slot.renew(&mut leg.peer);
+            } else {
+                slot.rest = Rest::Retired;
+            }
+        }
+        if generation == Generation::Two {
+            self.slots.retain(|slot| slot.rest != Rest::Retired);
+        }
+    }
+
     /// The offered sections are agreed on; whose they are.
     pub(super) fn open_offered(&mut self) -> Vec<TrackKey> {
+        self.slots.iter_mut().for_each(|slot| slot.is_agreed = true);
+        self.note_told(Rest::Telling);
         let mut opened = Vec::new();
         for (track, subscription) in &mut self.subscriptions {
             if let State::Offered(media) = subscription.state {
@@ -156,9 +209,15 @@ impl Browser {
         for subscription in self.subscriptions.values_mut() {
             if let State::Offered(media) = subscription.state {
                 subscription.state = State::Waiting;
-                self.slots.retain(|slot| slot.media != media);
+                let slot = self.slots.iter_mut().find(|slot| slot.media == media);
+                if let Some(slot) = slot {
+                    slot.track = None;
+                }
             }
         }
+        self.slots.retain(|slot| slot.is_agreed);
+        let telling = self.slots.iter_mut().filter(|slot| slot.rest == Rest::Telling);
+        telling.for_each(|slot| slot.rest = Rest::Spent);
         if let Some(subscriber) = &mut self.subscriber {
             subscriber.peer.forget_offer();
         }
@@ -175,16 +234,12 @@ impl Browser {
         let Some(subscription) = self.subscriptions.remove(&track) else {
             return;
         };
-        match (self.generation, subscription.state) {
-            (_, State::Waiting) => {}
-            (Generation::One, State::Open(media) | State::Offered(media)) => {
+        match subscription.state {
+            State::Waiting => {}
+            State::Open(media) | State::Offered(media) => {
                 if let Some(slot) = self.slots.iter_mut().find(|slot| slot.media == media) {
                     (slot.track, slot.rest) = (None, Rest::Spent);
                 }
-            }
-            (Generation::Two, State::Open(media) | State::Offered(media)) => {
-                self.slots.retain(|slot| slot.media != media);
-                self.ending.push(media);
             }
         }
     }

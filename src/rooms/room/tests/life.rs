@@ -293,3 +293,68 @@ fn somebody_who_is_in_another_room_is_heard_until_they_are_gone() {
     assert_eq!(meeting.room.participants().len(), 1);
     assert!(meeting.room.tracks.values().all(|track| track.cid != "TR_there"));
 }
+
+#[test]
+fn who_stays_while_others_come_and_go_keeps_few_sections_and_hears_the_last() {
+    let mut meeting = Meeting::new(RoomOptions::default());
+    let bob = meeting.join("bob");
+    meeting.wait(1_000);
+    let sections = |meeting: &Meeting| {
+        let said = meeting.guests[bob].said.iter().rev();
+        let mut answers = said.filter_map(|said| {
+            if let Response::Answer(answer) = said {
+                Some(answer)
+            } else {
+                None
+            }
+        });
+        answers.next().unwrap().sdp.matches("m=audio").count()
+    };
+    let before = sections(&meeting);
+    let mut last = 0;
+    for round in 0..40 {
+        last = meeting.join(&format!("guest {round}"));
+        meeting.wait(20);
+        if round < 39 {
+            let identity = format!("guest {round}");
+            let now = meeting.now;
+            meeting.room.expel(&identity, now).unwrap();
+            meeting.wait(20);
+            meeting.guests.truncate(last);
+        }
+    }
+    meeting.wait(1_500);
+    meeting.speak(last, 500, b"last");
+    assert!(meeting.heard(bob, b"last") > 20, "{}", meeting.heard(bob, b"last"));
+    assert!(
+        sections(&meeting) <= before + 1,
+        "{} after {before}",
+        sections(&meeting)
+    );
+}
+
+#[test]
+fn of_a_phone_that_did_not_come_the_members_are_told_why() {
+    let mut meeting = Meeting::new(RoomOptions::default());
+    let bob = meeting.join("bob");
+    meeting.wait(1_000);
+    let (port, _far) = strowger_media::AudioPort::pair();
+    let called = PhoneArrival {
+        identity: "desk".to_owned(),
+        name: String::new(),
+        metadata: String::new(),
+        attributes: BTreeMap::new(),
+        grants: Grants::default(),
+        port,
+    };
+    let (_, sid, _) = meeting.room.join_phone(called, meeting.now).unwrap();
+    meeting.wait(100);
+    meeting.room.leave_phone(&sid, Reason::UserRejected, meeting.now);
+    meeting.perform();
+    let gone = meeting.guests[bob].said.iter().find_map(|said| {
+        let Response::Update(update) = said else { return None };
+        let gone = |one: &&wire::ParticipantInfo| one.state() == wire::participant_info::State::Disconnected;
+        update.participants.iter().find(gone)
+    });
+    assert_eq!(gone.unwrap().disconnect_reason(), Reason::UserRejected);
+}

@@ -201,9 +201,7 @@ impl Meeting {
                 continue;
             };
             guest.offers += 1;
-            let sdp = guest
-                .client
-                .offer(None, usize::try_from(asked.num_audios.max(1)).unwrap());
+            let sdp = guest.client.offer(None, usize::try_from(asked.num_audios).unwrap());
             let offer = wire::SessionDescription {
                 sdp,
                 id: guest.offers,
