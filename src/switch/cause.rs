@@ -2,6 +2,7 @@
 
 use strowger_ivr::DialOutcome;
 use strowger_model::HangupCause;
+use strowger_rooms::protocol::DisconnectReason;
 
 /// Why a call that was refused with `status` ended.
 #[must_use]
@@ -81,6 +82,28 @@ pub fn reason(cause: HangupCause) -> Option<String> {
     Some(format!("Q.850;cause={q850};text=\"{text}\""))
 }
 
+/// What members of a room are told of a phone that was called into it and never came, in the words of their clients.
+#[must_use]
+pub const fn disconnect(cause: HangupCause) -> DisconnectReason {
+    match cause {
+        HangupCause::NoAnswer | HangupCause::Unreachable | HangupCause::NotFound | HangupCause::Cancelled => {
+            DisconnectReason::UserUnavailable
+        }
+        HangupCause::Busy | HangupCause::Rejected | HangupCause::Forbidden | HangupCause::NoCodec => {
+            DisconnectReason::UserRejected
+        }
+        HangupCause::Congestion | HangupCause::ProviderError => DisconnectReason::SipTrunkFailure,
+        HangupCause::MediaTimeout => DisconnectReason::MediaFailure,
+        HangupCause::Shutdown | HangupCause::DaemonRestart => DisconnectReason::ServerShutdown,
+        HangupCause::InternalError => DisconnectReason::UnknownReason,
+        HangupCause::Normal
+        | HangupCause::MaxDuration
+        | HangupCause::Administrative
+        | HangupCause::FlowEnded
+        | HangupCause::AnsweredElsewhere => DisconnectReason::ClientInitiated,
+    }
+}
+
 /// How a flow is told that nobody answered.
 #[must_use]
 pub const fn outcome(cause: HangupCause) -> DialOutcome {
@@ -148,6 +171,24 @@ mod tests {
             (500, 502),
         ] {
             assert_eq!(status(of_status(theirs)).0, ours, "{theirs}");
+        }
+    }
+
+    #[test]
+    fn who_was_called_into_a_room_in_vain_is_said_to_be_away_unwilling_or_out_of_reach() {
+        for (status, told) in [
+            (404, DisconnectReason::UserUnavailable),
+            (408, DisconnectReason::UserUnavailable),
+            (480, DisconnectReason::UserUnavailable),
+            (403, DisconnectReason::UserRejected),
+            (486, DisconnectReason::UserRejected),
+            (488, DisconnectReason::UserRejected),
+            (600, DisconnectReason::UserRejected),
+            (603, DisconnectReason::UserRejected),
+            (500, DisconnectReason::SipTrunkFailure),
+            (503, DisconnectReason::SipTrunkFailure),
+        ] {
+            assert_eq!(disconnect(of_status(status)), told, "{status}");
         }
     }
 

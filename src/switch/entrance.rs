@@ -8,7 +8,7 @@ use crate::live::PlaceCall;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use strowger_media::MediaLegId;
-use strowger_model::{CallId, TrunkId};
+use strowger_model::{CallId, HangupCause, TrunkId};
 
 /// Where a caller goes in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,8 +129,8 @@ pub enum RoomOrder {
     Digit(char),
     /// Tell the members what changed about it.
     Attributes(BTreeMap<String, String>),
-    /// It leaves, or is no longer to be let in.
-    Leave,
+    /// It leaves, or is no longer to be let in; why, where it was called and never came.
+    Leave(Option<HangupCause>),
 }
 
 /// What a room says to a call.

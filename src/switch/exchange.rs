@@ -595,7 +595,7 @@ impl Exchange {
             CallOutput::Room(order) => {
                 match &order {
                     RoomOrder::Join(_) => self.stays.insert(call.id()),
-                    RoomOrder::Leave => self.stays.remove(&call.id()),
+                    RoomOrder::Leave(_) => self.stays.remove(&call.id()),
                     RoomOrder::Speak(_) | RoomOrder::Digit(_) | RoomOrder::Attributes(_) => false,
                 };
                 Output::Room(call.tenant(), call.id(), order)

@@ -98,10 +98,10 @@ impl Call {
         }
     }
 
-    /// The call ends: nobody is seen in its room any more who has not answered.
-    pub(super) fn is_called_no_more(&mut self) {
+    /// The call ends: nobody is seen in its room any more who has not answered; its members are told why.
+    pub(super) fn is_called_no_more(&mut self, cause: HangupCause) {
         if self.ahead.take().is_some() {
-            self.outputs.push_back(Output::Room(RoomOrder::Leave));
+            self.outputs.push_back(Output::Room(RoomOrder::Leave(Some(cause))));
         }
     }
 

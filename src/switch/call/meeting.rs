@@ -340,7 +340,7 @@ impl Call {
             }
             RoomSaid::Refused(why) => {
                 self.note("room", self.near, "refused", scene);
-                self.outputs.push_back(Output::Room(RoomOrder::Leave));
+                self.outputs.push_back(Output::Room(RoomOrder::Leave(None)));
                 if wants_agent && self.run.is_some() {
                     // No agent comes into a room that is not; the flow takes its fallback when it has waited.
                     self.act = Act::Waiting;
@@ -443,7 +443,7 @@ impl Call {
     /// Puts away a stay that ends.
     pub(super) fn stay_ends(&mut self, stay: &Stay) {
         match stay {
-            Stay::Inside { .. } => self.outputs.push_back(Output::Room(RoomOrder::Leave)),
+            Stay::Inside { .. } => self.outputs.push_back(Output::Room(RoomOrder::Leave(None))),
             Stay::Asking { .. } | Stay::Turned { .. } => {}
         }
     }

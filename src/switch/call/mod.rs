@@ -333,7 +333,7 @@ impl Call {
             return;
         }
         self.leave_act(scene);
-        self.is_called_no_more();
+        self.is_called_no_more(cause);
         self.run = None;
         self.back_to = None;
         self.referred_by = None;

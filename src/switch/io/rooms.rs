@@ -24,6 +24,8 @@ pub(super) const SAID: usize = 1_024;
 enum Word {
     Digit(char),
     Attributes(BTreeMap<String, String>),
+    /// It was called and does not come.
+    Unreached(DisconnectReason),
 }
 
 /// The stays of all calls.
@@ -67,7 +69,10 @@ impl Stays {
             RoomOrder::Speak(leg) => self.speak(call, leg),
             RoomOrder::Digit(digit) => self.tell(call, Word::Digit(digit)),
             RoomOrder::Attributes(attributes) => self.tell(call, Word::Attributes(attributes)),
-            RoomOrder::Leave => {
+            RoomOrder::Leave(why) => {
+                if let Some(why) = why {
+                    self.tell(call, Word::Unreached(crate::cause::disconnect(why)));
+                }
                 self.running.remove(&call);
             }
         }
@@ -166,30 +171,34 @@ impl Stay {
         };
         let sid = session.sid.clone();
         self.say(RoomSaid::Joined { sid: sid.clone() }).await;
-        let is_in = self.stay(&mut session, &mut told, mute).await;
-        if is_in {
-            let reason = DisconnectReason::ClientInitiated;
+        if let Some(reason) = self.stay(&mut session, &mut told, mute).await {
             self.rooms.leave_phone(&self.room, &sid, reason).await;
         }
     }
 
-    /// Until one of them ends it; whether the phone is still in.
-    async fn stay(&self, session: &mut PhoneSession, told: &mut mpsc::Receiver<Word>, mute: impl Fn(bool)) -> bool {
+    /// Until one of them ends it; why the phone goes, where it is still in.
+    async fn stay(
+        &self,
+        session: &mut PhoneSession,
+        told: &mut mpsc::Receiver<Word>,
+        mute: impl Fn(bool),
+    ) -> Option<DisconnectReason> {
         loop {
             // Both branches wait on a channel: dropping one loses nothing.
             tokio::select! {
                 word = told.recv() => match word {
-                    None => return true,
+                    None => return Some(DisconnectReason::ClientInitiated),
+                    Some(Word::Unreached(why)) => return Some(why),
                     Some(word) => self.pass(&session.sid, word).await,
                 },
                 event = session.events.recv() => match event {
                     Some(PhoneEvent::Removed { .. }) => {
                         self.say(RoomSaid::Removed).await;
-                        return false;
+                        return None;
                     }
                     Some(PhoneEvent::RoomEnded) | None => {
                         self.say(RoomSaid::Ended).await;
-                        return false;
+                        return None;
                     }
                     Some(PhoneEvent::Muted(muted)) => {
                         mute(muted);
@@ -210,6 +219,7 @@ impl Stay {
                 let digits = digit.to_string();
                 self.rooms.phone_digits(&self.room, sid, &digits).await
             }
+            Word::Unreached(_) => Ok(()),
             Word::Attributes(attributes) => self.rooms.phone_attributes(&self.room, sid, attributes).await,
         };
         if let Err(why) = passed {

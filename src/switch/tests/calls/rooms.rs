@@ -41,7 +41,10 @@ fn statuses(bench: &Bench) -> Vec<String> {
 }
 
 fn leaves(bench: &Bench) -> usize {
-    let left = bench.to_rooms.iter().filter(|(_, order)| *order == RoomOrder::Leave);
+    let left = bench
+        .to_rooms
+        .iter()
+        .filter(|(_, order)| matches!(order, RoomOrder::Leave(_)));
     left.count()
 }
 
@@ -349,16 +352,44 @@ fn somebody_is_called_into_a_room() {
 }
 
 #[test]
-fn who_does_not_answer_is_no_longer_seen_in_the_room() {
+fn who_does_not_answer_is_no_longer_seen_in_the_room_and_its_members_are_told_why() {
+    for (status, why) in [
+        (486, HangupCause::Busy),
+        (603, HangupCause::Rejected),
+        (480, HangupCause::Unreachable),
+    ] {
+        let mut bench = Bench::new();
+        let (order, into) = into_room(&bench, "101");
+        let now = bench.now;
+        bench.exchange.dial_into(order, into, now).unwrap();
+        bench.perform_now();
+        for phone in bench.in_state(Far::Called) {
+            bench.fails(phone, status);
+        }
+        let (_, last) = bench.to_rooms.last().unwrap();
+        assert_eq!(*last, RoomOrder::Leave(Some(why)), "{status}");
+        assert_eq!((leaves(&bench), statuses(&bench).len()), (1, 0));
+        all_quiet(&mut bench);
+    }
+}
+
+#[test]
+fn who_lets_it_ring_is_said_not_to_have_answered() {
     let mut bench = Bench::new();
-    let (order, into) = into_room(&bench, "101");
+    let (mut order, into) = into_room(&bench, "101");
+    order.ring_timeout = Some(Duration::from_secs(3));
     let now = bench.now;
     bench.exchange.dial_into(order, into, now).unwrap();
     bench.perform_now();
     for phone in bench.in_state(Far::Called) {
-        bench.fails(phone, 486);
+        bench.rings(phone);
     }
-    assert_eq!((leaves(&bench), statuses(&bench).len()), (1, 0));
+    bench.pass(Duration::from_secs(4));
+    let left = bench
+        .to_rooms
+        .iter()
+        .find(|(_, order)| matches!(order, RoomOrder::Leave(_)));
+    assert_eq!(left.unwrap().1, RoomOrder::Leave(Some(HangupCause::NoAnswer)));
     all_quiet(&mut bench);
 }
 

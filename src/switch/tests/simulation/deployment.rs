@@ -466,7 +466,7 @@ impl Deployment {
                     self.later(after, Coming::Room(call, said));
                 }
             }
-            RoomOrder::Speak(_) | RoomOrder::Digit(_) | RoomOrder::Attributes(_) | RoomOrder::Leave => {}
+            RoomOrder::Speak(_) | RoomOrder::Digit(_) | RoomOrder::Attributes(_) | RoomOrder::Leave(_) => {}
         }
     }
 
