@@ -4,6 +4,7 @@ mod calls;
 mod description;
 mod house;
 mod isolation;
+mod leaving;
 mod others;
 mod recordings;
 mod roles;
