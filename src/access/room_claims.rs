@@ -102,6 +102,9 @@ pub struct RoomClaims {
     /// The role in a meeting of ours: `host`, `moderator` or, when empty, `participant`.
     #[serde(rename = "strowgerRole", skip_serializing_if = "is_default")]
     pub role: String,
+    /// The recording whose file the bearer may fetch; empty: none.
+    #[serde(rename = "strowgerRecording", skip_serializing_if = "is_default")]
+    pub recording: String,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -44,6 +44,7 @@ mod wire;
 pub use health::{Check, Mood};
 pub use live::Calls;
 pub use livekit::agents::{AgentNews, Agents};
+pub use livekit::files::FileLinks;
 pub use livekit::twirp::egress::watch as watch_egresses;
 pub use livekit::webhook::{Reach, Webhooks};
 pub use router::router;

@@ -4,6 +4,7 @@
 use crate::health::Check;
 use crate::live::Calls;
 use crate::livekit::agents::Agents;
+use crate::livekit::files::FileLinks;
 use crate::livekit::webhook::Webhooks;
 use crate::recordings::Converter;
 use axum::body::Bytes;
@@ -34,6 +35,7 @@ pub struct ApiState {
     pub(crate) recorder: Option<RoomRecorder>,
     pub(crate) phones: Option<SwitchHandle>,
     pub(crate) converter: Option<Converter>,
+    pub(crate) files: FileLinks,
     pub(crate) described: Arc<OnceLock<Described>>,
 }
 
@@ -51,6 +53,7 @@ impl ApiState {
     #[must_use]
     pub fn new(access: Access, calls: Arc<dyn Calls>, metrics: Metrics) -> Self {
         Self {
+            files: FileLinks::new(access.clone(), None),
             access,
             calls,
             metrics,
@@ -78,6 +81,13 @@ impl ApiState {
     #[must_use]
     pub fn with_converter(mut self, program: PathBuf) -> Self {
         self.converter = Some(Converter::new(program));
+        self
+    }
+
+    /// Begins the links to files with the address under which this machine is reached from outside.
+    #[must_use]
+    pub fn with_public_url(mut self, public_url: Option<&str>) -> Self {
+        self.files = FileLinks::new(self.access.clone(), public_url);
         self
     }
 

@@ -23,14 +23,15 @@ pub(crate) fn attach(
     let (tasks, end) = (shutdown.tasks(), shutdown.hard());
     let reach = Reach::new(config.rooms.webhooks_anywhere);
     let webhooks = Webhooks::start(access.clone(), rooms, reach, tasks, end.clone());
-    strowger_api::watch_egresses(access.store().clone(), webhooks.clone(), tasks, end.clone());
     tasks.spawn(watch_appointments(access.store().clone(), end.clone()));
     let agents = Agents::start(access.clone(), rooms, tasks, end.clone());
     let board = agents.board().clone();
     let api = api
         .with_rooms(rooms.clone())
         .with_agents(agents)
+        .with_public_url(config.http.public_url.as_deref())
         .with_webhooks(webhooks);
+    strowger_api::watch_egresses(&api, tasks, end.clone());
     (api, board)
 }
 

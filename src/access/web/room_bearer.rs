@@ -28,19 +28,22 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, RoomTokenRefusal> {
         let access = Access::from_ref(state);
         let source = Source::of(parts, &access);
-        let header = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim().to_owned());
+        // A link that carries its token is followed by programs that send one of their own with every request.
+        let header = || {
+            parts
+                .headers
+                .get(header::AUTHORIZATION)
+                .and_then(|value| value.to_str().ok())
+                .and_then(|value| value.split_once(' '))
+                .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+                .map(|(_, token)| token.trim().to_owned())
+        };
         let query = || {
             form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
                 .find(|(name, _)| name == "access_token")
                 .map(|(_, value)| value.into_owned())
         };
-        let written = header.or_else(query).filter(|token| !token.is_empty());
+        let written = query().or_else(header).filter(|token| !token.is_empty());
         let written = written.ok_or(RoomTokenRefusal::Missing)?;
         let token = access.room_token(&written, source.address).await?;
         Ok(Self { token, source })

@@ -6,6 +6,7 @@
 //! room's name never reaches another tenant's room.
 
 pub(crate) mod agents;
+pub(crate) mod files;
 pub(crate) mod grants;
 pub(crate) mod signal;
 pub(crate) mod twirp;
@@ -19,6 +20,7 @@ use axum::Router;
 pub(crate) fn routes() -> Router<ApiState> {
     Router::new()
         .merge(agents::routes())
+        .merge(files::routes())
         .merge(signal::routes())
         .merge(twirp::routes())
 }

@@ -54,6 +54,18 @@ pub(crate) async fn audio(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let scope = caller.may(Permission::ReadAllCalls)?;
+    let actor = Actor::named(caller.actor());
+    send(&state, &scope, &actor, (id, &query), &headers).await
+}
+
+/// Sends the audio of a recording as it is wanted, to somebody who may have it.
+pub(crate) async fn send(
+    state: &ApiState,
+    scope: &Scope,
+    actor: &Actor,
+    (id, query): (RecordingId, &AudioQuery),
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     let format = match query.format.as_deref() {
         None | Some("" | "ogg" | "opus") => None,
         Some(word) => {
@@ -72,11 +84,10 @@ pub(crate) async fn audio(
     if let Some(format) = format {
         let no_program = || Problem::conflict("no_converter", "this machine converts no recordings");
         let converter = state.converter.as_ref().ok_or_else(no_program)?;
-        let actor = Actor::named(caller.actor());
         let file = scope.blobs().get(&blob).await?;
         scope
             .audit()
-            .write(&actor, "recording.export", &id.to_string(), format.word())
+            .write(actor, "recording.export", &id.to_string(), format.word())
             .await?;
         return converter.respond(file, format, &format!("recording-{id}")).await;
     }
@@ -85,7 +96,7 @@ pub(crate) async fn audio(
         size_bytes: recording.size_bytes,
         sha256: recording.sha256,
     };
-    play(&scope, &caller, &id.to_string(), sound, &headers).await
+    play(scope, actor, &id.to_string(), sound, headers).await
 }
 
 /// One speaker of a recorded meeting alone. Each request is written to the audit log.
@@ -120,7 +131,8 @@ pub(crate) async fn track(
         size_bytes: track.size_bytes,
         sha256: track.sha256,
     };
-    play(&scope, &caller, &format!("{id} track {position}"), sound, &headers).await
+    let actor = Actor::named(caller.actor());
+    play(&scope, &actor, &format!("{id} track {position}"), sound, &headers).await
 }
 
 /// A file among the blobs.
@@ -132,7 +144,7 @@ struct Sound {
 
 async fn play(
     scope: &Scope,
-    caller: &Caller,
+    actor: &Actor,
     target: &str,
     sound: Sound,
     headers: &HeaderMap,
@@ -161,10 +173,9 @@ async fn play(
             return Ok(response);
         }
     };
-    let actor = Actor::named(caller.actor());
     scope
         .audit()
-        .write(&actor, "recording.play", target, range.unwrap_or("all"))
+        .write(actor, "recording.play", target, range.unwrap_or("all"))
         .await?;
     let length = if size == 0 { 0 } else { last - first + 1 };
     let mut response = Response::builder()

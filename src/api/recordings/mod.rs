@@ -4,6 +4,7 @@ mod audio;
 mod convert;
 mod range;
 
+pub(crate) use audio::{AudioQuery, send};
 pub(crate) use convert::Converter;
 
 use crate::body::{Asked, Id};

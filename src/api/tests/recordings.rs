@@ -2,7 +2,9 @@
 
 use super::house::{House, audio};
 use axum::http::{Request, header};
-use strowger_model::Role;
+use std::time::Duration;
+use strowger_access::{RoomClaims, VideoGrant};
+use strowger_model::{RecordingId, Role, TenantId};
 
 async fn range(house: &House, range: Option<&str>) -> super::house::Answer {
     let mut request = Request::builder()
@@ -130,4 +132,73 @@ async fn another_format_is_made_while_it_is_sent_and_a_missing_encoder_is_named(
 
     let (parts, _) = ask("cat", "format=flac").await;
     assert_eq!(parts.status.as_u16(), 422);
+}
+
+/// A link as an egress is told with, for `tenant`'s recording.
+async fn link(house: &House, tenant: TenantId, recording: RecordingId, lasts: Duration) -> String {
+    let claims = RoomClaims {
+        recording: recording.to_string(),
+        ..RoomClaims::default()
+    };
+    let signed = house.access.sign_room_token(tenant, &claims, Some(lasts)).await;
+    format!("/livekit/files/{recording}?access_token={}", signed.unwrap().0)
+}
+
+async fn follow(house: &House, link: &str) -> super::house::Answer {
+    house
+        .send(Request::get(link).body(axum::body::Body::empty()).unwrap())
+        .await
+}
+
+#[tokio::test]
+async fn a_signed_link_leads_to_its_one_file_without_a_token_until_it_ends() {
+    let house = House::new().await;
+    let (acme, recording) = (house.acme.id, house.acme.recording);
+    let links = crate::FileLinks::new(house.access.clone(), Some("https://calls.example/"));
+    let told = links.to(acme, recording, false).await;
+    let path = told.strip_prefix("https://calls.example").unwrap();
+    let answer = follow(&house, path).await;
+    assert_eq!((answer.status.as_u16(), answer.body.to_vec()), (200, audio()));
+    let foreign = follow(
+        &house,
+        &path.replace(&recording.to_string(), &house.zenith.recording.to_string()),
+    )
+    .await;
+    assert_eq!(foreign.status, 404, "it names another recording");
+
+    let over = link(&house, acme, recording, Duration::from_secs(1)).await;
+    house.world.advance(3_600_000);
+    assert_eq!(follow(&house, &over).await.status, 401, "its time is over");
+    assert_eq!(follow(&house, path).await.status, 200, "a day is longer than an hour");
+}
+
+#[tokio::test]
+async fn a_forged_or_foreign_link_leads_nowhere() {
+    let house = House::new().await;
+    let (acme, recording) = (house.acme.id, house.acme.recording);
+    let day = Duration::from_secs(86_400);
+    let own = link(&house, acme, recording, day).await;
+    let (head, signature) = own.rsplit_once('.').unwrap();
+    let turned: String = signature.chars().rev().collect();
+    assert_eq!(follow(&house, &format!("{head}.{turned}")).await.status, 401);
+    let bare = format!("/livekit/files/{recording}");
+    assert_eq!(follow(&house, &bare).await.status, 401);
+    // Zenith's key signs a link to acme's recording: it is looked for among zenith's.
+    let neighbour = link(&house, house.zenith.id, recording, day).await;
+    assert_eq!(follow(&house, &neighbour).await.status, 404);
+    // A token for rooms opens no file, whatever else it allows.
+    let claims = RoomClaims {
+        identity: "ada".into(),
+        video: VideoGrant {
+            room_record: true,
+            room_admin: true,
+            ..VideoGrant::default()
+        },
+        ..RoomClaims::default()
+    };
+    let token = house.access.sign_room_token(acme, &claims, None).await.unwrap().0;
+    assert_eq!(
+        follow(&house, &format!("{bare}?access_token={token}")).await.status,
+        404
+    );
 }

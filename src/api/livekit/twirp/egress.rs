@@ -2,10 +2,12 @@
 //! same hands as all others; how far it is, the recording's row says.
 //!
 //! Sound only: whoever wants pictures of a page needs a browser, which this machine does not have, and is
-//! told so. Files stay here, sealed; their location is the recording's path in the REST interface.
+//! told so. Files stay here, sealed; their location is a link that leads to one of them for a day.
 
 use super::{Call, Code, Context, TwirpError};
+use crate::livekit::files::FileLinks;
 use crate::livekit::webhook::Webhooks;
+use crate::state::ApiState;
 use axum::response::Response;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -229,7 +231,7 @@ struct File {
 }
 
 fn no_upload() -> TwirpError {
-    TwirpError::unimplemented("files stay on this machine: fetch them from their location with an API token")
+    TwirpError::unimplemented("files stay on this machine: fetch them from their location")
 }
 
 impl Outputs {
@@ -349,11 +351,15 @@ async fn list(on: Context, request: wire::ListEgressRequest) -> Result<wire::Lis
     on.need(|grants| grants.room_record)?;
     let id = (!request.egress_id.is_empty()).then_some(request.egress_id.as_str());
     let found = on.scope().minutes().egresses(id, None, MOST).await?;
-    let items = found.iter().map(|(egress, recording)| told(egress, recording));
-    let items = items
-        .filter(|info| request.room_name.is_empty() || info.room_name == request.room_name)
-        .filter(|info| !request.active || is_active(info))
-        .collect();
+    let mut items = Vec::new();
+    for (egress, recording) in &found {
+        let mut info = told(egress, recording);
+        let is_asked_for = request.room_name.is_empty() || info.room_name == request.room_name;
+        if is_asked_for && (!request.active || is_active(&info)) {
+            locate(&on.state().files, recording, &mut info).await;
+            items.push(info);
+        }
+    }
     Ok(wire::ListEgressResponse {
         items,
         next_page_token: None,
@@ -418,11 +424,17 @@ pub(crate) fn told(egress: &Egress, recording: &Recording) -> wire::EgressInfo {
             file.duration = recording.duration_ms.saturating_mul(1_000_000);
             // An MP3 is made while it is sent: its size is not known before.
             file.size = if is_mp3 { 0 } else { recording.size_bytes };
-            let format = if is_mp3 { "?format=mp3" } else { "" };
-            file.location = format!("/api/recordings/{}/audio{format}", recording.id);
         }
     }
     info
+}
+
+/// Says where the file of a finished egress is.
+async fn locate(links: &FileLinks, recording: &Recording, info: &mut wire::EgressInfo) {
+    if let Some(file) = info.file_results.first_mut().filter(|_| recording.state == "ready") {
+        let is_mp3 = file.filename.ends_with(".mp3");
+        file.location = links.to(recording.tenant, recording.id, is_mp3).await;
+    }
 }
 
 fn nanos(at: OffsetDateTime) -> i64 {
@@ -431,7 +443,9 @@ fn nanos(at: OffsetDateTime) -> i64 {
 
 /// Tells webhooks how egresses go on, from their rows: so a file that a worker made after a restart is told of
 /// as well. `tasks` owns the task; `end` ends it.
-pub fn watch(store: Store, webhooks: Webhooks, tasks: &TaskTracker, end: CancellationToken) {
+pub fn watch(api: &ApiState, tasks: &TaskTracker, end: CancellationToken) {
+    let (store, links) = (api.access.store().clone(), api.files.clone());
+    let Some(webhooks) = api.webhooks.clone() else { return };
     tasks.spawn(async move {
         let mut known: HashMap<String, i32> = HashMap::new();
         let mut tick = tokio::time::interval(LOOK);
@@ -442,7 +456,7 @@ pub fn watch(store: Store, webhooks: Webhooks, tasks: &TaskTracker, end: Cancell
                 _ = tick.tick() => {}
             }
             match store.untold_egresses().await {
-                Ok(untold) => known = look(&store, &webhooks, &known, untold).await,
+                Ok(untold) => known = look((&store, &webhooks, &links), &known, untold).await,
                 Err(problem) => warn!(%problem, "cannot see how egresses go on"),
             }
         }
@@ -451,14 +465,13 @@ pub fn watch(store: Store, webhooks: Webhooks, tasks: &TaskTracker, end: Cancell
 
 /// Tells what changed since `known`; returns what is known then.
 async fn look(
-    store: &Store,
-    webhooks: &Webhooks,
+    (store, webhooks, links): (&Store, &Webhooks, &FileLinks),
     known: &HashMap<String, i32>,
     untold: Vec<(Egress, Recording)>,
 ) -> HashMap<String, i32> {
     let mut seen = HashMap::new();
     for (egress, recording) in untold {
-        let info = told(&egress, &recording);
+        let mut info = told(&egress, &recording);
         let is_over = !is_active(&info);
         let event = match known.get(&egress.id) {
             _ if is_over => "egress_ended",
@@ -475,6 +488,7 @@ async fn look(
             }
         }
         if !event.is_empty() {
+            locate(links, &recording, &mut info).await;
             let event = wire::WebhookEvent {
                 event: event.to_owned(),
                 egress_info: Some(info),
