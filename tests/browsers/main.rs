@@ -5,6 +5,7 @@
 mod meeting;
 mod mixed;
 mod networks;
+mod sample;
 mod troubles;
 
 use serde_json::{Value, json};

@@ -156,6 +156,20 @@ async fn they_show(host: &Page<'_>, guest: &Page<'_>) {
     host.until("test.likeness('#tiles .screen video') >= 0.9")
         .await
         .unwrap();
+    // A second screen beside the first takes nothing from it, and goes alone.
+    host.click("#share").await.unwrap();
+    let shown = |count: usize| {
+        format!(
+            "[...document.querySelectorAll('#tiles .screen video')].filter((one) => one.videoWidth).length === {count}"
+        )
+    };
+    for page in [host, guest] {
+        page.until(&shown(2)).await.unwrap();
+    }
+    host.click("#share").await.unwrap();
+    for page in [host, guest] {
+        page.until(&shown(1)).await.unwrap();
+    }
 }
 
 /// Nothing of somebody muted by the host is heard, though their browser goes on sending.
