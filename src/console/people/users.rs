@@ -26,6 +26,7 @@ async fn list(desk: &Desk, values: &Values, problems: &Problems) -> Page {
     let people = view::People {
         users: &users,
         pages: &pages.unwrap_or_default(),
+        may_call: desk.can(Permission::UsePhone) && desk.principal().tenant() == Some(desk.tenant.id),
     };
     let page = view::users(&desk.shell(), &desk.base(), &people, (values, problems), may_change);
     let status = if problems.is_empty() {

@@ -79,6 +79,8 @@ pub struct People<'a> {
     pub users: &'a [User],
     /// Open phone pages; who has none is left out.
     pub pages: &'a HashMap<UserId, usize>,
+    /// Whether the visitor has a phone to call them with.
+    pub may_call: bool,
 }
 
 /// The users of a tenant.
@@ -96,7 +98,13 @@ pub fn users(shell: &Shell, base: &str, people: &People<'_>, typed: (&Values, &P
         Row::of(vec![
             Cell::link(format!("{base}/users/{}", user.id), user.name.clone()),
             Cell::text(user.email.clone()),
-            Cell::text(user.extension.clone().unwrap_or_default()),
+            match &user.extension {
+                Some(extension) if people.may_call && user.active => {
+                    Cell::link(format!("/call?contact={}", user.id), extension.clone())
+                }
+                Some(extension) => Cell::text(extension.clone()),
+                None => Cell::text(""),
+            },
             Cell::text(words::role(user.role)),
             Cell::State(if user.active {
                 State::ok("Active")

@@ -1,6 +1,7 @@
 //! The phone in the browser: a dialer, the call that comes in, the call that goes on.
 //!
-//! `/phone` is one page; `/call?to=…` is the same page with the number filled in, for links on other pages.
+//! `/phone` is one page; `/call?to=…` is the same page with the number filled in, and `/call?contact=…` with a
+//! colleague's extension, for links on other pages.
 //! Its script keeps one WebSocket open, `/phone/line` ([`line`]): while it stands the user is rung there,
 //! like on any of their phones. Sound goes through a room of the call's own, for which the line gives out the
 //! token. What people ask for is decided by the switch.
@@ -20,6 +21,7 @@ use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
 use std::collections::HashMap;
 use strowger_access::Signed;
+use strowger_model::UserId;
 use strowger_model::role::Permission;
 use strowger_switch::browser::{Owner, Refused};
 use view::Phone;
@@ -56,10 +58,13 @@ async fn page(
     headers: HeaderMap,
 ) -> Page {
     let owner = owner(&who)?;
-    let to: String = query
-        .get("to")
-        .map(|to| to.trim().chars().take(MOST_TO).collect())
-        .unwrap_or_default();
+    let to: String = match query.get("contact") {
+        Some(contact) => extension_of(&state, owner, contact).await?,
+        None => query
+            .get("to")
+            .map(|to| to.trim().chars().take(MOST_TO).collect())
+            .unwrap_or_default(),
+    };
     let user = match owner {
         Some(owner) => state.store().tenant(owner.tenant).users().get(owner.user).await?,
         None => None,
@@ -71,4 +76,13 @@ async fn page(
     };
     let phone = Phone::of(who.principal().name(), user.as_ref(), &to, trouble);
     Ok(with_devices(phone.into_response(), &headers))
+}
+
+/// The extension of a colleague. Somebody of another tenant is as unknown as nobody.
+async fn extension_of(state: &ConsoleState, owner: Option<Owner>, contact: &str) -> Result<String, Fault> {
+    let user: UserId = contact.parse().map_err(|_| Fault::NotFound)?;
+    let tenant = owner.ok_or(Fault::NotFound)?.tenant;
+    let found = state.store().tenant(tenant).users().get(user).await?;
+    let user = found.filter(|user| user.active).ok_or(Fault::NotFound)?;
+    Ok(user.extension.unwrap_or_default())
 }

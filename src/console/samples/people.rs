@@ -116,6 +116,7 @@ fn people_pages() -> Vec<Sample> {
     let seen = people::People {
         users: &users,
         pages: &open,
+        may_call: true,
     };
     let choices = vec![("u".to_owned(), "Jonas Weber".to_owned())];
     let values_of = Values::default()

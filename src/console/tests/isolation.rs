@@ -156,3 +156,33 @@ async fn sent_file(bench: &Bench, path: &str, browser: &Browser) -> super::harne
 fn is_id(part: &str) -> bool {
     part.len() == 36 && part.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }
+
+#[tokio::test]
+async fn a_colleague_is_called_by_a_link_and_somebody_elses_colleague_is_nobody() {
+    let bench = Bench::new().await;
+    let (acme, zenith) = (bench.tenant("Acme").await, bench.tenant("Zenith").await);
+    let caller = bench.signed_in(Some(&acme), Role::TenantAdmin).await;
+    let colleague = |tenant: &Tenant, extension: &str| {
+        let users = bench.store.tenant(tenant.id).users();
+        let new = strowger_store::NewUser {
+            email: format!("{extension}@{}.example", tenant.name),
+            name: "Grace".into(),
+            role: Role::User,
+            extension: Some(extension.into()),
+            password_hash: None,
+        };
+        async move { users.create(&super::harness::actor(), new).await.unwrap() }
+    };
+    let (near, far) = (colleague(&acme, "204").await, colleague(&zenith, "305").await);
+    let people = bench.get(&format!("/t/{}/users", acme.id), &caller).await.text();
+    let link = format!("/call?contact={}", near.id);
+    assert!(people.contains(&format!("href=\"{link}\"")), "{people}");
+    let page = bench.get(&link, &caller).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text().contains("value=\"204\""), "{}", page.text());
+    for nobody in [far.id.to_string(), "204".to_owned(), String::new()] {
+        let answer = bench.get(&format!("/call?contact={nobody}"), &caller).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{nobody}");
+        assert!(!answer.text().contains("305"), "{}", answer.text());
+    }
+}
