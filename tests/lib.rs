@@ -11,6 +11,7 @@ pub mod network;
 pub mod patience;
 pub mod pings;
 pub mod process;
+pub mod program;
 pub mod sandbox;
 pub mod scene;
 pub mod sipp;

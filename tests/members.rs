@@ -7,21 +7,10 @@
 #![cfg(test)]
 
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
-use strowger_tests::Sandbox;
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "where the clients are is the test's environment"
-)]
-fn python() -> PathBuf {
-    let folder = std::env::var("STROWGER_CLIENTS").expect("run packaging/fetch-clients and set STROWGER_CLIENTS");
-    Path::new(&folder).join("bin/python")
-}
+use strowger_tests::network::Network;
+use strowger_tests::program::{Program, given};
+use strowger_tests::{Sandbox, minutes, process};
 
 /// Lets two members meet and says what they saw.
 async fn meet(sandbox: &Sandbox, room: &str, single: bool) -> Value {
@@ -29,28 +18,11 @@ async fn meet(sandbox: &Sandbox, room: &str, single: bool) -> Value {
 }
 
 /// Runs a program of members and says what they saw.
-async fn play(sandbox: &Sandbox, program: &str, mut given: Value) -> Value {
-    let card = &sandbox.card.rooms;
-    given["url"] = json!(card.url);
-    given["key"] = json!(card.api_key);
-    given["secret"] = json!(card.api_secret);
-    let mut child = Command::new(python())
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(program))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(given.to_string().as_bytes()).await.unwrap();
-    drop(stdin);
-    let output = tokio::time::timeout(Duration::from_secs(150), child.wait_with_output())
-        .await
-        .expect("the members come to an end")
-        .unwrap();
-    assert!(output.status.success(), "the members failed");
-    serde_json::from_slice(&output.stdout).unwrap()
+async fn play(sandbox: &Sandbox, program: &str, wanted: Value) -> Value {
+    let mut program = Program::start(program, &given(sandbox, wanted)).await.unwrap();
+    let seen = program.says().await.unwrap();
+    program.ends_well().await.unwrap();
+    seen
 }
 
 /// A sine of 12,000 has an effective value of 8,485.
@@ -103,4 +75,60 @@ async fn each_watcher_of_a_vp9_stream_gets_the_size_it_asks_for() {
 #[tokio::test]
 async fn each_watcher_of_an_av1_stream_gets_the_size_it_asks_for() {
     each_gets_its_size("av1").await;
+}
+
+/// Long enough for the client to notice, and less than a place is kept.
+const BLACK_OUT: Duration = Duration::from_secs(12);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stock_client_whose_network_is_away_for_a_while_comes_back_as_the_same_participant() {
+    let network = Network::new().await.unwrap();
+    let media = format!("{}:{}", network.host(), process::free_port().unwrap());
+    let environment = [
+        ("STROWGER__ROOMS__UDP", media.as_str()),
+        ("STROWGER__ROOMS__TCP", &media),
+    ];
+    let http = format!("{}:0", network.host());
+    let sandbox = Sandbox::start_with(&["--http", &http], &environment).await.unwrap();
+    let always = json!({"name": "live", "recording": "always"});
+    sandbox.post("/api/rooms", &always).await.unwrap();
+    let outside = given(&sandbox, json!({"room": "live", "who": "bob"}));
+    let mut bob = Program::start("crowd.py", &outside).await.unwrap();
+    bob.says_until(|line| line["ready"] == true).await.unwrap();
+    let inside = given(&sandbox, json!({"room": "live", "who": "ada"}));
+    let mut ada = Program::start_inside(&network.inside(), "crowd.py", &inside)
+        .await
+        .unwrap();
+    let sid = ada
+        .says_until(|line| line["ready"] == true)
+        .await
+        .unwrap()
+        .pop()
+        .unwrap()["sid"]
+        .clone();
+    let hears = |line: &Value| line["event"] == "hears" && line["of"] == "ada";
+    bob.says_until(hears).await.unwrap();
+
+    network.cut().await.unwrap();
+    bob.says_until(|line| line["event"] == "silence").await.unwrap();
+    let away = tokio::time::timeout(BLACK_OUT, bob.says_until(|line| line["event"] == "sound")).await;
+    assert!(away.is_err(), "nothing passes: {away:?}");
+    network.mend().await.unwrap();
+    let heard = bob.says_until(|line| line["event"] == "sound").await.unwrap();
+    let is_new = |line: &Value| ["hears", "comes"].contains(&line["event"].as_str().unwrap_or_default());
+    assert!(!heard.iter().any(is_new), "she came anew: {heard:?}");
+
+    let meeting = minutes::newest(&sandbox, "live").await.unwrap();
+    assert_eq!(meeting["recordings"].as_array().unwrap().len(), 1, "{meeting}");
+    let ada_is = |one: &&Value| one["identity"] == "ada";
+    let ada_was: Vec<&Value> = meeting["participants"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(ada_is)
+        .collect();
+    assert!(
+        ada_was.len() == 1 && ada_was[0]["sid"] == sid && ada_was[0]["left_at"].is_null(),
+        "{ada_was:?}"
+    );
 }

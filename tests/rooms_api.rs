@@ -5,102 +5,24 @@
 
 #![cfg(test)]
 
+use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use strowger_tests::baresip::{Baresip, Setup};
+use strowger_tests::program::{Program, given};
 use strowger_tests::scene::{CALLER_HZ, phone, tone_file};
-use strowger_tests::{Sandbox, process};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use strowger_tests::{Sandbox, eventually, process};
+use tokio::process::Command;
 
 const SOON: Duration = Duration::from_secs(60);
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "where the clients are is the test's environment"
-)]
-fn clients() -> String {
-    std::env::var("STROWGER_CLIENTS").expect("run packaging/fetch-clients and set STROWGER_CLIENTS")
-}
-
-/// A program of `tests/clients` that tells what happens, line by line.
-struct Program {
-    lines: Lines<BufReader<ChildStdout>>,
-    child: Child,
-}
-
-impl Program {
-    /// Starts a program on what it is given.
-    async fn start(script: &str, given: &Value) -> Self {
-        let clients = clients();
-        let mut command = if script.ends_with(".mjs") {
-            Command::new("node")
-        } else {
-            Command::new(Path::new(&clients).join("bin/python"))
-        };
-        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(script));
-        if script.ends_with(".mjs") {
-            command.arg(Path::new(&clients).join("node"));
-        }
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(given.to_string().as_bytes()).await.unwrap();
-        drop(stdin);
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { lines, child }
-    }
-
-    /// What it says next.
-    async fn says(&mut self) -> Value {
-        let line = tokio::time::timeout(Duration::from_secs(120), self.lines.next_line()).await;
-        let line = line.expect("the program speaks in time").unwrap();
-        serde_json::from_str(&line.expect("the program failed")).unwrap()
-    }
-
-    /// What it says up to and with a line that `is_last`.
-    async fn says_until(&mut self, is_last: impl Fn(&Value) -> bool) -> Vec<Value> {
-        let mut said = Vec::new();
-        loop {
-            let line = self.says().await;
-            let is_end = is_last(&line);
-            said.push(line);
-            if is_end {
-                return said;
-            }
-        }
-    }
-
-    async fn ends_well(mut self) {
-        let status = tokio::time::timeout(SOON, self.child.wait()).await;
-        assert!(
-            status.expect("the program ends in time").unwrap().success(),
-            "the program failed"
-        );
-    }
-}
-
 /// Runs a program of `tests/clients` on what it is given; the one line it says.
 async fn ran(script: &str, given: &Value) -> Value {
-    let mut program = Program::start(script, given).await;
-    let seen = program.says().await;
-    program.ends_well().await;
+    let mut program = Program::start(script, given).await.unwrap();
+    let seen = program.says().await.unwrap();
+    program.ends_well().await.unwrap();
     seen
-}
-
-fn given(sandbox: &Sandbox, mut wanted: Value) -> Value {
-    let rooms = &sandbox.card.rooms;
-    wanted["url"] = json!(rooms.url);
-    wanted["key"] = json!(rooms.api_key);
-    wanted["secret"] = json!(rooms.api_secret);
-    wanted
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,15 +57,24 @@ async fn a_program_steers_rooms_and_trunks_and_is_told_by_webhook() {
 async fn steer(script: &str, receiver: &str) {
     let sandbox = Sandbox::start().await.unwrap();
     let port = process::free_port().unwrap();
-    let mut hook = Program::start(receiver, &given(&sandbox, json!({"port": port}))).await;
-    assert_eq!(hook.says().await["ready"], true);
+    let mut hook = Program::start(receiver, &given(&sandbox, json!({"port": port})))
+        .await
+        .unwrap();
+    assert_eq!(hook.says().await.unwrap()["ready"], true);
     let address = json!({"url": format!("http://127.0.0.1:{port}/hook"), "api_key": sandbox.card.rooms.api_key});
     sandbox.post("/api/room-webhooks", &address).await.unwrap();
     // What is always recorded is so from its first member on.
     let always = json!({"name": "live", "recording": "always"});
     sandbox.post("/api/rooms", &always).await.unwrap();
-    let mut crowd = Program::start("crowd.py", &given(&sandbox, json!({"room": "live"}))).await;
-    let ready = crowd.says_until(|line| line["ready"] == true).await.pop().unwrap();
+    let mut crowd = Program::start("crowd.py", &given(&sandbox, json!({"room": "live"})))
+        .await
+        .unwrap();
+    let ready = crowd
+        .says_until(|line| line["ready"] == true)
+        .await
+        .unwrap()
+        .pop()
+        .unwrap();
     assert_eq!(ready["recording"], true);
     let wanted = json!({"room": "live", "other": "annex", "track": ready["track"]});
     let seen = ran(script, &given(&sandbox, wanted)).await;
@@ -170,7 +101,7 @@ async fn steer(script: &str, receiver: &str) {
         assert_eq!(seen[what], answer, "{what}: {seen}");
     }
     let is_out = |line: &Value| line["to"] == "ada" && line["event"] == "out";
-    let saw = crowd.says_until(is_out).await;
+    let saw = crowd.says_until(is_out).await.unwrap();
     assert_eq!(saw.last().unwrap()["reason"], "PARTICIPANT_REMOVED");
     let count = |event: &str| {
         let of_bob = |line: &&Value| line["to"] == "bob" && line["event"] == event;
@@ -184,7 +115,7 @@ async fn steer(script: &str, receiver: &str) {
     let is_told =
         |told: &[Value], event: &str, of: &str| told.iter().any(|one| one["event"] == event && one["identity"] == of);
     while !(is_told(&told, "egress_ended", "") && is_told(&told, "participant_left", "ada")) {
-        told.push(hook.says().await);
+        told.push(hook.says().await.unwrap());
     }
     let has = |event: &str, of: &str| {
         let is_it = |one: &Value| one["event"] == event && one["room"] == "live" && one["identity"] == of;
@@ -246,8 +177,8 @@ async fn phones_come_by_a_rule_hold_are_muted_called_in_and_transferred() {
         "room": "reception", "pin": "4711", "desk": desk.extension, "third": third.extension,
         "quiet": quiet.extension, "nobody": "199",
     });
-    let mut program = Program::start("sip.py", &given(&sandbox, wanted)).await;
-    assert_eq!(program.says().await["ready"], true);
+    let mut program = Program::start("sip.py", &given(&sandbox, wanted)).await.unwrap();
+    assert_eq!(program.says().await.unwrap()["ready"], true);
     let outside = Setup {
         server: sandbox.sip(),
         user: "+4915112345678",
@@ -268,30 +199,85 @@ async fn phones_come_by_a_rule_hold_are_muted_called_in_and_transferred() {
     caller.event("CALL_ESTABLISHED").await.unwrap();
     caller.press("4711#").await.unwrap();
     assert_eq!(
-        program.says().await,
+        program.says().await.unwrap(),
         json!({"came": "active", "by_rule": true, "team": "blue"})
     );
     let key = caller.event("CALL_DTMF_START").await.unwrap();
     assert_eq!(key["param"], "9", "{key}");
     caller.command("hold", "").await.unwrap();
-    assert_eq!(program.says().await["status"], "hold");
+    assert_eq!(program.says().await.unwrap()["status"], "hold");
     caller.command("resume", "").await.unwrap();
-    assert_eq!(program.says().await["status"], "active");
-    assert_eq!(program.says().await["muted"], true);
+    assert_eq!(program.says().await.unwrap()["status"], "active");
+    assert_eq!(program.says().await.unwrap()["muted"], true);
     at_desk.event("CALL_ESTABLISHED").await.unwrap();
     let wanted = json!({"desk": "desk", "sid": true, "name": "The desk", "floor": "2", "status": "active",
         "statuses": ["dialing", "ringing", "active"]});
-    assert_eq!(program.says().await, wanted);
+    assert_eq!(program.says().await.unwrap(), wanted);
     at_third.event("CALL_ESTABLISHED").await.unwrap();
-    assert_eq!(program.says().await["transferred"], "STS_TRANSFER_SUCCESSFUL");
+    assert_eq!(program.says().await.unwrap()["transferred"], "STS_TRANSFER_SUCCESSFUL");
     at_quiet.event("CALL_INCOMING").await.unwrap();
-    assert_eq!(program.says().await, json!({"rings": true}));
+    assert_eq!(program.says().await.unwrap(), json!({"rings": true}));
     assert_eq!(
-        program.says().await,
+        program.says().await.unwrap(),
         json!({"statuses": ["dialing", "ringing", "hangup"]})
     );
     at_quiet.event("CALL_CLOSED").await.unwrap();
-    let nobody = program.says().await;
+    let nobody = program.says().await.unwrap();
     assert_eq!(nobody["nobody"], "not_found", "{nobody}");
-    program.ends_well().await;
+    program.ends_well().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_webhook_when_the_daemon_dies_is_told_by_the_next_one() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let port = process::free_port().unwrap();
+    let address = json!({"url": format!("http://127.0.0.1:{port}/hook"), "api_key": sandbox.card.rooms.api_key});
+    sandbox.post("/api/room-webhooks", &address).await.unwrap();
+    // Nobody listens there yet.
+    let mut member = Program::start("crowd.py", &given(&sandbox, json!({"room": "live", "who": "ada"})))
+        .await
+        .unwrap();
+    member.says_until(|line| line["ready"] == true).await.unwrap();
+    eventually(SOON, "an event that waits", || async {
+        let listed = sandbox.get("/api/room-webhooks").await?;
+        let events = listed["items"][0]["last_events"].as_array().context("no list")?.clone();
+        let first = events.last().context("no event")?;
+        ensure!(
+            first["event"] == "room_started" && first["tries"].as_i64() > Some(0),
+            "{first}"
+        );
+        Ok(())
+    })
+    .await
+    .unwrap();
+    member.kill().await.unwrap();
+    process::signal(sandbox.card.pids.daemon, "KILL").await.unwrap();
+    eventually(SOON, "the daemon's end", || async {
+        ensure!(!process::is_running(sandbox.card.pids.daemon));
+        Ok(())
+    })
+    .await
+    .unwrap();
+
+    let mut hook = Program::start("hook.py", &given(&sandbox, json!({"port": port})))
+        .await
+        .unwrap();
+    assert_eq!(hook.says().await.unwrap()["ready"], true);
+    let mut again = Command::new(process::program("strowger").unwrap());
+    let config = sandbox.card.data_dir.join("strowger.toml");
+    again.arg("serve").arg("--config").arg(&config).stdout(Stdio::null());
+    let _again = process::start(&mut again).unwrap();
+    let told = hook.says().await.unwrap();
+    assert_eq!(
+        (&told["event"], &told["room"]),
+        (&json!("room_started"), &json!("live")),
+        "{told}"
+    );
+    let told = hook.says().await.unwrap();
+    assert_eq!(
+        (&told["event"], &told["identity"]),
+        (&json!("participant_joined"), &json!("ada")),
+        "{told}"
+    );
+    let _ = std::fs::remove_dir_all(&sandbox.card.data_dir);
 }

@@ -1,7 +1,7 @@
 """Members of a room for programs that steer it, made of the stock client library: ada speaks, answers calls and has
 attributes; bob listens. Reads one JSON object from standard input: {"url": "ws://…", "key": "API…", "secret": "…",
-"room": "…"}. Prints a JSON line when both are there and heard, then one for whatever happens to them. Ends when it is
-killed."""
+"room": "…", "who": "ada"}; "who" is left out for both. Prints a JSON line when they are there and, with both, ada is
+heard; then one for whatever happens to them. Ends when it is killed."""
 
 import asyncio
 import json
@@ -58,7 +58,8 @@ def watch(name, room):
     room.on("disconnected", lambda reason: say(to=name, event="out", reason=rtc.DisconnectReason.Name(reason)))
     room.on("participant_connected", lambda who: say(to=name, event="comes", of=who.identity))
     room.on("moved", lambda *_: say(to=name, event="moved", room=room.name))
-    room.on("reconnected", lambda *_: say(to=name, event="back", room=room.name))
+    room.on("reconnecting", lambda *_: say(to=name, event="cut", room=room.name))
+    room.on("reconnected", lambda *_: say(to=name, event="back", room=room.name, sid=room.local_participant.sid))
 
 
 async def join(given, identity):
@@ -70,8 +71,8 @@ async def join(given, identity):
     return room
 
 
-async def main():
-    given = json.load(sys.stdin)
+async def speaks(given):
+    """Ada comes and speaks. Her track, herself and her voice."""
     ada = await join(given, "ada")
     source = rtc.AudioSource(RATE, 1)
     track = rtc.LocalAudioTrack.create_audio_track("microphone", source)
@@ -86,6 +87,11 @@ async def main():
             raise rtc.RpcError(1400, "not today")
         return f"hello {call.payload}"
 
+    return published, ada, voice
+
+
+async def listens(given):
+    """Bob comes; he listens to whoever speaks. What tells that there is somebody."""
     bob = await join(given, "bob")
     heard = asyncio.Event()
     ears = []
@@ -99,8 +105,21 @@ async def main():
         for publication in one.track_publications.values():
             if publication.track and not heard.is_set():
                 subscribed(publication.track, publication, one)
-    await asyncio.wait_for(heard.wait(), 20)
-    say(ready=True, track=published.sid, recording=ada.is_recording)
+    return heard, bob
+
+
+async def main():
+    given = json.load(sys.stdin)
+    who = given.get("who")
+    if who == "bob":
+        heard, bob = await listens(given)
+        say(ready=True, sid=bob.local_participant.sid)
+        await asyncio.Event().wait()
+    published, ada, voice = await speaks(given)
+    if not who:
+        heard, bob = await listens(given)
+        await asyncio.wait_for(heard.wait(), 20)
+    say(ready=True, track=published.sid, sid=ada.local_participant.sid, recording=ada.is_recording)
     await voice
 
 
