@@ -1,10 +1,11 @@
 //! A room full of people, all in one process: `cargo run --release -p strowger-rooms --example load -- --url
 //! ws://127.0.0.1:8080 --key KEY --secret SECRET [--pid PID] [--clients 50] [--speakers 3] [--seconds 20]
-//! [--listeners 5] [--loss 0.05] [--jitter-ms 30] [--seed 1] [--cut-s 20]`.
+//! [--listeners 5] [--loss 0.05] [--jitter-ms 30] [--seed 1] [--cut-s 20] [--screens 1]`.
 //!
 //! Every member joins with the protocol of stock clients (one connection, binary signalling) and str0m at its
 //! end. Speakers send Opus with a burst of tone each second; some members listen: they decode through a jitter
-//! buffer and note when a burst is heard. Impairment befalls the members who do not speak, in both directions,
+//! buffer and note when a burst is heard. With a screen the last member shows one and everybody else counts its packets.
+//! Impairment befalls the members who do not speak, in both directions,
 //! so what a listener hears has met it once. Prints one line of JSON. `bench/rooms` drives it.
 
 #![expect(
@@ -20,6 +21,7 @@ mod impair;
 mod member;
 mod mouth;
 mod process;
+mod screen;
 mod signal;
 
 use anyhow::{Context as _, Result, bail};
@@ -49,6 +51,8 @@ pub(crate) struct Plan {
     loss: f64,
     jitter: Duration,
     seed: u64,
+    /// Whether a screen is shown.
+    screen: bool,
     cut: Option<Duration>,
 }
 
@@ -79,6 +83,7 @@ impl Plan {
             loss: number("--loss", 0.0)?,
             jitter: Duration::from_secs_f64(number("--jitter-ms", 0.0)? / 1000.0),
             seed: count("--seed", 1.0)?,
+            screen: count("--screens", 0.0)? > 0,
             cut: text("--cut-s")
                 .map(|_| number("--cut-s", 0.0).map(Duration::from_secs_f64))
                 .transpose()?,
@@ -218,6 +223,9 @@ fn report(plan: &Plan, tally: &Tally, window: &Window) {
         "mouth_to_ear_ms": ear::quantiles(&tally.heard),
         "concealed_frames": tally.concealed.load(Ordering::Relaxed),
         "played_frames": tally.played.load(Ordering::Relaxed),
+        "screen_packets": tally.screen_packets.load(Ordering::Relaxed),
+        "screen_lost": tally.screen_lost.load(Ordering::Relaxed),
+        "screen_watchers": tally.watchers.load(Ordering::Relaxed),
         "cut_s": plan.cut.map(|cut| cut.as_secs_f64()),
         "heard_again_ms": ear::quantiles(&tally.again),
         "heard_again_streams": tally.heard_again.load(Ordering::Relaxed),

@@ -4,6 +4,7 @@ use crate::Plan;
 use crate::ear::Ear;
 use crate::impair::Impairment;
 use crate::mouth::{FRAME, Mouth, Said};
+use crate::screen::{Screen, Seen};
 use crate::signal::{Signalling, Wish};
 use anyhow::{Context as _, Result};
 use livekit_protocol::signal_response::Message as Told;
@@ -33,6 +34,10 @@ pub(crate) struct Tally {
     pub(crate) packets: AtomicU64,
     pub(crate) played: AtomicU64,
     pub(crate) concealed: AtomicU64,
+    pub(crate) screen_packets: AtomicU64,
+    pub(crate) screen_lost: AtomicU64,
+    /// Members to whom the screen came.
+    pub(crate) watchers: AtomicU64,
     /// Whether latencies are noted.
     pub(crate) measuring: AtomicBool,
     pub(crate) cut: AtomicBool,
@@ -57,6 +62,8 @@ pub(crate) struct Member {
     signalling: Signalling,
     began: Instant,
     mouth: Option<(Mouth, Mid)>,
+    screen: Option<(Screen, Mid)>,
+    seen: Seen,
     /// Streams that arrive, and the ear of those that are listened to.
     streams: HashMap<Ssrc, Stream>,
     listens: bool,
@@ -64,7 +71,7 @@ pub(crate) struct Member {
     impaired: Option<(Impairment, Impairment)>,
     server: Option<SocketAddr>,
     /// Sections the server asked for and was not offered yet.
-    wanted: Option<u32>,
+    wanted: Option<(u32, u32)>,
     ears: Vec<Mid>,
     pending: Option<SdpPendingOffer>,
     offers: u32,
@@ -86,6 +93,7 @@ impl Member {
         let mut rtc = Rtc::builder()
             .clear_codecs()
             .enable_opus(true, false)
+            .enable_vp8(plan.screen)
             .set_rtp_mode(true)
             .build(began);
         rtc.add_local_candidate(Candidate::host(own, "udp")?);
@@ -97,15 +105,24 @@ impl Member {
             let (stream, track) = (Some("mic".to_owned()), Some(track.clone()));
             change.add_media(MediaKind::Audio, Direction::SendOnly, stream, track, None)
         });
-        let ears = (0..EARS)
+        let shows = plan.screen && number + 1 == plan.clients;
+        let canvas = shows.then(|| {
+            let (stream, track) = (Some("screen".to_owned()), Some("screen".to_owned()));
+            change.add_media(MediaKind::Video, Direction::SendOnly, stream, track, None)
+        });
+        let mut ears: Vec<Mid> = (0..EARS)
             .map(|_| change.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None))
             .collect();
+        if plan.screen && !shows {
+            ears.push(change.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None));
+        }
         let (offer, pending) = change.apply().context("nothing to offer")?;
         let identity = format!("load{number}");
         let wish = Wish {
             identity: &identity,
             offer: offer.to_sdp_string(),
             track: speaks.then_some(&track),
+            screen: shows.then_some("screen"),
         };
         let mut signalling = Signalling::open(plan, wish).await?;
         let answer = SdpAnswer::from_sdp_string(&signalling.answer().await?)?;
@@ -123,6 +140,8 @@ impl Member {
             mouth: mid
                 .map(|mid| Mouth::new(Instant::now()).map(|mouth| (mouth, mid)))
                 .transpose()?,
+            screen: canvas.map(|mid| (Screen::new(Instant::now()), mid)),
+            seen: Seen::default(),
             streams: HashMap::new(),
             listens: is_listener,
             impaired: is_impaired.then(|| {
@@ -162,6 +181,13 @@ impl Member {
             self.tally.played.fetch_add(ear.played, Ordering::Relaxed);
             self.tally.concealed.fetch_add(ear.concealed, Ordering::Relaxed);
         }
+        if self.seen.packets > 0 {
+            self.tally.watchers.fetch_add(1, Ordering::Relaxed);
+            self.tally
+                .screen_packets
+                .fetch_add(self.seen.packets, Ordering::Relaxed);
+            self.tally.screen_lost.fetch_add(self.seen.lost(), Ordering::Relaxed);
+        }
         self.signalling.leave().await;
         Ok(())
     }
@@ -169,7 +195,7 @@ impl Member {
     /// The server wants more sections, or answers the offer that has them. One offer is under way at a time.
     async fn told(&mut self, told: Told) -> Result<()> {
         if let Told::MediaSectionsRequirement(wanted) = told {
-            self.wanted = Some(wanted.num_audios);
+            self.wanted = Some((wanted.num_audios, wanted.num_videos));
         } else if let Told::Answer(answer) = told
             && let Some(pending) = self.pending.take()
         {
@@ -179,7 +205,9 @@ impl Member {
         if self.pending.is_some() {
             return Ok(());
         }
-        let Some(more) = self.wanted.take() else { return Ok(()) };
+        let Some((sounds, pictures)) = self.wanted.take() else {
+            return Ok(());
+        };
         // Sections that were answered inactive are free: asking for none means to offer those again.
         let quiet = |mid: &&Mid| {
             self.rtc
@@ -191,9 +219,11 @@ impl Member {
         for mid in free {
             change.set_direction(mid, Direction::RecvOnly);
         }
-        for _ in 0..more {
-            self.ears
-                .push(change.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None));
+        for (more, kind) in [(sounds, MediaKind::Audio), (pictures, MediaKind::Video)] {
+            for _ in 0..more {
+                let ear = change.add_media(kind, Direction::RecvOnly, None, None, None);
+                self.ears.push(ear);
+            }
         }
         let (offer, pending) = change.apply().context("nothing to offer")?;
         self.pending = Some(pending);
@@ -243,6 +273,7 @@ impl Member {
             let burst = mouth.burst_began(frame.number);
             self.send(mid, &frame, burst, now);
         }
+        self.show(now);
         self.rtc.handle_input(Input::Timeout(now))?;
         let timeout = self.drain(now)?;
         for stream in self.streams.values_mut() {
@@ -265,7 +296,8 @@ impl Member {
             .iter()
             .flat_map(|(out, inward)| [out.next_at(), inward.next_at()]);
         let mouth = self.mouth.iter().map(|(mouth, _)| mouth.next_at());
-        let wake = ears.chain(lines.flatten()).chain(mouth).min();
+        let screen = self.screen.iter().map(|(screen, _)| screen.next_at());
+        let wake = ears.chain(lines.flatten()).chain(mouth).chain(screen).min();
         // Half a second at most: a cut ends without anybody being told.
         Ok(wake
             .unwrap_or(timeout)
@@ -335,6 +367,35 @@ impl Member {
         }
     }
 
+    /// Sends the pictures that are due.
+    fn show(&mut self, now: Instant) {
+        let Some((screen, mid)) = &mut self.screen else { return };
+        let mid = *mid;
+        let offered = self.rtc.codec_config().params();
+        let vp8 = offered.iter().find(|params| params.spec().codec == Codec::Vp8);
+        let Some(pt) = vp8.map(|params| params.pt()) else {
+            return;
+        };
+        let mut direct = self.rtc.direct_api();
+        let Some(stream) = direct.stream_tx_by_mid(mid, None) else {
+            return;
+        };
+        while screen.next_at() <= now {
+            for part in screen.picture() {
+                let write = RtpWrite::new(pt, part.sequence.into(), part.timestamp, now, part.payload);
+                stream.write_rtp(write.marker(part.is_last).nackable(true));
+            }
+        }
+    }
+
+    /// Whether a packet belongs to a screen.
+    fn is_picture(&mut self, packet: &RtpPacket) -> bool {
+        let mut direct = self.rtc.direct_api();
+        let mid = direct.stream_rx(&packet.header.ssrc).map(|stream| stream.mid());
+        let media = mid.and_then(|mid| self.rtc.media(mid));
+        media.is_some_and(|media| media.kind() == MediaKind::Video)
+    }
+
     fn happen(&mut self, event: Event) -> Result<()> {
         if let Event::RtpPacket(packet) = event {
             return self.hear(&packet);
@@ -347,6 +408,13 @@ impl Member {
 
     fn hear(&mut self, packet: &RtpPacket) -> Result<()> {
         let now = Instant::now();
+        if self.is_picture(packet) {
+            // Empty ones fill the line.
+            if !packet.payload.is_empty() && self.tally.measuring.load(Ordering::Relaxed) {
+                self.seen.take(*packet.seq_no);
+            }
+            return Ok(());
+        }
         self.tally.packets.fetch_add(1, Ordering::Relaxed);
         if !self.streams.contains_key(&packet.header.ssrc) {
             let ear = self.listens.then(Ear::new).transpose()?;

@@ -23,6 +23,8 @@ pub(crate) struct Wish<'a> {
     pub(crate) offer: String,
     /// The id of the track it publishes.
     pub(crate) track: Option<&'a str>,
+    /// The id of the screen it shows.
+    pub(crate) screen: Option<&'a str>,
 }
 
 impl Signalling {
@@ -35,6 +37,15 @@ impl Signalling {
             source: wire::TrackSource::Microphone as i32,
             ..Default::default()
         });
+        let screen = wish.screen.map(|cid| wire::AddTrackRequest {
+            cid: cid.to_owned(),
+            name: "screen".to_owned(),
+            r#type: wire::TrackType::Video as i32,
+            source: wire::TrackSource::ScreenShare as i32,
+            width: 1920,
+            height: 1080,
+            ..Default::default()
+        });
         let join = wire::JoinRequest {
             client_info: Some(wire::ClientInfo {
                 sdk: wire::client_info::Sdk::Rust as i32,
@@ -45,7 +56,7 @@ impl Signalling {
                 auto_subscribe: true,
                 ..Default::default()
             }),
-            add_track_requests: tracks.into_iter().collect(),
+            add_track_requests: tracks.into_iter().chain(screen).collect(),
             publisher_offer: Some(wire::SessionDescription {
                 r#type: "offer".to_owned(),
                 sdp: wish.offer,
