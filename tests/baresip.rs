@@ -29,7 +29,14 @@ pub struct Setup<'a> {
     pub transport: &'a str,
     /// Whether it registers.
     pub registers: bool,
+    /// The codecs it knows, in its order and as it writes them.
+    pub codecs: &'a str,
+    /// The UDP port it is reached at; any free one without it.
+    pub port: Option<u16>,
 }
+
+/// The codecs that phones know unless something else is said.
+pub const G711: &str = "PCMU,PCMA";
 
 /// A running phone.
 #[derive(Debug)]
@@ -49,7 +56,10 @@ impl Baresip {
     pub async fn start(setup: &Setup<'_>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         // The port above the SIP port is baresip's TLS listener, so control sits further away.
-        let port = process::free_port()?;
+        let port = match setup.port {
+            Some(port) => port,
+            None => process::free_port()?,
+        };
         let control = process::free_port()?;
         std::fs::write(
             folder.path().join("config"),
@@ -188,6 +198,16 @@ impl Baresip {
             .max_by_key(|path| std::fs::metadata(path).map_or(0, |file| file.len()))
     }
 
+    /// Forgets what it heard before.
+    pub fn forget(&self) {
+        for entry in std::fs::read_dir(self.folder.path()).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().ends_with("-dec.wav") {
+                // Who cannot take it away hears it again, and the test says so.
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+
     /// What the phone heard, decoded.
     ///
     /// # Errors
@@ -231,12 +251,13 @@ fn account(setup: &Setup<'_>) -> String {
         user,
         password,
         transport,
+        codecs,
         ..
     } = setup;
     let answer = if setup.answers { "auto" } else { "manual" };
     let register = if setup.registers { 60 } else { 0 };
     format!(
-        "<sip:{user}@{server};transport={transport}>;auth_user={user};auth_pass={password};regint={register};answermode={answer};audio_codecs=PCMU,PCMA;medianat=\n"
+        "<sip:{user}@{server};transport={transport}>;auth_user={user};auth_pass={password};regint={register};answermode={answer};audio_codecs={codecs};medianat=\n"
     )
     .replace(";medianat=", "")
 }
@@ -254,7 +275,8 @@ fn config(folder: &Path, speaks: &Path, port: u16, control: u16) -> Result<Strin
         "ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1".to_owned(),
         "call_local_timeout 120".to_owned(),
         "module_path /usr/lib/baresip/modules".to_owned(),
-        "module g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so".to_owned(),
+        "module opus.so\nmodule g722.so\nmodule g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so"
+            .to_owned(),
         format!("snd_path {folder}"),
         "module_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so".to_owned(),
         format!("ctrl_tcp_listen 127.0.0.1:{control}"),

@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use std::process::Stdio;
 use std::time::Duration;
-use strowger_tests::baresip::{Baresip, Setup};
+use strowger_tests::baresip::{Baresip, G711, Setup};
 use strowger_tests::program::{Program, given};
 use strowger_tests::scene::{CALLER_HZ, phone, tone_file};
 use strowger_tests::{Sandbox, eventually, process};
@@ -187,6 +187,8 @@ async fn phones_come_by_a_rule_hold_are_muted_called_in_and_transferred() {
         answers: false,
         transport: "udp",
         registers: false,
+        codecs: G711,
+        port: None,
     };
     let mut caller = Baresip::start(&outside).await.unwrap();
     let mut at_desk = phone(&sandbox, 1, &tone, true).await.unwrap();

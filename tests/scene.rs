@@ -1,6 +1,6 @@
 //! Scenes that many tests share: a phone of the demo tenant, a call's row, a recording's two channels.
 
-use crate::baresip::Setup;
+use crate::baresip::{G711, Setup};
 use crate::{Baresip, Sandbox, eventually, tone};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -54,6 +54,8 @@ pub async fn phone_over(
         answers,
         transport,
         registers: true,
+        codecs: G711,
+        port: None,
     })
     .await
 }

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod matrix;
 mod mute;
 mod reach;
 
