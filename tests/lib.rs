@@ -16,7 +16,6 @@ pub mod sandbox;
 pub mod scene;
 pub mod sipp;
 pub mod speech;
-pub mod stock;
 pub mod tone;
 
 pub use baresip::Baresip;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 /// How long one may take to say something on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub struct Program {
     lines: Lines<BufReader<ChildStdout>>,
+    stdin: Option<ChildStdin>,
     child: Child,
 }
 
@@ -43,6 +44,25 @@ impl Program {
     /// # Errors
     /// The stock clients are not there or it cannot be started.
     pub async fn start_inside(inside: &[&str], script: &str, given: &Value) -> Result<Self> {
+        let mut program = Self::spawn(inside, script, given).await?;
+        program.enough();
+        Ok(program)
+    }
+
+    /// Starts one that goes on with what it does until [`Self::enough`].
+    ///
+    /// # Errors
+    /// The stock clients are not there or it cannot be started.
+    pub async fn start_held(script: &str, given: &Value) -> Result<Self> {
+        Self::spawn(&[], script, given).await
+    }
+
+    /// Closes its standard input.
+    pub fn enough(&mut self) {
+        self.stdin = None;
+    }
+
+    async fn spawn(inside: &[&str], script: &str, given: &Value) -> Result<Self> {
         let clients = clients()?;
         let clients = Path::new(&clients);
         let is_node = script.ends_with(".mjs");
@@ -71,10 +91,13 @@ impl Program {
             .spawn()
             .with_context(|| format!("cannot start {script}"))?;
         let mut stdin = child.stdin.take().context("no standard input")?;
-        stdin.write_all(given.to_string().as_bytes()).await?;
-        drop(stdin);
+        stdin.write_all(format!("{given}\n").as_bytes()).await?;
         let lines = BufReader::new(child.stdout.take().context("no standard output")?).lines();
-        Ok(Self { lines, child })
+        Ok(Self {
+            lines,
+            stdin: Some(stdin),
+            child,
+        })
     }
 
     /// What it says next.

@@ -9,23 +9,19 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
+use strowger_tests::program::{Program, given};
 use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, phone, tone_file};
-use strowger_tests::stock::Stock;
 use strowger_tests::{Sandbox, tone};
 
 const SOON: Duration = Duration::from_secs(60);
 const HOST_HZ: f64 = 700.0;
 
 /// A host who is in a room.
-async fn host_in(sandbox: &Sandbox, room: &str, mut wanted: Value) -> Stock {
-    let rooms = &sandbox.card.rooms;
-    wanted["url"] = json!(rooms.url);
-    wanted["key"] = json!(rooms.api_key);
-    wanted["secret"] = json!(rooms.api_secret);
+async fn host_in(sandbox: &Sandbox, room: &str, mut wanted: Value) -> Program {
     wanted["room"] = json!(room);
     wanted["tone"] = json!(HOST_HZ);
     wanted["pitches"] = json!([CALLER_HZ, CALLEE_HZ, HOST_HZ]);
-    let mut host = Stock::start("desk.py", &wanted).await.unwrap();
+    let mut host = Program::start("desk.py", &given(sandbox, wanted)).await.unwrap();
     assert_eq!(host.says().await.unwrap()["joined"], true);
     host
 }

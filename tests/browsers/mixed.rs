@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use strowger_tests::chromium::Page;
 use strowger_tests::minutes::{RATE_HZ, recorded, sound};
+use strowger_tests::program::{Program, given};
 use strowger_tests::scene::{CALLER_HZ, log, phone, tone_file};
-use strowger_tests::stock::Stock;
 use strowger_tests::{Baresip, Sandbox, tone};
 
 const BROWSER_HZ: f64 = 1330.0;
@@ -32,12 +32,11 @@ async fn a_phone_a_browser_and_a_program_hear_the_other_two_and_are_recorded() {
     page.click("#join").await.unwrap();
     page.until(IS_IN).await.unwrap();
 
-    let rooms = &sandbox.card.rooms;
     let told = json!({
-        "url": rooms.url, "key": rooms.api_key, "secret": rooms.api_secret, "room": "Friday", "phones": 1,
-        "seconds": 8, "tone": PROGRAM_HZ, "pitches": [PROGRAM_HZ, CALLER_HZ, BROWSER_HZ],
+        "room": "Friday", "phones": 1, "seconds": 8, "tone": PROGRAM_HZ,
+        "pitches": [PROGRAM_HZ, CALLER_HZ, BROWSER_HZ],
     });
-    let mut program = Stock::start_held("desk.py", &told).await.unwrap();
+    let mut program = Program::start_held("desk.py", &given(&sandbox, told)).await.unwrap();
     assert_eq!(program.says().await.unwrap()["joined"], true);
     let mut caller = phone(&sandbox, 0, &tone_file(folder.path(), CALLER_HZ).unwrap(), false)
         .await
