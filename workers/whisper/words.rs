@@ -14,6 +14,14 @@ pub(super) struct Token {
     pub(super) end_ms: i64,
 }
 
+impl Token {
+    /// Whether it has letters or figures; part of a letter counts as one.
+    fn is_spoken(&self) -> bool {
+        let letter = |byte: &u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
+        self.bytes.iter().any(letter)
+    }
+}
+
 /// A pause within a channel that ends a turn.
 const PAUSE_MS: i64 = 1200;
 /// A turn ends with a sentence once it is this long …
@@ -40,7 +48,12 @@ pub(super) fn words(tokens: &[Token], piece: &Piece) -> Vec<Word> {
         if text.is_empty() {
             continue;
         }
-        let piece_end_ms = group.iter().map(|token| token.end_ms).max().unwrap_or(0);
+        // A comma is timed into the pause or the word after it: only what is spoken ends a word.
+        let spoken = group.iter().filter(|token| token.is_spoken());
+        let last = spoken.map(|token| token.end_ms).max();
+        let piece_end_ms = last
+            .or_else(|| group.iter().map(|token| token.end_ms).max())
+            .unwrap_or(0);
         let previous_ms = words.last().map_or(0, |word| word.end_ms);
         let end_ms = piece.time_ms(piece_end_ms).max(previous_ms);
         let start_ms = previous_ms
@@ -205,6 +218,22 @@ mod tests {
         };
         let words = words(&[token(b" caf\xc3"), token(b"\xa9")], piece);
         assert_eq!(words[0].text, "café");
+    }
+
+    #[test]
+    fn a_comma_in_the_pause_does_not_lengthen_its_word() {
+        let piece = &pack(&[Span { start: 0, end: 48_000 }], 480_000)[0];
+        let token = |bytes: &[u8], end_ms| Token {
+            bytes: bytes.to_vec(),
+            probability: 1.0,
+            end_ms,
+        };
+        let words = words(
+            &[token(b" Monday", 700), token(b",", 1500), token(b" Tuesday", 2000)],
+            piece,
+        );
+        assert_eq!((words[0].text.as_str(), words[0].end_ms), ("Monday,", 700));
+        assert_eq!((words[1].start_ms, words[1].end_ms), (700, 2000));
     }
 
     #[test]
