@@ -2,7 +2,7 @@
 
 use crate::health::{Check, Mood};
 use crate::state::ApiState;
-use strowger_store::{Health, ProviderHealth, ProviderState};
+use strowger_store::{BucketHealth, Health, ProviderHealth, ProviderState};
 
 /// Jobs waiting above which workers are too few or too slow.
 const MANY_JOBS: i64 = 500;
@@ -27,6 +27,7 @@ pub(crate) async fn look(state: &ApiState) -> Vec<Check> {
             checks.push(queue(&health));
             checks.push(workers(&health));
             checks.extend(disk(health.free_bytes));
+            checks.extend(health.bucket.as_ref().map(bucket));
         }
         Err(problem) => {
             tracing::error!(%problem, "the database does not answer");
@@ -97,6 +98,25 @@ fn disk(free_bytes: Option<u64>) -> Option<Check> {
     })
 }
 
+/// The bucket recordings move to, as the last try found it. Its name is nothing for strangers.
+fn bucket(health: &BucketHealth) -> Check {
+    let counts = format!(
+        "{} recordings there, {} wait here, {} erased ones wait to be removed",
+        health.moved, health.waiting, health.to_remove
+    );
+    let waits = health.problem.is_some() && health.waiting + health.to_remove > 0;
+    Check {
+        name: "bucket",
+        mood: if waits { Mood::Warn } else { Mood::Pass },
+        stops_calls: false,
+        detail: if waits {
+            format!("{counts}; the last try to move failed, the page of jobs says why")
+        } else {
+            counts
+        },
+    }
+}
+
 fn trunks(state: &ApiState) -> Check {
     let trunks = state.calls.trunks();
     let down = trunks.iter().filter(|trunk| !trunk.is_usable()).count();
@@ -163,8 +183,18 @@ mod tests {
             jobs_dead: 0,
             longest_wait: Some(time::Duration::hours(1)),
             free_bytes: None,
+            bucket: None,
         };
         assert_eq!(workers(&health).mood, Mood::Fail, "nobody is there");
+        let away = BucketHealth {
+            place: "calls at minio".into(),
+            moved: 3,
+            waiting: 2,
+            to_remove: 0,
+            problem: Some("cannot write to the bucket".into()),
+        };
+        let away = bucket(&away);
+        assert!(away.mood == Mood::Warn && !away.stops_calls && !away.detail.contains("minio"));
         let long = queue(&health);
         assert!(!long.stops_calls && long.mood == Mood::Warn);
     }

@@ -220,7 +220,18 @@ impl From<strowger_store::Error> for Problem {
                 }
                 .retry_after(Duration::from_secs(2))
             }
+            Error::Bucket { .. } => {
+                let internal = Self::internal(&error);
+                Self {
+                    status: StatusCode::SERVICE_UNAVAILABLE,
+                    code: "bucket",
+                    detail: said,
+                    ..internal
+                }
+                .retry_after(Duration::from_secs(60))
+            }
             other @ (Error::Migrate(_)
+            | Error::Altered { .. }
             | Error::Corrupt { .. }
             | Error::Crypto(_)
             | Error::File { .. }

@@ -56,6 +56,14 @@ impl IntoResponse for Fault {
                 "This cannot be done now",
                 format!("The {what} is {state}, so it cannot {wish}."),
             ),
+            Self::Store(source @ strowger_store::Error::Bucket { .. }) => {
+                broken(&source);
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The bucket does not answer",
+                    "This recording lies in the bucket, which cannot be reached now. Try again later.".to_owned(),
+                )
+            }
             Self::Store(source) => broken(&source),
             Self::Access(source) => broken(&source),
             Self::Drawn(source) => broken(&source),

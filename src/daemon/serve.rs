@@ -21,7 +21,7 @@ use strowger_model::settings::Layer;
 use strowger_rooms::RoomsHandle;
 use strowger_rooms::io::turn::TurnHandle;
 use strowger_sip::{Limits, SipConfig};
-use strowger_store::{Store, StoreConfig, SystemWorld, keys};
+use strowger_store::{Bucket, Store, StoreConfig, SystemWorld, keys};
 use strowger_switch::io::{self as switch, SwitchHandle};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
@@ -66,9 +66,12 @@ pub(crate) async fn open_store(config: &Config) -> Result<Store> {
         data_dir: config.data_dir.clone(),
         master_key,
     };
-    Store::open(&store, Arc::new(world))
-        .await
-        .context("cannot open the database (database.url)")
+    let bucket = config.storage.as_ref().map(Bucket::open).transpose();
+    let bucket = bucket.context("cannot use the bucket (storage)")?;
+    let store = Store::open(&store, Arc::new(world)).await;
+    Ok(store
+        .context("cannot open the database (database.url)")?
+        .with_bucket(bucket))
 }
 
 /// The platform tier of the settings, for a command that runs beside the daemon.

@@ -78,6 +78,8 @@ ids! {
     TrunkId = "trunk";
     /// A public or internal number that callers dial.
     NumberId = "number";
+    /// Audio that comes from outside, until it is a recording.
+    UploadId = "upload";
     /// An IVR graph through all its versions.
     FlowId = "flow";
     /// One frozen form of a flow.

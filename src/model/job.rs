@@ -1,7 +1,9 @@
 //! Background work. Payloads hold ids, never copies of data, and can be read by the next release.
 
 use crate::call::coded;
-use crate::{CallId, CaptureId, FlowVersionId, GreetingId, PromptId, RecordingId, TenantId, TranscriptId, UserId};
+use crate::{
+    CallId, CaptureId, FlowVersionId, GreetingId, PromptId, RecordingId, TenantId, TranscriptId, UploadId, UserId,
+};
 use serde::{Deserialize, Serialize};
 
 /// A piece of background work.
@@ -41,6 +43,14 @@ pub enum Job {
     PrepareGreeting { tenant: TenantId, greeting: GreetingId },
     /// Removes what is past its retention.
     Retain { tenant: TenantId },
+    /// Takes recordings whose time on the disk is over to the bucket.
+    MoveRecordings { tenant: TenantId },
+    /// Audio that came from outside → level → sealed recording, then the upload is erased.
+    ImportRecording {
+        tenant: TenantId,
+        recording: RecordingId,
+        upload: UploadId,
+    },
 }
 
 coded! {
@@ -96,6 +106,8 @@ impl Job {
             Self::RenderPhrases { .. } => "render_phrases",
             Self::PrepareGreeting { .. } => "prepare_greeting",
             Self::Retain { .. } => "retain",
+            Self::MoveRecordings { .. } => "move_recordings",
+            Self::ImportRecording { .. } => "import_recording",
         }
     }
 
@@ -112,7 +124,9 @@ impl Job {
             | Self::RenderGreeting { tenant, .. }
             | Self::RenderPhrases { tenant }
             | Self::PrepareGreeting { tenant, .. }
-            | Self::Retain { tenant } => *tenant,
+            | Self::Retain { tenant }
+            | Self::MoveRecordings { tenant }
+            | Self::ImportRecording { tenant, .. } => *tenant,
         }
     }
 
@@ -126,10 +140,10 @@ impl Job {
             | Self::PrepareGreeting { .. }
             | Self::NormalisePrompt { .. } => 0,
             Self::Notify { .. } => 1,
-            Self::ProcessRecording { .. } => 2,
+            Self::ProcessRecording { .. } | Self::ImportRecording { .. } => 2,
             Self::Analyse { .. } => 3,
             Self::Transcribe { .. } => 4,
-            Self::Retain { .. } => 5,
+            Self::Retain { .. } | Self::MoveRecordings { .. } => 5,
         }
     }
 
@@ -138,7 +152,12 @@ impl Job {
     pub const fn attempts(&self) -> u32 {
         match self {
             Self::ProcessRecording { .. } => 8,
-            Self::Transcribe { .. } | Self::Analyse { .. } | Self::NormalisePrompt { .. } => 3,
+            // A bucket may be away for days: what waits for it is tried until it is back.
+            Self::MoveRecordings { .. } => 1_000_000,
+            Self::Transcribe { .. }
+            | Self::Analyse { .. }
+            | Self::NormalisePrompt { .. }
+            | Self::ImportRecording { .. } => 3,
             Self::Notify { .. }
             | Self::RenderFlow { .. }
             | Self::RenderGreeting { .. }

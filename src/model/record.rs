@@ -377,7 +377,7 @@ pub struct Recording {
     pub blob: Option<String>,
     /// 400 peaks a channel, 0–255, for the player.
     pub peaks: Vec<Vec<u8>>,
-    /// Who asked for it: `settings`, `number`, `api`, `voicemail`, `host`, `egress`.
+    /// Who asked for it: `settings`, `number`, `api`, `voicemail`, `host`, `egress`, `import`, `client`.
     pub recorded_by: String,
     /// Whether a legal hold keeps it.
     pub held: bool,

@@ -25,6 +25,10 @@ pub struct RetentionPolicy {
     pub recording_days: i64,
     /// Days a message is kept.
     pub voicemail_days: i64,
+    /// Days the proof of a consent is kept.
+    pub consent_days: i64,
+    /// Days the proof of an erasure is kept.
+    pub erasure_days: i64,
 }
 
 /// What is to become of a thing now.
@@ -49,6 +53,8 @@ impl RetentionPolicy {
             call_days: settings.number("call_retention_days"),
             recording_days: settings.number("recording_retention_days"),
             voicemail_days: settings.number("voicemail_retention_days"),
+            consent_days: settings.number("consent_retention_days"),
+            erasure_days: settings.number("erasure_retention_days"),
         }
     }
 
@@ -93,6 +99,8 @@ mod tests {
             call_days: 90,
             recording_days: 90,
             voicemail_days: 30,
+            consent_days: 3650,
+            erasure_days: 3650,
         };
         let created = OffsetDateTime::UNIX_EPOCH;
         let at = |days: i64| created + Duration::days(days);

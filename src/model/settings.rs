@@ -140,6 +140,48 @@ pub const KEYS: &[Key] = &[
         label: "Days a voicemail message is kept",
     },
     Key {
+        name: "move_recordings",
+        kind: Kind::Switch,
+        default: "false",
+        label: "Move finished recordings to the bucket, where the machine has one",
+    },
+    Key {
+        name: "move_recordings_after_days",
+        kind: Kind::Number(0, 36_500),
+        default: "7",
+        label: "Days a recording stays on the disk before it moves; 0 is at once",
+    },
+    Key {
+        name: "client_recordings",
+        kind: Kind::Switch,
+        default: "false",
+        label: "Let programs and browsers upload their own recording of a call",
+    },
+    Key {
+        name: "upload_limit_mb",
+        kind: Kind::Number(1, 2_000),
+        default: "200",
+        label: "Largest recording that is uploaded, in megabytes",
+    },
+    Key {
+        name: "upload_quota_mb",
+        kind: Kind::Number(1, 1_000_000),
+        default: "2000",
+        label: "Most that uploads may take before they are recordings, in megabytes",
+    },
+    Key {
+        name: "consent_retention_days",
+        kind: Kind::Number(1, 36_500),
+        default: "3650",
+        label: "Days a proof of consent is kept, counted from the call",
+    },
+    Key {
+        name: "erasure_retention_days",
+        kind: Kind::Number(1, 36_500),
+        default: "3650",
+        label: "Days a proof of erasure is kept",
+    },
+    Key {
         name: "ring_timeout_seconds",
         kind: Kind::Number(1, 600),
         default: "60",

@@ -81,6 +81,20 @@ pub enum Finding {
         /// Which.
         blob: String,
     },
+    /// An object in the bucket that no key opens.
+    #[error("tenant {tenant}: object {blob} in the bucket belongs to nothing")]
+    OrphanObject {
+        /// Whose.
+        tenant: TenantId,
+        /// Which.
+        blob: String,
+    },
+    /// The bucket could not be looked at.
+    #[error("the bucket cannot be looked at: {problem}")]
+    NoBucket {
+        /// Why.
+        problem: String,
+    },
     /// A file that no key opens.
     #[error("{} belongs to nothing", path.display())]
     OrphanFile {
@@ -106,7 +120,7 @@ const GRACE: time::Duration = time::Duration::hours(1);
 
 impl Store {
     /// Compares every tenant's recordings, messages and captures with what lies on the disk. Each recording is
-    /// read whole and its SHA-256 compared, so it takes as long as the disk needs.
+    /// read whole, from the bucket too, and its SHA-256 compared, so it takes as long as disk and bucket need.
     ///
     /// # Errors
     /// The database did not answer, or the captures cannot be listed.
@@ -120,6 +134,7 @@ impl Store {
             for path in self.files_without_key(tenant, before).await? {
                 seen.findings.push(Finding::OrphanFile { path });
             }
+            self.examine_bucket(tenant, before, &mut seen).await?;
         }
         for capture in kept {
             seen.captures += 1;
@@ -129,6 +144,24 @@ impl Store {
             seen.findings.push(Finding::OrphanKey { tenant, blob });
         }
         Ok(seen)
+    }
+
+    async fn examine_bucket(
+        &self,
+        tenant: TenantId,
+        before: time::OffsetDateTime,
+        seen: &mut Examination,
+    ) -> Result<()> {
+        match self.objects_without_key(tenant, before).await {
+            Ok(strange) => seen
+                .findings
+                .extend(strange.into_iter().map(|blob| Finding::OrphanObject { tenant, blob })),
+            Err(problem @ Error::Bucket { .. }) => seen.findings.push(Finding::NoBucket {
+                problem: chain(&problem),
+            }),
+            Err(problem) => return Err(problem),
+        }
+        Ok(())
     }
 
     async fn examine_rows(&self, tenant: TenantId, kept: &[CaptureId], seen: &mut Examination) -> Result<()> {
@@ -193,7 +226,7 @@ impl Store {
             Err(problem) => Some(Finding::Unreadable {
                 tenant,
                 recording: id,
-                problem: problem.to_string(),
+                problem: chain(&problem),
             }),
             Ok(bytes) if bytes.is_empty() => Some(changed("no bytes")),
             Ok(bytes) if i64::try_from(bytes.len()) != Ok(recording.size_bytes) => Some(changed("size")),
@@ -252,4 +285,15 @@ impl Store {
             call: meta.call,
         }))
     }
+}
+
+fn chain(problem: &dyn std::error::Error) -> String {
+    let mut said = problem.to_string();
+    let mut next = problem.source();
+    while let Some(inner) = next {
+        said.push_str(": ");
+        said.push_str(&inner.to_string());
+        next = inner.source();
+    }
+    said
 }

@@ -1,5 +1,6 @@
 //! What can go wrong at rest.
 
+use crate::bucket::BucketError;
 use crate::keys::CryptoError;
 use std::path::PathBuf;
 
@@ -61,6 +62,20 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// The bucket refused or could not be reached.
+    #[error("cannot {doing} the bucket")]
+    Bucket {
+        /// What was being done.
+        doing: &'static str,
+        /// Why.
+        source: BucketError,
+    },
+    /// The bucket gave back other bytes than it was given.
+    #[error("the bucket gave back blob {blob} otherwise than it was sent; it stays on this disk")]
+    Altered {
+        /// Which.
+        blob: String,
+    },
     /// The address of the database is not one we know.
     #[error("`{0}` is no database address: write sqlite:///path/strowger.db or postgres://user@host/name")]
     Address(String),
@@ -92,6 +107,16 @@ impl From<sqlx::Error> for Error {
 }
 
 impl Error {
+    /// Whether a file is simply not there.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, Self::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
+
+    /// Whether the bucket has no such object.
+    pub(crate) const fn is_no_object(&self) -> bool {
+        matches!(self, Self::Bucket { source, .. } if source.is_not_found())
+    }
+
     pub(crate) fn file(doing: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { doing, path, source }

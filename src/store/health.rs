@@ -18,6 +18,23 @@ pub struct Health {
     pub longest_wait: Option<time::Duration>,
     /// Free bytes on the disk of the data folder; `None` where the system does not say.
     pub free_bytes: Option<u64>,
+    /// The bucket recordings move to; `None` where there is none.
+    pub bucket: Option<BucketHealth>,
+}
+
+/// How the bucket stands, as rows say: nothing is asked of the bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketHealth {
+    /// Its name and its host.
+    pub place: String,
+    /// Objects that lie there.
+    pub moved: i64,
+    /// Objects that are due there and still here.
+    pub waiting: i64,
+    /// Erased objects that are still to be removed there.
+    pub to_remove: i64,
+    /// Why the last try to move some came to nothing.
+    pub problem: Option<String>,
 }
 
 impl Store {
@@ -41,6 +58,7 @@ impl Store {
             jobs_dead: 0,
             longest_wait: None,
             free_bytes: crate::capture::free_bytes(self.data_dir()),
+            bucket: self.bucket_health(None).await?,
         };
         for row in &rows {
             let count = row.int("n")?;

@@ -5,6 +5,7 @@ use crate::scope::area;
 use crate::sql::{Page, Paged, Row, Tx, args, cut};
 use crate::transcripts;
 use crate::{Result, Scope, notices, room_webhooks};
+use std::collections::HashSet;
 use strowger_model::job::NoticeKind;
 use strowger_model::record::Recording;
 use strowger_model::settings::Settings;
@@ -109,6 +110,10 @@ pub(crate) fn recording_of(row: &Row) -> Result<Recording> {
 }
 
 impl Recordings {
+    pub(crate) const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
     /// The recordings, newest first.
     ///
     /// # Errors
@@ -145,6 +150,25 @@ impl Recordings {
             .await?
             .iter()
             .map(recording_of)
+            .collect()
+    }
+
+    /// Which of the recordings from the first id to the last lie in the bucket.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn in_bucket(&self, first: RecordingId, last: RecordingId) -> Result<HashSet<RecordingId>> {
+        self.scope
+            .read()
+            .await?
+            .all(
+                "select r.id from recordings r join object_keys k on k.tenant_id = r.tenant_id and k.blob = r.blob \
+                 where r.tenant_id = $1 and r.id >= $2 and r.id <= $3 and k.tier = 'bucket'",
+                args![self.scope.tenant(), first.min(last), first.max(last)],
+            )
+            .await?
+            .iter()
+            .map(|row| row.parse("id"))
             .collect()
     }
 
@@ -426,6 +450,23 @@ impl Recordings {
     }
 }
 
+impl crate::Store {
+    /// The captures of calls that have ended whose recordings are written: their work was asked for with them.
+    pub(crate) async fn captures_settled(&self) -> Result<HashSet<CaptureId>> {
+        self.read_all()
+            .await?
+            .all(
+                "select r.capture_id from recordings r join calls c on c.id = r.call_id \
+                 where r.capture_id is not null and r.state <> 'recording' and c.ended_at is not null",
+                args![],
+            )
+            .await?
+            .iter()
+            .map(|row| row.parse("capture_id"))
+            .collect()
+    }
+}
+
 /// Puts silenced audio in the place of a recording's in the caller's transaction and destroys the keys of
 /// what was there. Nothing changes when the recording is not as it was read, or held. Returns the blobs
 /// whose files are to be removed after the commit: the old ones, or the new ones when nothing changed.
@@ -530,6 +571,8 @@ pub(crate) async fn destroy_keys(tx: &mut Tx, recording: &Recording, gone: &mut 
         crate::blobs::destroy_key(tx, recording.tenant, blob).await?;
     }
     gone.blobs.append(&mut blobs);
+    let mut source = crate::uploads::destroy_of(tx, recording.tenant, recording.id).await?;
+    gone.blobs.append(&mut source);
     gone.captures.extend(recording.capture);
     Ok(())
 }

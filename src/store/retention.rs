@@ -7,7 +7,7 @@ use crate::sql::{Tx, args};
 use crate::{Actor, Result};
 use strowger_model::CallId;
 use strowger_model::retention::{Kind, RetentionPolicy};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 /// What a run removed, or a dry run would.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct RetentionReport {
     pub voicemails: i64,
     /// Calls with what is left of them.
     pub calls: i64,
+    /// Proofs of consents and of erasures.
+    pub proofs: i64,
     /// Things past their time that a legal hold keeps.
     pub held: i64,
     /// Bytes of audio before sealing.
@@ -28,7 +30,7 @@ impl RetentionReport {
     /// Whether nothing was removed.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.recordings == 0 && self.voicemails == 0 && self.calls == 0
+        self.recordings == 0 && self.voicemails == 0 && self.calls == 0 && self.proofs == 0
     }
 
     /// Both together.
@@ -38,6 +40,7 @@ impl RetentionReport {
             recordings: self.recordings + other.recordings,
             voicemails: self.voicemails + other.voicemails,
             calls: self.calls + other.calls,
+            proofs: self.proofs + other.proofs,
             held: self.held + other.held,
             bytes: self.bytes + other.bytes,
         }
@@ -66,9 +69,19 @@ const CALLS_DUE: &str = "from calls c where tenant_id = $1 and started_at <= $2 
      or r.state = 'captured' or (r.state <> 'erased' and r.created_at > $4 \
      and not exists (select 1 from voicemails v where v.recording_id = r.id))))";
 
+/// The proofs of consent past their time ($2). One of a recording that is still there stays with it.
+const CONSENTS_DUE: &str = "from consents where tenant_id = $1 and at <= $2 and not exists \
+     (select 1 from recordings r where r.call_id = consents.call_id and r.state <> 'erased')";
+/// The proofs of erasure past their time ($2).
+const ERASURES_DUE: &str = "from erasures where tenant_id = $1 and at <= $2";
+
 area! {
     /// How long the tenant's things are kept.
     Retention, retention
+}
+
+const fn proofs(policy: &RetentionPolicy) -> [(&'static str, i64); 2] {
+    [(CONSENTS_DUE, policy.consent_days), (ERASURES_DUE, policy.erasure_days)]
 }
 
 impl Retention {
@@ -122,6 +135,13 @@ impl Retention {
             calls,
             ..RetentionReport::default()
         };
+        for (due, days) in proofs(policy) {
+            let limit = now - Duration::days(days);
+            let counted = tx
+                .all_of(format!("select count(*) as n {due}"), args![tenant, limit])
+                .await?;
+            report.proofs += counted.first().map_or(Ok(0), |row| row.int("n"))?;
+        }
         if let Some(row) = recordings {
             report.recordings = row.int("n")?;
             report.held += row.int("held")?;
@@ -203,7 +223,29 @@ impl Retention {
         self.messages(policy, now, limit, &mut report).await?;
         self.audio(policy, now, limit, &mut report).await?;
         self.calls(policy, now, limit, &mut report).await?;
+        self.proofs(policy, now, &mut report).await?;
         Ok(report)
+    }
+
+    /// Proofs go when nothing they prove is left: they are rows without files, so all that are due go at once.
+    async fn proofs(&self, policy: &RetentionPolicy, now: OffsetDateTime, report: &mut RetentionReport) -> Result<()> {
+        for (due, days) in proofs(policy) {
+            let limit = now - Duration::days(days);
+            let mut tx = self.scope.write().await?;
+            let gone = tx
+                .all_of(format!("delete {due} returning at"), args![self.scope.tenant(), limit])
+                .await?;
+            if gone.is_empty() {
+                continue;
+            }
+            let count = gone.len();
+            let until = limit.date();
+            self.told(&mut tx, "proof.expire", &format!("{count} until {until}"))
+                .await?;
+            tx.commit().await?;
+            report.proofs += i64::try_from(count).unwrap_or(i64::MAX);
+        }
+        Ok(())
     }
 
     async fn messages(

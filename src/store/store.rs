@@ -1,10 +1,11 @@
 //! The store as a whole.
 
+use crate::bucket::Bucket;
 use crate::keys::Keyring;
 use crate::sql::{Db, Engine, Tx, args};
 use crate::{Error, Result, Scope, migrate};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use strowger_model::{TenantId, World};
 use time::OffsetDateTime;
 
@@ -31,6 +32,7 @@ struct Inner {
     world: Arc<dyn World>,
     keyring: Keyring,
     data_dir: PathBuf,
+    bucket: OnceLock<Bucket>,
 }
 
 impl Store {
@@ -54,6 +56,7 @@ impl Store {
                 world,
                 keyring,
                 data_dir: config.data_dir.clone(),
+                bucket: OnceLock::new(),
             }),
         })
     }
@@ -62,6 +65,21 @@ impl Store {
     #[must_use]
     pub fn tenant(&self, tenant: TenantId) -> Scope {
         Scope::new(self.clone(), tenant)
+    }
+
+    /// The same store with a bucket that finished recordings move to; a second one counts for nothing.
+    #[must_use]
+    pub fn with_bucket(self, bucket: Option<Bucket>) -> Self {
+        if let Some(bucket) = bucket {
+            self.inner.bucket.get_or_init(|| bucket);
+        }
+        self
+    }
+
+    /// The bucket that finished recordings move to, where there is one.
+    #[must_use]
+    pub fn bucket(&self) -> Option<&Bucket> {
+        self.inner.bucket.get()
     }
 
     /// Closes every connection, after the running statements.
@@ -90,13 +108,14 @@ impl Store {
     pub async fn upkeep(&self) -> Result<()> {
         self.accounts().sweep_sessions().await?;
         self.bindings().sweep().await?;
+        self.sweep_uploads().await?;
         self.sweep_blobs().await?;
         if self.db().engine() == Engine::Sqlite {
             let mut tx = self.write_all().await?;
             tx.run("pragma optimize = 0x10002", args![]).await?;
             tx.commit().await?;
         }
-        Ok(())
+        self.finish_erasures().await.map(drop)
     }
 
     /// The folder of blobs, captures and the queue.

@@ -133,6 +133,7 @@ impl Tenants {
     pub async fn remove(&self, actor: &Actor, tenant: TenantId) -> Result<bool> {
         let store = &self.store;
         let mut tx = store.write_all().await?;
+        crate::blobs::give_up_tenant(&mut tx, tenant).await?;
         let touched = tx.run("delete from tenants where id = $1", args![tenant]).await?;
         if touched == 0 {
             return Ok(false);
@@ -144,10 +145,18 @@ impl Tenants {
         store.keyring().forget(tenant);
         let folder = store.data_dir().join("blobs").join(tenant.to_string());
         match tokio::fs::remove_dir_all(&folder).await {
-            Ok(()) => Ok(true),
-            Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => Ok(true),
-            Err(problem) => Err(Error::file("remove", &folder)(problem)),
+            Ok(()) => {}
+            Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {}
+            Err(problem) => return Err(Error::file("remove", &folder)(problem)),
         }
+        // A bucket that does not answer is asked again by the upkeep; without the key nothing there can be read.
+        if let Err(problem) = store.finish_erasures().await {
+            tracing::warn!(
+                problem = &problem as &dyn std::error::Error,
+                "objects of a removed tenant wait in the bucket"
+            );
+        }
+        Ok(true)
     }
 }
 

@@ -2,9 +2,11 @@
 
 use super::resample::Stream;
 use super::{Error, Pcm, opus_file};
+use opus::{Channels, Decoder as OpusDecoder};
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
+use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
+use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as Damaged;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
@@ -22,6 +24,8 @@ pub enum Layout {
 
 /// The longest audio taken.
 const LONGEST_MINUTES: u32 = 6 * 60;
+/// The rate Opus is decoded at.
+const OPUS_HZ: u32 = 48_000;
 /// The most channels taken.
 const MOST_CHANNELS: usize = 8;
 
@@ -31,19 +35,43 @@ const MOST_CHANNELS: usize = 8;
 /// # Errors
 /// When the file is no audio we know, holds none, or is too long. Damage in the middle is skipped.
 pub fn decode(bytes: &[u8], name: &str, sample_rate_hz: u32, layout: Layout) -> Result<Pcm, Error> {
+    decode_at_most(bytes, name, sample_rate_hz, layout, LONGEST_MINUTES)
+}
+
+/// As [`decode`], of audio that lasts at most so many minutes in one channel, half as many in two, and so on: a
+/// bound on memory.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_at_most(
+    bytes: &[u8],
+    name: &str,
+    sample_rate_hz: u32,
+    layout: Layout,
+    minutes: u32,
+) -> Result<Pcm, Error> {
     if opus_file::is_opus(bytes) {
-        let pcm = opus_file::decode(bytes, sample_rate_hz)?;
+        let pcm = opus_file::decode_at_most(bytes, sample_rate_hz, minutes)?;
         return Ok(match layout {
             Layout::Kept => pcm,
             Layout::Mono => pcm.into_mono(),
         });
     }
+    let out = Out {
+        pcm: Pcm {
+            sample_rate_hz,
+            channels: Vec::new(),
+        },
+        streams: Vec::new(),
+        layout,
+        minutes,
+    };
     // The readers of foreign formats are not ours; a file that makes one panic is a bad file, not the end of a job
     // without a reason. Nothing they hold outlives the call.
-    catch_unwind(AssertUnwindSafe(|| foreign(bytes, name, sample_rate_hz, layout))).unwrap_or(Err(Error::Hostile))
+    catch_unwind(AssertUnwindSafe(|| foreign(bytes, name, out))).unwrap_or(Err(Error::Hostile))
 }
 
-fn foreign(bytes: &[u8], name: &str, sample_rate_hz: u32, layout: Layout) -> Result<Pcm, Error> {
+fn foreign(bytes: &[u8], name: &str, mut out: Out) -> Result<Pcm, Error> {
     let mut hint = Hint::new();
     if let Some((_, extension)) = name.rsplit_once('.') {
         hint.with_extension(extension);
@@ -58,29 +86,109 @@ fn foreign(bytes: &[u8], name: &str, sample_rate_hz: u32, layout: Layout) -> Res
     let track = format.default_track(TrackType::Audio).ok_or(Error::Silent)?;
     let id = track.id;
     let parameters = track.codec_params.as_ref().and_then(|all| all.audio());
-    let mut decoder = symphonia::default::get_codecs()
-        .make_audio_decoder(parameters.ok_or(Error::Silent)?, &AudioDecoderOptions::default())
-        .map_err(Error::Unknown)?;
-    let pcm = packets(format.as_mut(), decoder.as_mut(), id, sample_rate_hz, layout)?;
-    if pcm.is_empty() {
-        return Err(Error::Silent);
+    let parameters = parameters.ok_or(Error::Silent)?.clone();
+    if parameters.codec == CODEC_ID_OPUS {
+        opus_packets(format.as_mut(), &parameters, id, &mut out)?;
+    } else {
+        let mut decoder = symphonia::default::get_codecs()
+            .make_audio_decoder(&parameters, &AudioDecoderOptions::default())
+            .map_err(Error::Unknown)?;
+        packets(format.as_mut(), decoder.as_mut(), id, &mut out)?;
     }
-    Ok(pcm)
+    out.finish()
+}
+
+/// What is decoded, as it grows.
+struct Out {
+    pcm: Pcm,
+    streams: Vec<Stream>,
+    layout: Layout,
+    minutes: u32,
+}
+
+impl Out {
+    /// Takes interleaved samples.
+    fn take(&mut self, samples: &[f32], in_file: usize, from_hz: u32) -> Result<(), Error> {
+        let wanted = match self.layout {
+            Layout::Kept => in_file,
+            Layout::Mono => 1,
+        };
+        if self.streams.is_empty() {
+            for _ in 0..wanted {
+                self.streams.push(Stream::new(from_hz, self.pcm.sample_rate_hz)?);
+                self.pcm.channels.push(Vec::new());
+            }
+        }
+        for (channel, (stream, out)) in self.streams.iter_mut().zip(&mut self.pcm.channels).enumerate() {
+            let frames = samples.chunks_exact(in_file);
+            match self.layout {
+                Layout::Kept => stream.push(frames.filter_map(|frame| frame.get(channel).copied()), out)?,
+                Layout::Mono => {
+                    stream.push(frames.map(|frame| frame.iter().sum::<f32>() / in_file as f32), out)?;
+                }
+            }
+        }
+        let most = self.pcm.sample_rate_hz as usize * 60 * self.minutes as usize;
+        if self.pcm.len() * self.pcm.channels.len() > most {
+            return Err(Error::TooLong(self.minutes));
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Pcm, Error> {
+        for (stream, out) in self.streams.into_iter().zip(&mut self.pcm.channels) {
+            stream.finish(out)?;
+        }
+        if self.pcm.is_empty() {
+            return Err(Error::Silent);
+        }
+        Ok(self.pcm)
+    }
+}
+
+/// Opus outside of Ogg, as browsers record it (WebM) and phones (MP4).
+fn opus_packets(
+    format: &mut dyn FormatReader,
+    parameters: &AudioCodecParameters,
+    track: u32,
+    out: &mut Out,
+) -> Result<(), Error> {
+    // RFC 7845 §5.1: channels and what the encoder put before the audio, in samples of 48 kHz.
+    let head = parameters.extra_data.as_deref().unwrap_or_default();
+    let is_stereo = head.get(9).is_some_and(|count| *count > 1);
+    let (layout, count) = if is_stereo {
+        (Channels::Stereo, 2)
+    } else {
+        (Channels::Mono, 1)
+    };
+    let mut to_skip = match head.get(10..12) {
+        Some([low, high]) => usize::from(u16::from_le_bytes([*low, *high])),
+        Some(_) | None => 0,
+    };
+    let mut decoder = OpusDecoder::new(OPUS_HZ, layout)?;
+    // 120 ms is the longest an Opus packet can be.
+    let mut frame = vec![0_f32; OPUS_HZ as usize * 120 / 1000 * count];
+    while let Ok(Some(packet)) = format.next_packet() {
+        if packet.track_id != track {
+            continue;
+        }
+        let Ok(length) = decoder.decode_float(&packet.data, &mut frame, false) else {
+            continue;
+        };
+        let skipped = to_skip.min(length);
+        to_skip -= skipped;
+        let samples = frame.get(skipped * count..length * count).unwrap_or_default();
+        out.take(samples, count, OPUS_HZ)?;
+    }
+    Ok(())
 }
 
 fn packets(
     format: &mut dyn FormatReader,
     decoder: &mut dyn AudioDecoder,
     track: u32,
-    sample_rate_hz: u32,
-    layout: Layout,
-) -> Result<Pcm, Error> {
-    let mut streams: Vec<Stream> = Vec::new();
-    let mut pcm = Pcm {
-        sample_rate_hz,
-        channels: Vec::new(),
-    };
-    let most = sample_rate_hz as usize * 60 * LONGEST_MINUTES as usize;
+    out: &mut Out,
+) -> Result<(), Error> {
     let mut samples: Vec<f32> = Vec::new();
     // What cannot be read any further ends the audio; what came before it counts.
     while let Ok(Some(packet)) = format.next_packet() {
@@ -97,34 +205,10 @@ fn packets(
         if in_file == 0 || in_file > MOST_CHANNELS {
             break;
         }
-        let wanted = match layout {
-            Layout::Kept => in_file,
-            Layout::Mono => 1,
-        };
-        if streams.is_empty() {
-            for _ in 0..wanted {
-                streams.push(Stream::new(from_hz, sample_rate_hz)?);
-                pcm.channels.push(Vec::new());
-            }
-        }
         buffer.copy_to_vec_interleaved(&mut samples);
-        for (channel, (stream, out)) in streams.iter_mut().zip(&mut pcm.channels).enumerate() {
-            let frames = samples.chunks_exact(in_file);
-            match layout {
-                Layout::Kept => stream.push(frames.filter_map(|frame| frame.get(channel).copied()), out)?,
-                Layout::Mono => {
-                    stream.push(frames.map(|frame| frame.iter().sum::<f32>() / in_file as f32), out)?;
-                }
-            }
-        }
-        if pcm.len() > most {
-            return Err(Error::TooLong(LONGEST_MINUTES));
-        }
+        out.take(&samples, in_file, from_hz)?;
     }
-    for (stream, out) in streams.into_iter().zip(&mut pcm.channels) {
-        stream.finish(out)?;
-    }
-    Ok(pcm)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -210,6 +210,16 @@ pub fn is_opus(bytes: &[u8]) -> bool {
 /// # Errors
 /// When the container is damaged at its beginning. Damage later is skipped.
 pub fn decode(bytes: &[u8], sample_rate_hz: u32) -> Result<Pcm, Error> {
+    // Our own recordings are as long as their calls were.
+    decode_at_most(bytes, sample_rate_hz, u32::MAX)
+}
+
+/// As [`decode`], of audio that lasts at most so many minutes in one channel, half as many in two.
+///
+/// # Errors
+/// As [`decode`], and when it is longer.
+pub fn decode_at_most(bytes: &[u8], sample_rate_hz: u32, minutes: u32) -> Result<Pcm, Error> {
+    let most = u64::from(sample_rate_hz) * 60 * u64::from(minutes);
     let mut reader = ogg::PacketReader::new(Cursor::new(bytes));
     let head = reader.read_packet_expected().map_err(Error::Ogg)?;
     let count = usize::from(head.data.get(9).copied().unwrap_or(0));
@@ -260,6 +270,9 @@ pub fn decode(bytes: &[u8], sample_rate_hz: u32) -> Result<Pcm, Error> {
         for (channel, (stream, out)) in streams.iter_mut().zip(&mut pcm.channels).enumerate() {
             let samples = frames().filter_map(|samples| samples.get(channel));
             stream.push(samples.map(|sample| f32::from(*sample) / 32_768.0), out)?;
+        }
+        if (pcm.len() * count) as u64 > most {
+            return Err(Error::TooLong(minutes));
         }
     }
     for (stream, out) in streams.into_iter().zip(&mut pcm.channels) {

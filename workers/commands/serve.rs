@@ -13,7 +13,7 @@ use std::time::Duration;
 use strowger_host::{Config, Shutdown, log, service};
 use strowger_model::World;
 use strowger_store::queue::{Runner, RunnerConfig};
-use strowger_store::{KnownProvider, Store, StoreConfig, SystemWorld, keys};
+use strowger_store::{Bucket, KnownProvider, Store, StoreConfig, SystemWorld, keys};
 use tracing::{error, info, warn};
 
 /// How long running jobs may go on after we were told to end; what is cut is done again.
@@ -95,9 +95,12 @@ async fn open(config: &Config, world: Arc<dyn World>) -> anyhow::Result<Store> {
         data_dir: config.data_dir.clone(),
         master_key,
     };
-    Store::open(&settings, world)
-        .await
-        .context("cannot open the database (database.url)")
+    let bucket = config.storage.as_ref().map(Bucket::open).transpose();
+    let bucket = bucket.context("cannot use the bucket (storage)")?;
+    let store = Store::open(&settings, world).await;
+    Ok(store
+        .context("cannot open the database (database.url)")?
+        .with_bucket(bucket))
 }
 
 /// Tells the console which providers there are. A list that cannot be used is said and asked of nobody.

@@ -6,7 +6,9 @@
 
 mod analyse;
 mod fault;
+mod import_recording;
 mod meeting;
+mod move_recordings;
 mod normalise_prompt;
 mod notify;
 mod outside;
@@ -35,7 +37,7 @@ use strowger_model::World;
 use strowger_model::job::Job;
 use strowger_store::Store;
 use strowger_store::queue::{Context, JobError};
-use tracing::error;
+use tracing::{error, warn};
 
 /// Everything a job may use.
 #[derive(Clone)]
@@ -88,8 +90,17 @@ impl Desk {
             Job::RenderPhrases { tenant } => render_phrases::run(self, *tenant).await,
             Job::PrepareGreeting { tenant, greeting } => prepare_greeting::run(self, *tenant, *greeting).await,
             Job::Retain { tenant } => retain::run(self, *tenant, &context).await,
+            Job::ImportRecording {
+                tenant,
+                recording,
+                upload,
+            } => import_recording::run(self, *tenant, *recording, *upload).await,
+            Job::MoveRecordings { tenant } => move_recordings::run(self, *tenant, &context).await,
         };
-        let Err(fault) = outcome else { return Ok(()) };
+        let Err(fault) = outcome else {
+            self.look_for_moves(&job).await;
+            return Ok(());
+        };
         // A worker that is told to end says nothing about the job.
         let is_final = fault.is_final() || (context.is_last && !context.cancelled.is_cancelled());
         let problem = fault.to_string();
@@ -102,11 +113,30 @@ impl Desk {
         Err(fault.into())
     }
 
+    /// A recording that is finished may be due in the bucket at once. What is not asked for here is found within
+    /// minutes.
+    async fn look_for_moves(&self, job: &Job) {
+        if !matches!(
+            job,
+            Job::ProcessRecording { .. } | Job::ImportRecording { .. } | Job::Transcribe { .. }
+        ) {
+            return;
+        }
+        if let Err(problem) = self.store.tenant(job.tenant()).recordings().ask_move().await {
+            warn!(
+                problem = &problem as &dyn std::error::Error,
+                "cannot look whether a recording is due in the bucket"
+            );
+        }
+    }
+
     /// Writes the reason where people look for the result.
     async fn say_failed(&self, job: &Job, problem: &str) -> strowger_store::Result<()> {
         let scope = self.store.tenant(job.tenant());
         match job {
-            Job::ProcessRecording { recording, .. } => scope.recordings().failed(*recording, problem).await,
+            Job::ProcessRecording { recording, .. } | Job::ImportRecording { recording, .. } => {
+                scope.recordings().failed(*recording, problem).await
+            }
             Job::Transcribe { transcript, .. } => scope.transcripts().failed(*transcript, problem).await,
             Job::NormalisePrompt { prompt, .. } => scope.prompts().failed(*prompt, problem).await,
             Job::RenderFlow { version, .. } => scope.flows().version_failed(*version, problem).await,
@@ -115,7 +145,8 @@ impl Desk {
             | Job::Notify { .. }
             | Job::RenderGreeting { .. }
             | Job::RenderPhrases { .. }
-            | Job::Retain { .. } => Ok(()),
+            | Job::Retain { .. }
+            | Job::MoveRecordings { .. } => Ok(()),
         }
     }
 }

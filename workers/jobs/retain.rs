@@ -25,11 +25,13 @@ pub(super) async fn run(desk: &Desk, tenant: TenantId, context: &Context) -> Res
         total = total.plus(report);
     }
     let swept = desk.store.sweep_blobs().await?;
+    let swept = swept + desk.store.sweep_bucket(tenant).await?;
     if !total.is_empty() || swept > 0 {
         info!(
             recordings = total.recordings,
             voicemails = total.voicemails,
             calls = total.calls,
+            proofs = total.proofs,
             size_bytes = total.bytes,
             swept,
             "retention done"

@@ -1,6 +1,8 @@
 //! Jobs over a real store: a call is captured, processed, transcribed and understood; every step may be
 //! repeated.
 
+mod bucket;
+mod import;
 mod killed;
 mod meeting;
 mod outside;

@@ -3,6 +3,7 @@
 mod audio;
 mod convert;
 mod range;
+mod upload;
 
 pub(crate) use audio::{AudioQuery, send};
 pub(crate) use convert::Converter;
@@ -16,10 +17,11 @@ use crate::wire::{Listing, page, seconds, stamp};
 use axum::Json;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use strowger_model::RecordingId;
 use strowger_model::record::Recording;
 use strowger_model::role::Permission;
-use strowger_store::Actor;
+use strowger_store::{Actor, BucketHealth};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -28,7 +30,10 @@ use uuid::Uuid;
 /// The routes.
 pub(crate) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
-        .routes(routes!(list))
+        .routes(routes!(list, upload::import))
+        .routes(routes!(upload::create))
+        .routes(routes!(upload::stands, upload::append, upload::give_up))
+        .routes(routes!(storage))
         .routes(routes!(get, remove))
         .routes(routes!(audio::audio))
         .routes(routes!(audio::track))
@@ -65,10 +70,12 @@ pub(crate) struct RecordingJson {
     size_bytes: i64,
     /// SHA-256 of the audio, hexadecimal.
     sha256: String,
-    /// Who asked for it: `settings`, `number`, `api` or `voicemail`.
+    /// Who asked for it: `settings`, `number`, `api`, `voicemail`, `host`, `egress`, `import` or `client`.
     recorded_by: String,
     /// Whether a legal hold keeps it.
     is_held: bool,
+    /// Where the audio lies: `local` or `bucket`.
+    storage: &'static str,
     /// The id of its transcript.
     transcription_id: Option<Uuid>,
     /// 400 peaks a channel, 0 to 255, in the answer for one recording only.
@@ -98,6 +105,7 @@ impl From<Recording> for RecordingJson {
             sha256: recording.sha256,
             recorded_by: recording.recorded_by,
             is_held: recording.held,
+            storage: "local",
             transcription_id: None,
             peaks: Vec::new(),
             created_at: stamp(recording.created_at),
@@ -126,7 +134,50 @@ pub(crate) async fn list(
 ) -> Result<Json<Listing<RecordingJson>>, Problem> {
     let scope = caller.may(Permission::ReadAllCalls)?;
     let paged = scope.recordings().list(&page(query.cursor, query.limit)).await?;
-    Ok(Json(Listing::of(paged, RecordingJson::from)))
+    let far = match (paged.items.first(), paged.items.last()) {
+        (Some(first), Some(last)) => scope.recordings().in_bucket(first.id, last.id).await?,
+        _ => HashSet::new(),
+    };
+    Ok(Json(Listing::of(paged, |recording| {
+        let storage = if far.contains(&recording.id) { "bucket" } else { "local" };
+        RecordingJson {
+            storage,
+            ..RecordingJson::from(recording)
+        }
+    })))
+}
+
+/// Where recordings lie.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StorageJson {
+    /// The bucket and its host; none where the machine has no bucket.
+    bucket: Option<String>,
+    /// Audio files that lie there.
+    moved: i64,
+    /// Audio files that are due there and still on the disk.
+    waiting: i64,
+    /// Erased files that are still to be removed there; their keys are destroyed.
+    to_remove: i64,
+    /// Why the last try to move some came to nothing; it is tried again.
+    problem: Option<String>,
+}
+
+/// Where recordings lie: how many moved to the bucket, what waits and why.
+#[utoipa::path(
+    get, path = "/api/recordings/storage", tag = "recordings",
+    responses((status = 200, description = "How storage stands", body = StorageJson), Refusals)
+)]
+pub(crate) async fn storage(caller: Caller) -> Result<Json<StorageJson>, Problem> {
+    let scope = caller.may(Permission::ReadAllCalls)?;
+    let health = scope.recordings().bucket().await?;
+    let count = |of: fn(&BucketHealth) -> i64| health.as_ref().map_or(0, of);
+    Ok(Json(StorageJson {
+        moved: count(|health| health.moved),
+        waiting: count(|health| health.waiting),
+        to_remove: count(|health| health.to_remove),
+        bucket: health.as_ref().map(|health| health.place.clone()),
+        problem: health.and_then(|health| health.problem),
+    }))
 }
 
 /// One recording with its peaks.
@@ -141,8 +192,14 @@ pub(crate) async fn get(caller: Caller, Id(id): Id<RecordingId>) -> Result<Json<
     let recording = recording.ok_or_else(|| Problem::not_found("recording"))?;
     let transcript = scope.transcripts().of_recording(id).await?;
     let peaks = recording.peaks.clone();
+    let blob = recording.blob.clone();
     let mut json = RecordingJson::from(recording);
     json.peaks = peaks;
+    if let Some(blob) = blob
+        && scope.blobs().is_in_bucket(&blob).await? == Some(true)
+    {
+        json.storage = "bucket";
+    }
     json.transcription_id = transcript.map(|transcript| transcript.id.uuid());
     Ok(Json(json))
 }

@@ -202,3 +202,121 @@ async fn a_forged_or_foreign_link_leads_nowhere() {
         404
     );
 }
+
+fn metadata(pairs: &[(&str, &str)]) -> String {
+    use base64::Engine as _;
+    let pair =
+        |(name, value): &(&str, &str)| format!("{name} {}", base64::engine::general_purpose::STANDARD.encode(value));
+    pairs.iter().map(pair).collect::<Vec<_>>().join(",")
+}
+
+async fn tus(
+    house: &House,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: axum::body::Body,
+) -> super::house::Answer {
+    let token = format!("Bearer {}", house.acme.token(Role::TenantAdmin));
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::AUTHORIZATION, token)
+        .header("Tus-Resumable", "1.0.0");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    house.send(request.body(body).unwrap()).await
+}
+
+/// A body whose connection is cut after its bytes.
+fn cut(bytes: &'static [u8]) -> axum::body::Body {
+    let came = Ok(axum::body::Bytes::from_static(bytes));
+    let broke = Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+    axum::body::Body::from_stream(futures_util::stream::iter([came, broke]))
+}
+
+#[tokio::test]
+async fn a_client_uploads_its_recording_of_a_call_and_goes_on_after_a_cut() {
+    let house = House::new().await;
+    let call = house.acme.call.to_string();
+    let said = metadata(&[("filename", "call.webm"), ("call_id", &call)]);
+    let create = [("Upload-Length", "12"), ("Upload-Metadata", said.as_str())];
+    let off = tus(&house, "POST", "/api/uploads", &create, axum::body::Body::empty()).await;
+    assert_eq!(off.expect(409)["code"], "off", "it is off by default");
+    let on = serde_json::json!({"values": {"client_recordings": "true"}});
+    house.ask("PUT", "/api/settings", Some(on)).await.expect(200);
+
+    let made = tus(&house, "POST", "/api/uploads", &create, axum::body::Body::empty()).await;
+    assert_eq!(made.status, 201);
+    let place = made.headers[header::LOCATION].to_str().unwrap().to_owned();
+    let kind = ("Content-Type", "application/offset+octet-stream");
+    let at = |offset: &'static str| [kind, ("Upload-Offset", offset)];
+    tus(&house, "PATCH", &place, &at("0"), cut(b"webm!")).await;
+    let stands = tus(&house, "HEAD", &place, &[], axum::body::Body::empty()).await;
+    assert_eq!(
+        (stands.status.as_u16(), &stands.headers["upload-offset"]),
+        (200, &"5".parse().unwrap())
+    );
+    assert_eq!(stands.headers["upload-length"], "12");
+    assert_eq!(stands.headers[header::CACHE_CONTROL], "no-store");
+    let again = tus(&house, "PATCH", &place, &at("0"), "webm!".into()).await;
+    assert_eq!(again.expect(409)["code"], "offset");
+    let plain = [("Upload-Offset", "5")];
+    assert_eq!(tus(&house, "PATCH", &place, &plain, "rest".into()).await.status, 415);
+    let done = tus(&house, "PATCH", &place, &at("5"), "the-end".into()).await;
+    assert_eq!(
+        (done.status.as_u16(), &done.headers["upload-offset"]),
+        (204, &"12".parse().unwrap())
+    );
+
+    let upload = house.get(&place).await.expect(200);
+    assert_eq!(
+        (&upload["status"], &upload["call_id"]),
+        (&"whole".into(), &call.as_str().into())
+    );
+    let path = format!("/api/recordings/{}", upload["recording_id"].as_str().unwrap());
+    let recording = house.get(&path).await.expect(200);
+    assert_eq!(
+        (&recording["status"], &recording["recorded_by"]),
+        (&"captured".into(), &"client".into())
+    );
+    let removed = tus(&house, "DELETE", &place, &[], axum::body::Body::empty()).await;
+    assert_eq!(removed.status, 409, "what is whole is a recording");
+}
+
+#[tokio::test]
+async fn a_file_sent_whole_is_a_recording_with_a_call_of_its_own() {
+    let house = House::new().await;
+    let path =
+        "/api/recordings?file_name=old.wav&from=%2B4930111&to=101&direction=inbound&started_at=2025-01-02T03:04:05Z";
+    let length = [("Content-Length", "4")];
+    let made = tus(&house, "POST", path, &length, "RIFF".into()).await.expect(202);
+    assert_eq!(
+        (&made["name"], &made["recorded_by"]),
+        (&"old.wav".into(), &"import".into())
+    );
+    let call = house
+        .get(&format!("/api/calls/{}", made["call_id"].as_str().unwrap()))
+        .await
+        .expect(200);
+    assert_eq!(
+        (&call["from_number"], &call["status"]),
+        (&"+4930111".into(), &"completed".into())
+    );
+    let short = [("Content-Length", "9")];
+    assert_eq!(tus(&house, "POST", path, &short, cut(b"RIFF")).await.status, 422);
+    assert_eq!(tus(&house, "POST", path, &[], cut(b"RIFF")).await.status, 411);
+    let list = house.get("/api/recordings").await.expect(200);
+    let imported = list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["recorded_by"] == "import");
+    assert_eq!(imported.count(), 1, "the one that was cut leaves nothing");
+    let storage = house.get("/api/recordings/storage").await.expect(200);
+    assert_eq!(
+        (&storage["bucket"], &storage["moved"]),
+        (&serde_json::Value::Null, &0.into())
+    );
+}

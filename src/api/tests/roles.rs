@@ -28,6 +28,7 @@ fn wanted(method: &str, path: &str) -> &'static [Permission] {
             if path.starts_with("/api/calls")
                 || path.starts_with("/api/jobs")
                 || path.starts_with("/api/recordings")
+                || path.starts_with("/api/uploads")
                 || path.starts_with("/api/voicemail")
                 || path.starts_with("/api/transcription") =>
         {

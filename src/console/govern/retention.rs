@@ -38,6 +38,13 @@ pub(super) async fn index(desk: Desk) -> Page {
             0,
             "voicemail_retention_days",
         ),
+        line(
+            "Proofs of consent and erasure",
+            policy.consent_days,
+            report.proofs,
+            0,
+            "consent_retention_days",
+        ),
     ];
     let listed = area.due(&policy, desk.state.now(), LISTED).await?;
     let going: Vec<Going> = listed

@@ -1,17 +1,20 @@
 //! Recordings: the list, one recording, its audio.
 
 mod audio;
+mod upload;
 pub mod view;
 
 pub(crate) use audio::{respond as sealed, wave};
 
 use crate::desk::{Desk, Sent};
 use crate::fault::{Fault, Page};
+use crate::show::{self, Problems, Values};
 use crate::state::ConsoleState;
 use axum::Router;
 use axum::extract::Path;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use std::collections::HashSet;
 use strowger_model::RecordingId;
 use strowger_model::record::Recording;
 use strowger_model::retention::{Kind, RetentionPolicy};
@@ -22,7 +25,7 @@ use time::Duration;
 /// The routes below a tenant.
 pub(crate) fn routes() -> Router<ConsoleState> {
     Router::new()
-        .route("/t/{tenant}/recordings", get(index))
+        .route("/t/{tenant}/recordings", get(index).post(upload::import))
         .route("/t/{tenant}/recordings/{recording}", get(show))
         .route("/t/{tenant}/recordings/{recording}/audio", get(audio::play))
         .route("/t/{tenant}/recordings/{recording}/hold", post(hold))
@@ -30,6 +33,11 @@ pub(crate) fn routes() -> Router<ConsoleState> {
 }
 
 async fn index(desk: Desk) -> Page {
+    let page = drawn(&desk, &Values::default(), &Problems::default()).await?;
+    Ok(page.into_response())
+}
+
+async fn drawn(desk: &Desk, values: &Values, problems: &Problems) -> Page<show::Page> {
     let after = desk.query().get("after").to_owned();
     let page = Keyset {
         after: desk.query().optional("after"),
@@ -39,12 +47,19 @@ async fn index(desk: Desk) -> Page {
         None => desk.scope.recordings().list(&page).await?,
         Some(own) => desk.scope.shown().recordings_of(own, &page).await?,
     };
+    let far = match (found.items.first(), found.items.last()) {
+        (Some(first), Some(last)) => desk.scope.recordings().in_bucket(first.id, last.id).await?,
+        _ => HashSet::new(),
+    };
     let found = view::Found {
         recordings: found.items,
+        far,
+        bucket: desk.scope.recordings().bucket().await?,
         next: found.next,
         after,
     };
-    Ok(view::list(&desk.shell(), &desk.base(), &found).into_response())
+    let form = desk.can(Permission::ManageCalls).then_some((values, problems));
+    Ok(view::list(&desk.shell(), &desk.base(), &found, form))
 }
 
 /// The recording, if this person may hear it.
@@ -75,7 +90,11 @@ async fn show(Path((_, recording)): Path<(String, RecordingId)>, desk: Desk) -> 
         Vec::new()
     };
     let may_change = desk.can(Permission::ManageTenant);
-    Ok(view::one(&desk.shell(), &desk.base(), &found, until, (&looked, may_change)).into_response())
+    let far = match &found.blob {
+        Some(blob) => desk.scope.blobs().is_in_bucket(blob).await? == Some(true),
+        None => false,
+    };
+    Ok(view::one(&desk.shell(), &desk.base(), &found, until, (&looked, may_change), far).into_response())
 }
 
 async fn hold(Path((_, recording)): Path<(String, RecordingId)>, sent: Sent) -> Page {

@@ -2,9 +2,13 @@
 
 use crate::calls::audit_words;
 use crate::show::{
-    Act, Block, Body, Button, Cell, Column, Fact, Link, Note, Page, Row, Section, Shell, State, Table, words,
+    Act, Block, Body, Button, Cell, Choice, Column, Fact, Field, Form, Link, Note, Page, Problems, Row, Section, Shell,
+    State, Table, Values, words,
 };
+use std::collections::HashSet;
+use strowger_model::RecordingId;
 use strowger_model::record::{AuditEntry, Recording};
+use strowger_store::BucketHealth;
 use time::OffsetDateTime;
 
 /// A page of the list.
@@ -12,6 +16,10 @@ use time::OffsetDateTime;
 pub struct Found {
     /// The recordings, newest first.
     pub recordings: Vec<Recording>,
+    /// Which of them lie in the bucket.
+    pub far: HashSet<RecordingId>,
+    /// How the bucket stands, where there is one.
+    pub bucket: Option<BucketHealth>,
     /// The key of the next page.
     pub next: Option<String>,
     /// The key of this page.
@@ -31,7 +39,7 @@ pub fn state(recording: &Recording) -> State {
 
 /// The list.
 #[must_use]
-pub fn list(shell: &Shell, base: &str, found: &Found) -> Page {
+pub fn list(shell: &Shell, base: &str, found: &Found, form: Option<(&Values, &Problems)>) -> Page {
     let columns = vec![
         Column::text("Made").class("w"),
         Column::name("Name"),
@@ -59,11 +67,18 @@ pub fn list(shell: &Shell, base: &str, found: &Found) -> Page {
             Cell::LinkPair(format!("{base}/calls/{}", recording.call), name, "call page".into()),
             Cell::StatePair(state(recording), recording.problem.clone().unwrap_or_default()),
             Cell::text(words::clock(recording.duration_ms)),
-            Cell::text(if ready {
-                words::size(recording.size_bytes)
-            } else {
-                String::new()
-            }),
+            Cell::Pair(
+                if ready {
+                    words::size(recording.size_bytes)
+                } else {
+                    String::new()
+                },
+                if ready && found.far.contains(&recording.id) {
+                    "in the bucket".into()
+                } else {
+                    String::new()
+                },
+            ),
             if ready { player } else { Cell::text("") },
         ])
     });
@@ -74,14 +89,65 @@ pub fn list(shell: &Shell, base: &str, found: &Found) -> Page {
     );
     let mut section =
         Section::table("re", "Newest first", table, empty).aside(format!("Times in {}", shell.clock.zone()));
+    if let Some(bucket) = found.bucket.as_ref().filter(|bucket| bucket.waiting > 0) {
+        let waiting = words::count(bucket.waiting, "recording waits", "recordings wait");
+        section = section.and(Body::Note(Note {
+            shape: if bucket.problem.is_some() { "warn" } else { "on" },
+            strong: format!("{waiting} for the bucket."),
+            text: bucket.problem.as_ref().map_or_else(String::new, |problem| {
+                format!("The last try failed: {problem}. They stay on the disk and are tried again.")
+            }),
+            link: Some(Link::new(format!("{base}/jobs"), "Open jobs")),
+        }));
+    }
     let older = found.next.as_ref().map(|key| format!("{base}/recordings?after={key}"));
     let newest = (!found.after.is_empty()).then(|| format!("{base}/recordings"));
     if older.is_some() || newest.is_some() {
         let shown = words::count(i64::try_from(found.recordings.len()).unwrap_or(0), "shown", "shown");
         section = section.and(Body::Pager(newest, shown, older));
     }
-    Page::new(shell, "Recordings", vec![Block::One(section)])
+    let mut blocks = vec![Block::One(section)];
+    if let Some((values, problems)) = form {
+        let form = import_form(shell, base).filled(values, problems);
+        blocks.push(Block::One(Section::new(
+            "import",
+            "Import a recording",
+            vec![Body::Form(form)],
+        )));
+    }
+    Page::new(shell, "Recordings", blocks)
         .intro("Each is sealed under a key of its own; listening is written to the audit log.")
+}
+
+/// What a recording from elsewhere needs.
+fn import_form(shell: &Shell, base: &str) -> Form {
+    let ways = [
+        ("inbound", "They called us"),
+        ("outbound", "We called them"),
+        ("internal", "Among ourselves"),
+    ];
+    let fields = vec![
+        Field::file("file", "Audio file", "audio/*,.wav,.mp3,.m4a,.ogg,.flac,.webm")
+            .hint("WAV, MP3, M4A, Ogg, FLAC or WebM, 50 MB at most; two channels are two speakers. Larger: the REST interface.")
+            .required(),
+        Field::line("name", "Name").hint("Empty: the file’s name."),
+        Field::line("from", "From"),
+        Field::line("to", "To"),
+        Field::select(
+            "direction",
+            "Direction",
+            ways.map(|(value, text)| Choice::new(value, text)).to_vec(),
+        ),
+        Field::input("started_at", "Began", "datetime-local", "off")
+            .hint(format!("Times in {}. Empty: now.", shell.clock.zone())),
+    ];
+    Form::post(
+        format!("{base}/recordings"),
+        "Import a recording",
+        &shell.csrf,
+        fields,
+        "Import",
+    )
 }
 
 /// One recording.
@@ -92,6 +158,7 @@ pub fn one(
     recording: &Recording,
     kept_until: Option<OffsetDateTime>,
     (looked, may_change): (&[AuditEntry], bool),
+    far: bool,
 ) -> Page {
     let here = format!("{base}/recordings/{}", recording.id);
     let call = Fact {
@@ -107,6 +174,16 @@ pub fn one(
         Fact::new("Asked for by", recording.recorded_by.clone()),
         Fact::new("State", state(recording).word),
     ];
+    if recording.state == "ready" {
+        facts.push(Fact::new(
+            "Kept",
+            if far {
+                "in the bucket, sealed"
+            } else {
+                "on this disk, sealed"
+            },
+        ));
+    }
     if let Some(until) = kept_until {
         facts.push(Fact::new(
             "Kept until",

@@ -4,8 +4,10 @@ use super::{BASE, NOW, Sample, sample, shell, world};
 use crate::show::{Problems, Values};
 use crate::voicemail::view::{self as voicemail, Message};
 use crate::{prompts, recordings};
+use std::collections::HashSet;
 use strowger_model::record::{Greeting, Prompt, Recording, Voicemail};
 use strowger_model::{CallId, GreetingId, PromptId, RecordingId, TenantId, UserId, VoicemailId};
+use strowger_store::BucketHealth;
 use time::Duration;
 
 /// A greeting that is ready and one that failed, with whose they are.
@@ -31,10 +33,8 @@ fn greetings() -> [(Greeting, String); 2] {
     ]
 }
 
-pub(super) fn samples() -> Vec<Sample> {
-    let shell = shell();
-    let (values, problems) = (Values::default(), Problems::default());
-    let recording = |state: &str, held: bool| Recording {
+fn recording(state: &str, held: bool) -> Recording {
+    Recording {
         id: RecordingId::generate(&world()),
         tenant: TenantId::generate(&world()),
         call: CallId::generate(&world()),
@@ -52,17 +52,37 @@ pub(super) fn samples() -> Vec<Sample> {
         recorded_by: "settings".into(),
         held,
         created_at: NOW - Duration::hours(2),
-    };
-    let found = recordings::view::Found {
+    }
+}
+
+/// A page of recordings, one of them in the bucket, which is away.
+fn found() -> recordings::view::Found {
+    let mut found = recordings::view::Found {
         recordings: vec![
             recording("ready", false),
             recording("ready", true),
             recording("captured", false),
             recording("failed", false),
         ],
+        far: HashSet::new(),
+        bucket: Some(BucketHealth {
+            place: "calls at https://minio.example".into(),
+            moved: 40,
+            waiting: 2,
+            to_remove: 0,
+            problem: Some("cannot write to the bucket".into()),
+        }),
         next: Some("0199".into()),
         after: String::new(),
     };
+    found.far.extend(found.recordings.get(1).map(|recording| recording.id));
+    found
+}
+
+pub(super) fn samples() -> Vec<Sample> {
+    let shell = shell();
+    let (values, problems) = (Values::default(), Problems::default());
+    let found = found();
     let until = Some(NOW + Duration::days(90));
     let mail = |read: bool, from: &str| Message {
         voicemail: Voicemail {
@@ -94,10 +114,13 @@ pub(super) fn samples() -> Vec<Sample> {
     };
     let greetings = greetings();
     vec![
-        sample("recordings", &recordings::view::list(&shell, BASE, &found)),
+        sample(
+            "recordings",
+            &recordings::view::list(&shell, BASE, &found, Some((&values, &problems))),
+        ),
         sample(
             "recording",
-            &recordings::view::one(&shell, BASE, &recording("ready", false), until, (&[], true)),
+            &recordings::view::one(&shell, BASE, &recording("ready", false), until, (&[], true), true),
         ),
         sample(
             "voicemail",

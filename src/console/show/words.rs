@@ -124,6 +124,17 @@ impl Clock {
         Some(date.midnight().assume_offset(offset))
     }
 
+    /// A minute as a form sends it (`2026-11-21T09:30`) in this zone.
+    #[must_use]
+    pub fn parse_minute(&self, written: &str) -> Option<OffsetDateTime> {
+        let (day, clock) = written.split_once('T')?;
+        let mut parts = clock.splitn(3, ':');
+        let (hour, minute) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let local = self.parse_day(day)?.date().with_hms(hour, minute, 0).ok()?;
+        let offset = self.local(local.assume_utc()).offset();
+        Some(local.assume_offset(offset))
+    }
+
     /// The hour of the day, 0 to 23.
     #[must_use]
     pub fn hour(&self, at: OffsetDateTime) -> u8 {

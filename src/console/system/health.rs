@@ -10,7 +10,7 @@ use strowger_rooms::io::turn::TurnHandle;
 use strowger_rooms::turn::{Figures, Refusal};
 use strowger_store::capture::SpoolState;
 use strowger_store::queue::JobFilter;
-use strowger_store::{Page as Keyset, ProviderHealth, ProviderState};
+use strowger_store::{BucketHealth, Page as Keyset, ProviderHealth, ProviderState};
 
 fn check(name: &str, state: State, detail: impl Into<String>) -> Check {
     Check {
@@ -60,6 +60,25 @@ fn recording(spool: SpoolState) -> Check {
         return check("Recording", State::warn("Lost sound"), lost);
     }
     check("Recording", State::ok("Works"), detail)
+}
+
+/// The bucket recordings move to, as the last try found it.
+fn bucket(health: &BucketHealth) -> Check {
+    let mut detail = format!(
+        "{}: {} objects there, {} wait on this disk, {} erased ones wait to be removed.",
+        health.place, health.moved, health.waiting, health.to_remove
+    );
+    let state = match (&health.problem, health.waiting + health.to_remove) {
+        (_, 0) => State::ok("Nothing waits"),
+        (None, _) => State::on("Moving"),
+        (Some(problem), _) => {
+            detail.push_str(&format!(
+                " The last try failed: {problem}. Recordings stay here and are tried again."
+            ));
+            State::warn("Does not answer")
+        }
+    };
+    check("Bucket", state, detail)
 }
 
 /// The relay for networks that let nothing else through.
@@ -159,7 +178,9 @@ pub(crate) async fn health(desk: PlatformDesk) -> Page {
     let mut checks = vec![check("Database", State::ok("Works"), format!("{engine} answered."))];
     let figures = state.config().relay.as_ref().map(TurnHandle::figures);
     checks.extend(state.phones().map(|switch| recording(switch.spool())));
-    checks.extend([work, dead, disk(seen.free_bytes), relay(figures.as_ref())]);
+    checks.extend([work, dead, disk(seen.free_bytes)]);
+    checks.extend(seen.bucket.as_ref().map(bucket));
+    checks.extend([relay(figures.as_ref())]);
     let providers = state.store().known_providers();
     checks.extend(providers.health().await?.iter().map(|one| service(one, &state.clock())));
     let spend = providers.spend_of_the_month().await?;
@@ -213,6 +234,22 @@ pub(crate) async fn health(desk: PlatformDesk) -> Page {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bucket_that_is_away_says_what_waits() {
+        let mut health = BucketHealth {
+            place: "calls at https://minio.example".into(),
+            moved: 40,
+            waiting: 2,
+            to_remove: 0,
+            problem: Some("cannot write to the bucket".into()),
+        };
+        let said = bucket(&health);
+        assert_eq!(said.state, State::warn("Does not answer"));
+        assert!(said.detail.contains("2 wait on this disk"), "{}", said.detail);
+        health.waiting = 0;
+        assert_eq!(bucket(&health).state, State::ok("Nothing waits"));
+    }
 
     #[test]
     fn the_relay_says_what_it_did_and_that_it_was_full() {

@@ -189,6 +189,42 @@ pub const FIELDS: &[Field] = &[
         "512",
         "free space below which no new audio is captured",
     ),
+    field(
+        "storage.bucket",
+        "\"\"",
+        "bucket that finished recordings move to where a tenant's settings want it; empty: none",
+    ),
+    field(
+        "storage.endpoint",
+        "\"\"",
+        "address of the S3-compatible store, such as https://minio.example:9000; empty: Amazon's",
+    ),
+    field("storage.prefix", "\"\"", "what the name of every object begins with"),
+    field("storage.region", "\"us-east-1\"", "region requests are signed for"),
+    field("storage.access_key", "\"\"", "name of the access key"),
+    Field {
+        secret: true,
+        ..field(
+            "storage.secret_key",
+            "\"\"",
+            "secret of the access key; a file is better",
+        )
+    },
+    field(
+        "storage.secret_key_file",
+        "\"\"",
+        "file with the secret of the access key, or the name of a systemd credential",
+    ),
+    field(
+        "storage.path_style",
+        "true",
+        "bucket in the path of an address, as MinIO has it; false: in the host name",
+    ),
+    field(
+        "storage.ca_file",
+        "\"\"",
+        "PEM file with the authority of the endpoint's certificate; empty: the system's",
+    ),
     field("worker.supervise", "true", "start a worker as a child of the daemon"),
     field("worker.concurrency", "0", "jobs at once; 0: half the cores"),
     field(

@@ -7,12 +7,14 @@ mod explain;
 mod fields;
 mod read;
 mod rooms;
+mod storage;
 mod turn;
 
 pub use explain::{Explained, Origin};
 pub use fields::{FIELDS, Field};
 pub use read::{Fault, Faults};
 pub use rooms::Rooms;
+pub use storage::Storage;
 pub use turn::Turn;
 
 use std::collections::BTreeMap;
@@ -41,6 +43,8 @@ pub struct Config {
     pub database: Database,
     /// Capturing calls.
     pub recording: Recording,
+    /// The bucket that finished recordings move to; `None` where none is named.
+    pub storage: Option<Storage>,
     /// Background work.
     pub worker: Worker,
     /// What is written where.

@@ -287,6 +287,7 @@ impl Reader<'_> {
             recording: Recording {
                 reserve_bytes: self.number("recording.reserve_mb", 0, 100_000_000) * 1024 * 1024,
             },
+            storage: super::storage::read(self),
             worker: Worker {
                 supervise: self.switch("worker.supervise"),
                 concurrency: usize::try_from(self.number("worker.concurrency", 0, 256)).unwrap_or(0),

@@ -3,7 +3,9 @@
 //! out or cut off unseen, and any piece opens without those before it.
 
 use crate::keys::{CryptoError, Key};
+use std::cmp::Ordering;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 
 const MAGIC: &[u8; 5] = b"STRB1";
 const PIECE: u64 = 64 * 1024;
@@ -67,6 +69,49 @@ pub(super) fn seal(key: &Key, name: &str, text: &[u8]) -> Result<Vec<u8>, Crypto
     Ok(out)
 }
 
+/// How long the sealed bytes are.
+pub(super) fn whole(header: &Header) -> u64 {
+    MAGIC.len() as u64 + header.size + (last_piece(header.size) + 1) * TAG
+}
+
+/// Which sealed bytes hold a range of the text: whole pieces.
+pub(super) fn extent(header: &Header, start: u64, length: u64) -> Range<u64> {
+    let (from, to) = pieces(header, start, length);
+    let begin = |piece: u64| MAGIC.len() as u64 + piece * (PIECE + TAG);
+    begin(from)..begin(to + 1).min(whole(header))
+}
+
+/// The first and the last piece of a range of the text.
+fn pieces(header: &Header, start: u64, length: u64) -> (u64, u64) {
+    let last = last_piece(header.size);
+    let to = (start + length).saturating_sub(1).max(start) / PIECE;
+    ((start / PIECE).min(last), to.min(last))
+}
+
+/// Opens the sealed bytes of [`extent`].
+pub(super) fn open(key: &Key, header: &Header, start: u64, length: u64, sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    let (from, to) = pieces(header, start, length);
+    let last = last_piece(header.size);
+    let mut out = Vec::with_capacity(sealed.len());
+    let mut rest = sealed;
+    for number in from..=to {
+        let text = (header.size - number * PIECE).min(PIECE);
+        let (piece, after) = rest
+            .split_at_checked((text + TAG) as usize)
+            .ok_or(CryptoError::Truncated)?;
+        let mut piece = piece.to_vec();
+        key.open_in_place(nonce(number, number == last), header.name.as_bytes(), &mut piece)?;
+        out.extend_from_slice(&piece);
+        rest = after;
+    }
+    let skip = usize::try_from(start - from * PIECE)
+        .unwrap_or(usize::MAX)
+        .min(out.len());
+    out.drain(..skip);
+    out.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+    Ok(out)
+}
+
 pub(super) fn read<F: Read + Seek>(
     file: &mut F,
     key: &Key,
@@ -79,36 +124,24 @@ pub(super) fn read<F: Read + Seek>(
     if &magic != MAGIC {
         return Err(CryptoError::Tampered.into());
     }
-    let last = last_piece(header.size);
-    let whole = MAGIC.len() as u64 + header.size + (last + 1) * TAG;
-    let found = file.seek(SeekFrom::End(0))?;
-    if found < whole {
-        return Err(CryptoError::Truncated.into());
-    }
-    if found > whole {
-        return Err(CryptoError::Tampered.into());
-    }
+    same_size(header, file.seek(SeekFrom::End(0))?)?;
     if length == 0 && header.size > 0 {
         return Ok(Vec::new());
     }
-    let end = start + length;
-    let from = start / PIECE;
-    let to = end.saturating_sub(1).max(start) / PIECE;
-    let mut out = Vec::with_capacity((length + PIECE) as usize);
-    file.seek(SeekFrom::Start(MAGIC.len() as u64 + from * (PIECE + TAG)))?;
-    for number in from..=to.min(last) {
-        let text = (header.size - number * PIECE).min(PIECE);
-        let mut sealed = vec![0u8; (text + TAG) as usize];
-        file.read_exact(&mut sealed)?;
-        key.open_in_place(nonce(number, number == last), header.name.as_bytes(), &mut sealed)?;
-        out.extend_from_slice(&sealed);
+    let extent = extent(header, start, length);
+    let mut sealed = vec![0u8; (extent.end - extent.start) as usize];
+    file.seek(SeekFrom::Start(extent.start))?;
+    file.read_exact(&mut sealed)?;
+    Ok(open(key, header, start, length, &sealed)?)
+}
+
+/// Whether there are as many sealed bytes as there should be.
+pub(super) fn same_size(header: &Header, found: u64) -> Result<(), CryptoError> {
+    match found.cmp(&whole(header)) {
+        Ordering::Less => Err(CryptoError::Truncated),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(CryptoError::Tampered),
     }
-    let skip = usize::try_from(start - from * PIECE)
-        .unwrap_or(usize::MAX)
-        .min(out.len());
-    out.drain(..skip);
-    out.truncate(usize::try_from(length).unwrap_or(usize::MAX));
-    Ok(out)
 }
 
 #[cfg(test)]

@@ -5,8 +5,15 @@
 //! written under a passing name, made durable and renamed, and only then named by a row, so a row never
 //! names a file that is not whole. Erasing destroys the key first: what is left of the file, on whatever
 //! medium, cannot be read.
+//!
+//! Where there is a bucket, [`moving`] takes recordings there that are due; what is read is looked for in the
+//! local folder first.
 
 mod format;
+mod moving;
+
+pub use moving::Moved;
+pub(crate) use moving::give_up_tenant;
 
 use crate::keys::{CryptoError, Key};
 use crate::scope::area;
@@ -14,6 +21,7 @@ use crate::sql::{Tx, args};
 use crate::{Error, Result, Scope, Store};
 use format::Header;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use strowger_model::TenantId;
 
 area! {
@@ -23,6 +31,7 @@ area! {
 
 /// Destroys a blob's key in a transaction; [`Blobs::unlink`] removes the file after the commit.
 pub(crate) async fn destroy_key(tx: &mut Tx, tenant: TenantId, blob: &str) -> Result<()> {
+    moving::note_erasure(tx, tenant, blob).await?;
     tx.run(
         "delete from object_keys where tenant_id = $1 and blob = $2",
         args![tenant, blob],
@@ -133,14 +142,27 @@ impl Blobs {
             name: blob.to_owned(),
             size: open.size,
         };
-        run_blocking(move || {
+        let far = Arc::new((open, header));
+        let near = Arc::clone(&far);
+        let read = run_blocking(move || {
+            let (open, header) = near.as_ref();
             let mut file = std::fs::File::open(&open.path).map_err(Error::file("open", &open.path))?;
-            format::read(&mut file, &open.key, &header, start, length).map_err(|problem| match problem {
+            format::read(&mut file, &open.key, header, start, length).map_err(|problem| match problem {
                 format::Problem::Crypto(problem) => Error::Crypto(problem),
                 format::Problem::Io(problem) => Error::file("read", &open.path)(problem),
             })
         })
-        .await
+        .await;
+        match (read, self.scope.store().bucket()) {
+            (Err(problem), Some(bucket)) if problem.is_absence() => {
+                let (open, header) = far.as_ref();
+                match self.read_far(bucket, &open.key, header, (start, length)).await {
+                    Err(far) if far.is_no_object() => Err(problem),
+                    far => far,
+                }
+            }
+            (read, _) => read,
+        }
     }
 
     /// Destroys the blob's key and removes its file. A blob that is gone is no fault.
@@ -164,7 +186,7 @@ impl Blobs {
                 Err(problem) => return Err(Error::file("remove", &path)(problem)),
             }
         }
-        Ok(())
+        self.unlink_far(blobs).await
     }
 
     /// Where a blob lies. Only keys that this store made are names of files.
@@ -237,6 +259,7 @@ impl Store {
                  and not exists (select 1 from recordings r where r.blob = k.blob) \
                  and not exists (select 1 from recording_tracks t where t.blob = k.blob) \
                  and not exists (select 1 from prompts p where p.source_blob = k.blob or p.audio_blob = k.blob) \
+                 and not exists (select 1 from upload_pieces u where u.blob = k.blob) \
                  and not exists (select 1 from greetings g where g.source_blob = k.blob or g.audio_blob = k.blob) \
                  and not exists (select 1 from speech s where s.blob = k.blob) limit 1000",
                 args![before],
@@ -259,7 +282,7 @@ impl Store {
         let mut strange = Vec::new();
         for file in files {
             let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if blobs.size(name).await?.is_none() {
+            if !blobs.is_local(name).await? {
                 strange.push(file);
             }
         }

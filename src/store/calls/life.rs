@@ -54,7 +54,7 @@ pub struct FinishedCall {
     pub voicemail: Option<NewVoicemail>,
 }
 
-async fn put_call(tx: &mut Tx, call: &Call) -> Result<()> {
+pub(crate) async fn put_call(tx: &mut Tx, call: &Call) -> Result<()> {
     tx.run(
         "insert into calls (id, tenant_id, user_id, direction, call_type, state, from_number, from_name, to_number, \
          started_at, answered_at, ended_at, duration_ms, cause, flow_version, notes, metadata, transcribe, \

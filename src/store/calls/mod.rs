@@ -8,6 +8,7 @@ pub(crate) mod page;
 pub(crate) mod search;
 
 pub use beside::Beside;
+pub(crate) use life::put_call;
 pub use life::{FinishedCall, NewRecording, NewVoicemail};
 pub use log::{CallFilter, CallStats, Part};
 pub use page::CallDetail;

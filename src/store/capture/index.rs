@@ -43,13 +43,14 @@ pub(super) struct Walk {
 
 impl Walk {
     pub(super) fn new(path: &Path) -> std::io::Result<Self> {
+        Self::at(path, 0)
+    }
+
+    /// A walk from a place where a record begins.
+    pub(super) fn at(path: &Path, offset: u64) -> std::io::Result<Self> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
-        Ok(Self {
-            file,
-            length,
-            offset: 0,
-        })
+        Ok(Self { file, length, offset })
     }
 
     /// A record's body.

@@ -65,11 +65,24 @@ pub(super) struct Opened {
 
 /// Looks for a capture's `Open` record.
 pub(super) fn find(folder: &std::path::Path, capture: CaptureId) -> Result<Option<Opened>> {
+    find_from(folder, capture, None)
+}
+
+/// As [`find`], from where a survey saw it on.
+pub(super) fn find_from(
+    folder: &std::path::Path,
+    capture: CaptureId,
+    seen: Option<&(std::path::PathBuf, u64)>,
+) -> Result<Option<Opened>> {
     let mut later = segments(folder)?;
+    later.retain(|path| seen.is_none_or(|(first, _)| path >= first));
     later.reverse();
     while let Some(path) = later.pop() {
         let fault = || Error::file("read", &path);
-        let mut walk = match Walk::new(&path) {
+        let offset = seen
+            .filter(|(first, _)| *first == path)
+            .map_or(0, |(_, offset)| *offset);
+        let mut walk = match Walk::at(&path, offset) {
             Ok(walk) => walk,
             Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => continue,
             Err(problem) => return Err(fault()(problem)),

@@ -2,7 +2,7 @@
 
 use super::folder;
 use super::index::{segments, survey};
-use super::reader::{CaptureReader, Ending, find};
+use super::reader::{CaptureReader, Ending, find_from};
 use super::record::{about, open_prefix};
 use super::sink::{StreamSink, WAITING};
 use super::writer::{Message, Rules, Shared, Writer};
@@ -162,24 +162,26 @@ impl CaptureSpool {
             .map_err(|_| Error::Stopped("capture spool"))
     }
 
-    /// The captures that daemons before this one left and nobody erased, complete or cut. Call it once
-    /// at the start, before captures are opened.
+    /// The captures that daemons before this one left and nobody erased, complete or cut, save those of calls
+    /// that were written as ended with their recording: what is to be done about these is known, and a worker that
+    /// was away for long leaves many. Call it once at the start, before captures are opened.
     ///
     /// # Errors
-    /// A segment cannot be read.
+    /// A segment cannot be read, or the database did not answer.
     pub async fn recover(&self) -> Result<Vec<Recovered>> {
         let folder = self.inner.folder.clone();
         let (known, _) = blocking(move || survey(&folder)).await?;
-        let mut ids: Vec<_> = known
+        let settled = self.inner.store.captures_settled().await?;
+        let mut left: Vec<_> = known
             .into_iter()
-            .filter(|(_, known)| known.open.is_some() && !known.is_erased)
-            .map(|(capture, _)| capture)
+            .filter(|(capture, known)| !known.is_erased && !settled.contains(capture))
+            .filter_map(|(capture, known)| Some((capture, known.open?)))
             .collect();
-        ids.sort();
-        let mut all = Vec::with_capacity(ids.len());
-        for capture in ids {
+        left.sort();
+        let mut all = Vec::with_capacity(left.len());
+        for (capture, place) in left {
             let folder = self.inner.folder.clone();
-            let Some(opened) = blocking(move || find(&folder, capture)).await? else {
+            let Some(opened) = blocking(move || find_from(&folder, capture, Some(&place))).await? else {
                 continue;
             };
             let store = &self.inner.store;

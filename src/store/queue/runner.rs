@@ -63,6 +63,8 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// An hour, in heartbeats.
 const UPKEEP_EVERY: u32 = 360;
+/// Five minutes, in heartbeats: how often recordings are looked for whose time on this disk is over.
+const MOVES_EVERY: u32 = 30;
 
 impl Runner {
     /// A runner over a store.
@@ -149,6 +151,7 @@ async fn beat(store: Store, name: String, shutdown: CancellationToken) {
         turn = (turn + 1) % UPKEEP_EVERY;
         let result = match upkeep(&store, &name).await {
             Ok(()) if turn == 6 => store.upkeep().await,
+            Ok(()) if turn % MOVES_EVERY == 1 => store.ask_moves().await.map(drop),
             other => other,
         };
         if let Err(problem) = result {

@@ -125,6 +125,7 @@ ids!(
     CaptureId,
     RecordingId,
     TranscriptId,
+    UploadId,
     VoicemailId,
     GreetingId,
     JobId,

@@ -86,6 +86,7 @@ pub(super) const PLACES: &[Place] = &[
         &["identity", "name"],
         &[],
     ),
+    erased("uploads", ID, &["file_name"], &["about"]),
     erased("voicemails", ID, &["from_number", "to_number"], &[]),
     erased("transcripts", ID, &["text", "problem"], &["segments", "analysis"]),
     erased("notices", ID, &["detail"], &[]),
@@ -333,6 +334,7 @@ mod tests {
         "sip_call_id",
         "report",
         "actor",
+        "upload_id",
     ];
 
     /// Tables that are made anew, follow by themselves, or are looked at in a way of their own.
@@ -353,7 +355,7 @@ mod tests {
             "0026_trunk_health_and_number_pool",
             "0034_provider_days",
         ])
-        .chain(["0036_consents", "0038_erasures"])
+        .chain(["0036_consents", "0038_erasures", "0044_bucket_and_uploads"])
         .map(|name| {
             let path = format!("{}/../../migrations/{name}.sql", env!("CARGO_MANIFEST_DIR"));
             std::fs::read_to_string(path).unwrap()

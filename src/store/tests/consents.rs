@@ -60,3 +60,51 @@ fn consents_outlive_their_call_and_are_written_once() {
         assert!(matches!(scope.audit().verify().await.unwrap(), Verdict::Whole { .. }));
     });
 }
+
+#[test]
+fn proofs_go_when_their_time_is_up_and_nothing_they_prove_is_left() {
+    on_each_engine(|bench| async move {
+        let scope = bench.tenant("acme").await;
+        let consent = Consent {
+            at: bench.world.now(),
+            leg: None,
+            party: "+49170".to_owned(),
+            outcome: ConsentOutcome::Agreed,
+            digit: Some('1'),
+            text: "May we?".to_owned(),
+        };
+        let mut calls = Vec::new();
+        for has_recording in [true, false] {
+            let begun = call(&bench, &scope, "+49170");
+            let mut end = finished(&bench, &begun, CallState::Completed);
+            if has_recording {
+                end.recordings.push(super::calls::recording(&bench));
+            }
+            scope.calls().finish(&end).await.unwrap();
+            scope
+                .consents()
+                .write(begun.id, 0, std::slice::from_ref(&consent))
+                .await
+                .unwrap();
+            calls.push(begun.id);
+        }
+        let policy = scope.retention().policy().await.unwrap();
+        assert_eq!((policy.consent_days, policy.erasure_days), (3650, 3650));
+        let short = strowger_model::retention::RetentionPolicy {
+            call_days: 36_500,
+            recording_days: 36_500,
+            voicemail_days: 36_500,
+            consent_days: 30,
+            erasure_days: 30,
+        };
+        let after = |days| bench.world.now() + time::Duration::days(days);
+        let retention = scope.retention();
+        assert!(retention.run_batch(&short, after(29), 9).await.unwrap().is_empty());
+        assert_eq!(retention.dry_run(&short, after(30)).await.unwrap().proofs, 1);
+        assert_eq!(retention.run_batch(&short, after(30), 9).await.unwrap().proofs, 1);
+        let consents = scope.consents();
+        let left = |call| consents.of_call(call);
+        assert_eq!(left(calls[0]).await.unwrap().len(), 1, "its recording is still there");
+        assert!(left(calls[1]).await.unwrap().is_empty());
+    });
+}

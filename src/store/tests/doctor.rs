@@ -179,3 +179,33 @@ fn a_message_without_its_recording_is_named() {
         );
     });
 }
+
+#[test]
+fn a_start_looks_at_those_captures_alone_whose_work_was_not_asked_for() {
+    on_each_engine(|bench| async move {
+        let scope = bench.tenant("acme").await;
+        let first = spool(&bench);
+        let begun = call(&bench, &scope, "+49170");
+        let (written, lost) = (recording(&bench), recording(&bench));
+        for new in [&written, &lost] {
+            let meta = CaptureMeta {
+                capture: new.capture,
+                recording: new.id,
+                tenant: scope.tenant(),
+                call: begun.id,
+                purpose: Purpose::Call,
+                started_unix_ms: 0,
+            };
+            first.open(&meta, &[]).await.unwrap().finish().await.unwrap();
+        }
+        let mut end = finished(&bench, &begun, CallState::Completed);
+        end.recordings.push(written);
+        scope.calls().finish(&end).await.unwrap();
+        first.close().await;
+        let next = spool(&bench);
+        let found = next.recover().await.unwrap();
+        let found: Vec<CaptureId> = found.iter().map(|found| found.meta.capture).collect();
+        assert_eq!(found, [lost.capture]);
+        next.close().await;
+    });
+}

@@ -15,4 +15,5 @@ mod providers;
 mod queue;
 mod retention;
 mod subjects;
+mod uploads;
 mod webhooks;

@@ -14,6 +14,8 @@ fn things_go_at_their_limit_holds_stay_and_the_dry_run_agrees() {
             call_days: 90,
             recording_days: 30,
             voicemail_days: 30,
+            consent_days: 3650,
+            erasure_days: 3650,
         };
         let mut audio = vec![];
         for _ in 0..3 {
@@ -78,6 +80,8 @@ const POLICY: RetentionPolicy = RetentionPolicy {
     call_days: 60,
     recording_days: 30,
     voicemail_days: 30,
+    consent_days: 3650,
+    erasure_days: 3650,
 };
 
 /// Does nothing unless the test below starts it, to kill it.
