@@ -26,6 +26,8 @@ pub(crate) struct ProvidersJson {
     understanding_order: Vec<String>,
     /// Who is asked to transcribe, in order; after them this machine.
     transcription_order: Vec<String>,
+    /// Who tells what texts mean: the first who can.
+    embedding_order: Vec<String>,
     /// Whether transcripts and audio may leave the site.
     may_leave_site: bool,
     /// Seconds for all of them together.
@@ -49,6 +51,8 @@ pub(crate) struct ProviderJson {
     understands: bool,
     /// Whether it transcribes.
     transcribes: bool,
+    /// Whether it tells what texts mean, for the search by meaning.
+    embeds: bool,
     /// Whether the last request to it failed.
     failing: bool,
     /// Its circuit breaker: `closed`, `open` (it rests after failures) or `half_open` (the next request tries it).
@@ -64,7 +68,7 @@ pub(crate) struct ProviderJson {
 /// What a provider was asked for one task.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FiguresJson {
-    /// `understanding` or `transcription`.
+    /// `understanding`, `transcription` or `embedding`.
     task: String,
     /// Requests.
     asked: i64,
@@ -143,11 +147,13 @@ pub(crate) async fn list(caller: Caller) -> Result<Json<ProvidersJson>, Problem>
             on_premises: provider.on_premises,
             understands: provider.chats,
             transcribes: provider.hears,
+            embeds: provider.embeds,
         }
     });
     Ok(Json(ProvidersJson {
         understanding_order: order("ai_understanding_order"),
         transcription_order: order("ai_transcription_order"),
+        embedding_order: order("ai_embedding_order"),
         may_leave_site: settings.switch("ai_may_leave_site"),
         budget_seconds: settings.number("ai_budget_seconds"),
         providers: providers.collect(),

@@ -5,13 +5,14 @@ use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::refusals::Refusals;
 use crate::state::ApiState;
-use crate::wire::{Listing, page, stamp};
+use crate::wire::{page, stamp};
 use axum::Json;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use strowger_model::UserId;
 use strowger_model::role::Permission;
 use strowger_model::search::Question;
-use strowger_store::{Answer, Hit, Narrowed, Where};
+use strowger_store::{Answer, ByMeaning, Hit, Narrowed, Where};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -21,6 +22,9 @@ use uuid::Uuid;
 pub(crate) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(search))
 }
+
+/// How long a worker may take to have a question understood that was not put before.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// What is looked for.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -34,12 +38,29 @@ pub(crate) struct SearchQuery {
     #[serde(rename = "in")]
     #[param(rename = "in")]
     place: Option<String>,
+    /// `true` looks for what means the same instead of for words: the nearest calls, on one page. Where the tenant
+    /// names no language service for that, or it does not answer, it is looked for words, and `note` says so.
+    #[serde(default)]
+    semantic: bool,
     /// Calls of this user.
     user_id: Option<Uuid>,
     /// Calls to answer, 1 to 200; 50 when absent.
     limit: Option<u32>,
     /// The `next_cursor` of the answer before.
     cursor: Option<String>,
+}
+
+/// What was found.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FoundJson {
+    /// The calls: with words the newest first, by meaning the nearest first.
+    items: Vec<HitJson>,
+    /// Asks for the next page; `null` on the last.
+    next_cursor: Option<String>,
+    /// How it was looked: `words` or `meaning`.
+    mode: &'static str,
+    /// Why it was looked for words though meaning was asked for.
+    note: Option<String>,
 }
 
 /// A call that answers.
@@ -59,6 +80,8 @@ pub(crate) struct HitJson {
     places: Vec<PlaceJson>,
     /// How many more places there are.
     more: usize,
+    /// By meaning: how near it is, 1 means the same.
+    nearness: Option<f32>,
 }
 
 /// A place that answers.
@@ -124,20 +147,18 @@ impl From<Hit> for HitJson {
             to_number: hit.call.to_number,
             places: hit.places.into_iter().map(PlaceJson::from).collect(),
             more: hit.more,
+            nearness: None,
         }
     }
 }
 
 /// Looks for words in transcripts, summaries and notes: the calls that hold them, newest first, each with
-/// the second at which they were said.
+/// the second at which they were said. With `semantic` for what means the same.
 #[utoipa::path(
     get, path = "/api/search", tag = "transcription", params(SearchQuery),
-    responses((status = 200, description = "The calls that answer", body = Listing<HitJson>), Refusals)
+    responses((status = 200, description = "The calls that answer", body = FoundJson), Refusals)
 )]
-pub(crate) async fn search(
-    caller: Caller,
-    Asked(query): Asked<SearchQuery>,
-) -> Result<Json<Listing<HitJson>>, Problem> {
+pub(crate) async fn search(caller: Caller, Asked(query): Asked<SearchQuery>) -> Result<Json<FoundJson>, Problem> {
     let scope = caller.may(Permission::ReadAllCalls)?;
     let question = Question::read(&query.q);
     if question.is_empty() {
@@ -154,9 +175,34 @@ pub(crate) async fn search(
         to,
         user: query.user_id.map(UserId::from_uuid),
     };
+    let mut note = None;
+    if query.semantic {
+        let limit = usize::try_from(query.limit.unwrap_or(20).clamp(1, 200)).unwrap_or(20);
+        match scope.meanings().search(&query.q, narrowed, limit, PATIENCE).await? {
+            ByMeaning::Found(hits) => {
+                let items = hits.into_iter().map(|(hit, nearness)| HitJson {
+                    nearness: Some(nearness),
+                    ..HitJson::from(hit)
+                });
+                return Ok(Json(FoundJson {
+                    items: items.collect(),
+                    next_cursor: None,
+                    mode: "meaning",
+                    note: None,
+                }));
+            }
+            ByMeaning::Nobody => note = Some("no language service tells meanings here (ai_embedding_order)".to_owned()),
+            ByMeaning::Failed(problem) => note = Some(format!("the language service did not answer: {problem}")),
+        }
+    }
     let found = scope
         .documents()
         .find(&question, narrowed, &page(query.cursor, query.limit))
         .await?;
-    Ok(Json(Listing::of(found, HitJson::from)))
+    Ok(Json(FoundJson {
+        items: found.items.into_iter().map(HitJson::from).collect(),
+        next_cursor: found.next,
+        mode: "words",
+        note,
+    }))
 }

@@ -96,6 +96,8 @@ ids! {
     RecordingId = "recording";
     /// The text of a recording.
     TranscriptId = "transcript";
+    /// A question that was put to the search by meaning.
+    QuestionId = "question";
     /// A message left by a caller.
     VoicemailId = "voicemail";
     /// A greeting of a mailbox.

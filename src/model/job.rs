@@ -2,7 +2,8 @@
 
 use crate::call::coded;
 use crate::{
-    CallId, CaptureId, FlowVersionId, GreetingId, PromptId, RecordingId, TenantId, TranscriptId, UploadId, UserId,
+    CallId, CaptureId, FlowVersionId, GreetingId, PromptId, QuestionId, RecordingId, TenantId, TranscriptId, UploadId,
+    UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,10 @@ pub enum Job {
     },
     /// Transcript → sentiment, summary, key points, action items.
     Analyse { tenant: TenantId, transcript: TranscriptId },
+    /// Transcripts without vectors of what they mean → vectors.
+    Embed { tenant: TenantId },
+    /// A question put to the search by meaning → its vector.
+    EmbedQuestion { tenant: TenantId, question: QuestionId },
     /// Writes the notice that something finished.
     Notify {
         tenant: TenantId,
@@ -99,6 +104,8 @@ impl Job {
             Self::ProcessRecording { .. } => "process_recording",
             Self::Transcribe { .. } => "transcribe",
             Self::Analyse { .. } => "analyse",
+            Self::Embed { .. } => "embed",
+            Self::EmbedQuestion { .. } => "embed_question",
             Self::Notify { .. } => "notify",
             Self::NormalisePrompt { .. } => "normalise_prompt",
             Self::RenderFlow { .. } => "render_flow",
@@ -118,6 +125,8 @@ impl Job {
             Self::ProcessRecording { tenant, .. }
             | Self::Transcribe { tenant, .. }
             | Self::Analyse { tenant, .. }
+            | Self::Embed { tenant }
+            | Self::EmbedQuestion { tenant, .. }
             | Self::Notify { tenant, .. }
             | Self::NormalisePrompt { tenant, .. }
             | Self::RenderFlow { tenant, .. }
@@ -130,10 +139,14 @@ impl Job {
         }
     }
 
+    /// Jobs up to this priority are short errands for which somebody waits; a hand of a worker does nothing else.
+    pub const ERRAND: i32 = -1;
+
     /// Lower runs first: what somebody waits for on the phone before what fills an archive.
     #[must_use]
     pub const fn priority(&self) -> i32 {
         match self {
+            Self::EmbedQuestion { .. } => Self::ERRAND,
             Self::RenderFlow { .. }
             | Self::RenderGreeting { .. }
             | Self::RenderPhrases { .. }
@@ -143,7 +156,7 @@ impl Job {
             Self::ProcessRecording { .. } | Self::ImportRecording { .. } => 2,
             Self::Analyse { .. } => 3,
             Self::Transcribe { .. } => 4,
-            Self::Retain { .. } | Self::MoveRecordings { .. } => 5,
+            Self::Embed { .. } | Self::Retain { .. } | Self::MoveRecordings { .. } => 5,
         }
     }
 
@@ -154,11 +167,13 @@ impl Job {
             Self::ProcessRecording { .. } => 8,
             // A bucket may be away for days: what waits for it is tried until it is back.
             Self::MoveRecordings { .. } => 1_000_000,
+            Self::EmbedQuestion { .. } => 1,
             Self::Transcribe { .. }
             | Self::Analyse { .. }
             | Self::NormalisePrompt { .. }
             | Self::ImportRecording { .. } => 3,
-            Self::Notify { .. }
+            Self::Embed { .. }
+            | Self::Notify { .. }
             | Self::RenderFlow { .. }
             | Self::RenderGreeting { .. }
             | Self::RenderPhrases { .. }

@@ -224,6 +224,12 @@ pub const KEYS: &[Key] = &[
         label: "Transcribe recorded meetings without being asked",
     },
     Key {
+        name: "dispositions",
+        kind: Kind::Text(500),
+        default: "resolved, follow_up, not_interested, wrong_number",
+        label: "Words for how a call ended up, beside answered, missed, voicemail and the other ends",
+    },
+    Key {
         name: "ai_may_leave_site",
         kind: Kind::Switch,
         default: "false",
@@ -240,6 +246,12 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text(200),
         default: "",
         label: "Providers asked to transcribe, in order, before this machine does",
+    },
+    Key {
+        name: "ai_embedding_order",
+        kind: Kind::Text(200),
+        default: "",
+        label: "Providers that tell what texts mean, for the search by meaning: the first who can",
     },
     Key {
         name: "ai_budget_seconds",

@@ -108,7 +108,7 @@ pub struct Answer {
     pub place: Place,
 }
 
-const COLUMNS: &str = "c.id, c.tenant_id, c.user_id, c.direction, c.call_type, c.state, c.from_number, c.from_name, \
+pub(crate) const CALL_COLUMNS: &str = "c.id, c.tenant_id, c.user_id, c.direction, c.call_type, c.state, c.from_number, c.from_name, \
      c.to_number, c.started_at, c.answered_at, c.ended_at, c.duration_ms, c.cause, c.flow_version, c.notes, c.metadata, \
      c.transcribe, c.cost_micros, c.currency";
 
@@ -139,7 +139,7 @@ impl Documents {
         let mut tx = self.scope.read().await?;
         let statement = match engine {
             Engine::Sqlite => format!(
-                "select d.place, {COLUMNS} from call_document_words \
+                "select d.place, {CALL_COLUMNS} from call_document_words \
                  cross join call_documents d on d.place = call_document_words.rowid \
                  cross join calls c on c.id = d.call_id \
                  where call_document_words match $2 and call_document_words.rowid < $3 and d.tenant_id = $1 \
@@ -166,7 +166,7 @@ impl Documents {
                     Few::Nothing => ("", "call_documents"),
                 };
                 format!(
-                    "{before}select d.place, {COLUMNS} from {source} d join calls c on c.id = d.call_id \
+                    "{before}select d.place, {CALL_COLUMNS} from {source} d join calls c on c.id = d.call_id \
                      where d.words @@ to_tsquery('simple', $2) and d.place < $3 and d.tenant_id = $1 \
                      and c.tenant_id = $1 and ($4 is null or c.user_id = $4) order by d.place desc limit $5"
                 )
@@ -278,7 +278,7 @@ fn part_of(engine: Engine, part: &Part, narrowed: Option<Where>) -> String {
     }
 }
 
-async fn transcripts(tx: &mut Tx, tenant: TenantId, calls: &[Call]) -> Result<Vec<Transcript>> {
+pub(crate) async fn transcripts(tx: &mut Tx, tenant: TenantId, calls: &[Call]) -> Result<Vec<Transcript>> {
     if calls.is_empty() {
         return Ok(Vec::new());
     }

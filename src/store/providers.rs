@@ -25,6 +25,9 @@ pub struct KnownProvider {
     pub chats: bool,
     /// Whether it hears audio.
     pub hears: bool,
+    /// Whether it tells what texts mean.
+    #[serde(default)]
+    pub embeds: bool,
 }
 
 /// One request that was made of a provider.
@@ -32,7 +35,7 @@ pub struct KnownProvider {
 pub struct ProviderTry {
     /// Of whom.
     pub provider: String,
-    /// `understanding` or `transcription`.
+    /// `understanding`, `transcription` or `embedding`.
     pub task: &'static str,
     /// Why it failed, if it did.
     pub problem: Option<String>,
@@ -51,7 +54,7 @@ pub struct ProviderTry {
 pub struct ProviderFigures {
     /// Which.
     pub provider: String,
-    /// `understanding` or `transcription`.
+    /// `understanding`, `transcription` or `embedding`.
     pub task: String,
     /// Requests.
     pub asked: i64,

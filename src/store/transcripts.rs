@@ -2,6 +2,7 @@
 
 use crate::audit::Actor;
 use crate::calls::search;
+use crate::meanings::{self, StretchMeaning};
 use crate::recordings::{Silenced, put_silenced};
 use crate::scope::area;
 use crate::sql::{Page, Paged, Row, Tx, args, cut, escape_like};
@@ -312,6 +313,20 @@ impl Transcripts {
     /// # Errors
     /// The database did not answer.
     pub async fn analysed(&self, transcript: TranscriptId, analysis: &Analysis, segments: &[Segment]) -> Result<()> {
+        self.analysed_with(transcript, analysis, segments, None).await
+    }
+
+    /// As [`Transcripts::analysed`], with what its stretches mean and the name of the model that told.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn analysed_with(
+        &self,
+        transcript: TranscriptId,
+        analysis: &Analysis,
+        segments: &[Segment],
+        meanings: Option<(&str, &[StretchMeaning])>,
+    ) -> Result<()> {
         let tenant = self.scope.tenant();
         let mut tx = self.scope.write().await?;
         let row = tx
@@ -333,6 +348,9 @@ impl Transcripts {
         .await?;
         let call: CallId = row.parse("call_id")?;
         search::refresh(&mut tx, tenant, call).await?;
+        if let Some((model, meanings)) = meanings {
+            meanings::put(&mut tx, &self.scope, (transcript, call), model, meanings).await?;
+        }
         if row.opt_text("analysis")?.is_none() {
             notices::write(
                 &mut tx,

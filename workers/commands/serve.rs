@@ -121,6 +121,7 @@ async fn make_known(store: &Store, providers: &Providers) -> anyhow::Result<()> 
             on_premises: provider.on_premises,
             chats: provider.chats,
             hears: provider.hears,
+            embeds: provider.embeds,
         })
         .collect();
     Ok(store.known_providers().publish(&known).await?)

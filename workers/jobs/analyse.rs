@@ -1,7 +1,9 @@
-//! Transcript → mood, summary, key points, action items.
+//! Transcript → mood, summary, key points, action items, and what it means where somebody can tell.
 
 use super::{Desk, Fault, apart, outside};
 use crate::analysis;
+use crate::providers::chain::Wish;
+use strowger_model::meaning::stretches;
 use strowger_model::{TenantId, TranscriptId};
 
 pub(super) async fn run(desk: &Desk, tenant: TenantId, transcript: TranscriptId) -> Result<(), Fault> {
@@ -25,5 +27,11 @@ pub(super) async fn run(desk: &Desk, tenant: TenantId, transcript: TranscriptId)
     // The rules' result stands where nobody else is asked, answers or is believed.
     let settings = scope.recordings().settings(row.recording).await?;
     outside::understand(desk, &scope, &settings, &segments, &mut analysis).await?;
-    Ok(transcripts.analysed(transcript, &analysis, &segments).await?)
+    // Without vectors it is found by its words, and by its meaning once they are made after all.
+    let parts = stretches(&segments, Some(&analysis));
+    let meanings = outside::meanings(desk, &scope, &Wish::of(&settings), parts).await?;
+    let meanings = meanings.as_ref().map(|(model, all)| (model.as_str(), all.as_slice()));
+    Ok(transcripts
+        .analysed_with(transcript, &analysis, &segments, meanings)
+        .await?)
 }

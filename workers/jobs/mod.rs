@@ -5,6 +5,7 @@
 //! same. Start reading at [`Desk::run`].
 
 mod analyse;
+mod embed;
 mod fault;
 mod import_recording;
 mod meeting;
@@ -83,6 +84,8 @@ impl Desk {
                 transcript,
             } => transcribe::run(self, *tenant, *recording, *transcript, &context).await,
             Job::Analyse { tenant, transcript } => analyse::run(self, *tenant, *transcript).await,
+            Job::Embed { tenant } => embed::run(self, *tenant, &context).await,
+            Job::EmbedQuestion { tenant, question } => embed::question(self, *tenant, *question).await,
             Job::Notify { tenant, call, what } => notify::run(self, *tenant, *call, *what).await,
             Job::NormalisePrompt { tenant, prompt } => normalise_prompt::run(self, *tenant, *prompt).await,
             Job::RenderFlow { tenant, version } => render_flow::run(self, *tenant, *version).await,
@@ -142,6 +145,8 @@ impl Desk {
             Job::RenderFlow { version, .. } => scope.flows().version_failed(*version, problem).await,
             Job::PrepareGreeting { greeting, .. } => scope.greetings().failed(*greeting, problem).await,
             Job::Analyse { .. }
+            | Job::Embed { .. }
+            | Job::EmbedQuestion { .. }
             | Job::Notify { .. }
             | Job::RenderGreeting { .. }
             | Job::RenderPhrases { .. }

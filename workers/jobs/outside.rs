@@ -6,9 +6,10 @@ use crate::audio::{Pcm, opus_file};
 use crate::providers::Sound;
 use crate::providers::chain::{Providers, Try, Wish};
 use strowger_model::World;
+use strowger_model::meaning::{Meaning, Stretch};
 use strowger_model::settings::Settings;
 use strowger_model::speech::{Analysis, Segment, Usage};
-use strowger_store::{ProviderBreaker, ProviderTry, Scope, Store};
+use strowger_store::{ProviderBreaker, ProviderTry, Scope, Store, StretchMeaning};
 
 /// A channel on which no sample is louder holds nobody.
 const QUIET: u16 = 64;
@@ -34,8 +35,33 @@ pub(super) async fn understand(
     Ok(())
 }
 
+/// Has stretches of a call turned into vectors, with the name of their model. `None`: nobody does it.
+pub(super) async fn meanings(
+    desk: &Desk,
+    scope: &Scope,
+    wish: &Wish,
+    parts: Vec<Stretch>,
+) -> Result<Option<(String, Vec<StretchMeaning>)>, Fault> {
+    if wish.embedding.is_empty() || parts.is_empty() {
+        return Ok(None);
+    }
+    let texts: Vec<String> = parts.iter().map(|part| part.text.clone()).collect();
+    let outcome = desk.providers.embed(wish, &texts).await;
+    count(desk, scope, &outcome.tries).await?;
+    Ok(outcome.answer.map(|(model, vectors)| {
+        let meanings = parts.iter().zip(&vectors).filter_map(|(part, vector)| {
+            Some(StretchMeaning {
+                from_ms: part.from_ms,
+                to_ms: part.to_ms,
+                meaning: Meaning::of(vector)?,
+            })
+        });
+        (model, meanings.collect())
+    }))
+}
+
 /// Counts what was asked, and says how the breakers stand where something failed or was asked again.
-async fn count(desk: &Desk, scope: &Scope, tries: &[Try]) -> Result<(), Fault> {
+pub(super) async fn count(desk: &Desk, scope: &Scope, tries: &[Try]) -> Result<(), Fault> {
     if tries.is_empty() {
         return Ok(());
     }

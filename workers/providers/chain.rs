@@ -16,6 +16,9 @@ use tracing::{debug, warn};
 /// The longest file sent to be heard: what the services take.
 const MOST_BYTES: usize = 24 * 1024 * 1024;
 
+/// The most texts of one request for vectors: what all services take.
+const TEXTS_AT_ONCE: usize = 64;
+
 /// What a tenant wishes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wish {
@@ -23,6 +26,8 @@ pub struct Wish {
     pub understanding: Vec<String>,
     /// Who is asked to hear, in order; after them this machine.
     pub hearing: Vec<String>,
+    /// Who is asked what texts mean: the first who can and may, since vectors of two models cannot be compared.
+    pub embedding: Vec<String>,
     /// Whether anything may leave the house.
     pub consents: bool,
     /// How long all tries of one task may take together.
@@ -42,6 +47,7 @@ impl Wish {
         Self {
             understanding: order("ai_understanding_order"),
             hearing: order("ai_transcription_order"),
+            embedding: order("ai_embedding_order"),
             consents: settings.switch("ai_may_leave_site"),
             budget: Duration::from_secs(settings.number("ai_budget_seconds").unsigned_abs()),
         }
@@ -55,6 +61,8 @@ pub enum Task {
     Understand,
     /// Who said what.
     Hear,
+    /// What texts mean, as vectors.
+    Embed,
 }
 
 impl Task {
@@ -64,6 +72,7 @@ impl Task {
         match self {
             Self::Understand => "understanding",
             Self::Hear => "transcription",
+            Self::Embed => "embedding",
         }
     }
 }
@@ -218,6 +227,56 @@ impl Providers {
         .await
     }
 
+    /// The model that tells what texts mean for a tenant, as vectors are filed by: provider and model.
+    #[must_use]
+    pub fn embedder(&self, wish: &Wish) -> Option<String> {
+        self.first_embedder(wish)
+            .map(|provider| format!("{}/{}", provider.name, provider.embedding))
+    }
+
+    fn first_embedder(&self, wish: &Wish) -> Option<Provider> {
+        if wish.embedding.is_empty() {
+            return None;
+        }
+        let list = self.list().ok()?;
+        wish.embedding.iter().find_map(|name| {
+            let provider = list.iter().find(|provider| provider.name == *name)?;
+            (provider.embeds && (wish.consents || provider.on_premises)).then(|| provider.clone())
+        })
+    }
+
+    /// Has texts turned into vectors of what they mean, with the name of the model they are of.
+    pub async fn embed(&self, wish: &Wish, texts: &[String]) -> Outcome<(String, Vec<Vec<f32>>)> {
+        let mut outcome = Outcome {
+            answer: None,
+            tries: Vec::new(),
+        };
+        let Some(embedder) = self.first_embedder(wish) else {
+            return outcome;
+        };
+        let order = [embedder.name.clone()];
+        let asking = Asking {
+            task: Task::Embed,
+            order: &order,
+            audio_ms: 0,
+        };
+        let mut vectors = Vec::with_capacity(texts.len());
+        for part in texts.chunks(TEXTS_AT_ONCE) {
+            let one = self.ask(
+                wish,
+                &asking,
+                |provider| provider.dialect.embedding(part),
+                |provider, body| provider.dialect.read_embedding(body, part.len()),
+            );
+            let one = one.await;
+            outcome.tries.extend(one.tries);
+            let Some(found) = one.answer else { return outcome };
+            vectors.extend(found);
+        }
+        outcome.answer = Some((format!("{}/{}", embedder.name, embedder.embedding), vectors));
+        outcome
+    }
+
     async fn ask<T>(
         &self,
         wish: &Wish,
@@ -248,6 +307,7 @@ impl Providers {
             let can = match asking.task {
                 Task::Understand => provider.chats,
                 Task::Hear => provider.hears,
+                Task::Embed => provider.embeds,
             };
             let left = deadline.saturating_duration_since(Instant::now());
             if !can || !(wish.consents || provider.on_premises) || left.is_zero() {

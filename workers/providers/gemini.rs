@@ -69,7 +69,7 @@ struct Stretch {
 
 #[derive(Deserialize)]
 struct Embedded {
-    embedding: Values,
+    embeddings: Vec<Values>,
 }
 
 #[derive(Deserialize)]
@@ -143,19 +143,16 @@ impl Dialect for Gemini {
         })
     }
 
-    fn embedding(&self, text: &str) -> Request {
-        request(
-            &self.embedding,
-            "embedContent",
-            &json!({"content": {"parts": [{"text": text}]}}),
-        )
+    fn embedding(&self, texts: &[String]) -> Request {
+        let model = format!("models/{}", self.embedding);
+        let one = |text: &String| json!({"model": model, "content": {"parts": [{"text": text}]}});
+        let all: Vec<_> = texts.iter().map(one).collect();
+        request(&self.embedding, "batchEmbedContents", &json!({"requests": all}))
     }
 
-    fn read_embedding(&self, body: &[u8]) -> Result<Vec<f32>, Garbage> {
-        let made: Embedded = serde_json::from_slice(body).map_err(|_| Garbage::Shape("no embedding"))?;
-        if made.embedding.values.is_empty() {
-            return Err(Garbage::Shape("no embedding"));
-        }
-        Ok(made.embedding.values)
+    fn read_embedding(&self, body: &[u8], count: usize) -> Result<(Vec<Vec<f32>>, Tokens), Garbage> {
+        let made: Embedded = serde_json::from_slice(body).map_err(|_| Garbage::Shape("no embeddings"))?;
+        let vectors = made.embeddings.into_iter().map(|one| one.values).collect();
+        super::whole(vectors, count).map(|vectors| (vectors, Tokens::default()))
     }
 }

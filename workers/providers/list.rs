@@ -125,6 +125,8 @@ pub struct Provider {
     pub hears: bool,
     /// Whether it makes vectors.
     pub embeds: bool,
+    /// Its model for that; vectors of different models cannot be compared.
+    pub embedding: String,
     pub(super) place: Place,
     pub(super) dialect: Arc<dyn Dialect>,
     key: Key,
@@ -205,6 +207,7 @@ fn provider(entry: Entry) -> Result<Provider, &'static str> {
     let (chats, hears) = (!entry.chat.is_empty(), !entry.audio.is_empty());
     let embeds = !entry.embedding.is_empty();
     let (chat, audio, embedding) = (entry.chat, entry.audio, entry.embedding);
+    let model = embedding.clone();
     let dialect: Arc<dyn Dialect> = match entry.kind.as_str() {
         "openai" => Arc::new(openai::OpenAi::Models { chat, audio, embedding }),
         "azure" if entry.api_version.is_empty() => return Err("azure wants an api_version"),
@@ -225,6 +228,7 @@ fn provider(entry: Entry) -> Result<Provider, &'static str> {
         chats,
         hears,
         embeds,
+        embedding: model,
         place,
         dialect,
         key,

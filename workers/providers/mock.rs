@@ -35,21 +35,27 @@ pub(crate) struct Mock {
 pub(crate) type Answer = (u16, String);
 
 impl Mock {
-    #[expect(clippy::disallowed_methods, reason = "the server is the other side of the test")]
+    /// One that gives these answers, then 500.
     pub(crate) async fn start(answers: Vec<Answer>) -> Self {
+        let mut answers: VecDeque<Answer> = answers.into();
+        Self::answering(move |_| answers.pop_front().unwrap_or((500, String::new()))).await
+    }
+
+    /// One that answers by what it is asked.
+    #[expect(clippy::disallowed_methods, reason = "the server is the other side of the test")]
+    pub(crate) async fn answering(mut answer: impl FnMut(&Asked) -> Answer + Send + 'static) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let record = Arc::clone(&asked);
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(async move {
-            let mut answers: VecDeque<Answer> = answers.into();
             let mut silent = Vec::new();
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let one = read(&mut stream).await;
+                let (status, body) = answer(&one);
                 record.lock().unwrap().push(one);
-                let (status, body) = answers.pop_front().unwrap_or((500, String::new()));
                 if status == 0 {
                     silent.push(stream);
                     continue;

@@ -72,6 +72,15 @@ pub enum Garbage {
     Invented(String),
 }
 
+/// As many vectors as there were texts, all of one length.
+fn whole(vectors: Vec<Vec<f32>>, count: usize) -> Result<Vec<Vec<f32>>, Garbage> {
+    let length = vectors.first().map_or(0, Vec::len);
+    let is_whole = vectors.len() == count && length > 0 && vectors.iter().all(|one| one.len() == length);
+    is_whole
+        .then_some(vectors)
+        .ok_or(Garbage::Shape("not one vector for each text"))
+}
+
 /// How a family of services is spoken to.
 pub trait Dialect: std::fmt::Debug + Send + Sync {
     /// Asks for an answer to `asked` under `rules`, as JSON.
@@ -92,12 +101,12 @@ pub trait Dialect: std::fmt::Debug + Send + Sync {
     /// It has another shape.
     fn read_audio(&self, body: &[u8], sound: Sound<'_>) -> Result<Heard, Garbage>;
 
-    /// Asks for the meaning of a text as a vector.
-    fn embedding(&self, text: &str) -> Request;
+    /// Asks for the meaning of texts, a vector each.
+    fn embedding(&self, texts: &[String]) -> Request;
 
-    /// Reads the vector.
+    /// Reads the vectors of `count` texts, in their order.
     ///
     /// # Errors
-    /// It has another shape.
-    fn read_embedding(&self, body: &[u8]) -> Result<Vec<f32>, Garbage>;
+    /// It has another shape, or another number of vectors.
+    fn read_embedding(&self, body: &[u8], count: usize) -> Result<(Vec<Vec<f32>>, Tokens), Garbage>;
 }

@@ -107,10 +107,14 @@ struct VerboseWord {
 #[derive(Deserialize)]
 struct Embeddings {
     data: Vec<Embedding>,
+    #[serde(default)]
+    usage: Usage,
 }
 
 #[derive(Deserialize)]
 struct Embedding {
+    #[serde(default)]
+    index: usize,
     embedding: Vec<f32>,
 }
 
@@ -243,16 +247,20 @@ impl Dialect for OpenAi {
         })
     }
 
-    fn embedding(&self, text: &str) -> Request {
+    fn embedding(&self, texts: &[String]) -> Request {
         let (Self::Models { embedding, .. } | Self::Azure { embedding, .. }) = self;
-        self.json("embeddings", embedding, json!({"input": [text]}))
+        self.json("embeddings", embedding, json!({"input": texts}))
     }
 
-    fn read_embedding(&self, body: &[u8]) -> Result<Vec<f32>, Garbage> {
-        let all: Embeddings = serde_json::from_slice(body).map_err(|_| Garbage::Shape("no embeddings"))?;
-        let first = all.data.into_iter().next().map(|one| one.embedding);
-        first
-            .filter(|vector| !vector.is_empty())
-            .ok_or(Garbage::Shape("no embedding"))
+    fn read_embedding(&self, body: &[u8], count: usize) -> Result<(Vec<Vec<f32>>, Tokens), Garbage> {
+        let mut all: Embeddings = serde_json::from_slice(body).map_err(|_| Garbage::Shape("no embeddings"))?;
+        // Stable: a server that gives no index gives them in order.
+        all.data.sort_by_key(|one| one.index);
+        let vectors: Vec<Vec<f32>> = all.data.into_iter().map(|one| one.embedding).collect();
+        let tokens = Tokens {
+            asked: all.usage.prompt_tokens,
+            answered: 0,
+        };
+        super::whole(vectors, count).map(|vectors| (vectors, tokens))
     }
 }

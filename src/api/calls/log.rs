@@ -10,7 +10,7 @@ use crate::wire::{Listing, page};
 use axum::Json;
 use serde::Deserialize;
 use strowger_model::role::Permission;
-use strowger_model::{CallState, Direction, UserId};
+use strowger_model::{CallState, CallType, Direction, UserId};
 use strowger_store::CallFilter;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -25,6 +25,10 @@ pub(crate) struct LogQuery {
     number: Option<String>,
     /// `inbound`, `outbound` or `internal`.
     direction: Option<String>,
+    /// `CUSTOMER_INBOUND`, `CUSTOMER_OUTBOUND`, `INTERNAL` or another of the types of calls.
+    call_type: Option<String>,
+    /// Calls that ended up so: `answered`, `missed`, `voicemail`, or a word of your own.
+    disposition: Option<String>,
     /// A state, or several with commas between: `completed`, `missed`, `no_answer`, `busy`, `cancelled`, `failed`, `initiated`, `ringing`, `active`.
     status: Option<String>,
     /// Calls of this user.
@@ -64,6 +68,8 @@ fn filter(query: LogQuery) -> Result<CallFilter, Problem> {
         states.extend(coded("status", Some(word), state_of)?);
     }
     Ok(CallFilter {
+        call_type: coded("call_type", query.call_type.as_deref(), CallType::from_code)?,
+        disposition: query.disposition,
         number: query.number,
         direction,
         states,
@@ -80,7 +86,11 @@ fn state_of(code: &str) -> Option<CallState> {
     CallState::from_code(&code.to_ascii_lowercase().replace('-', "_"))
 }
 
-fn coded<T>(field: &str, code: Option<&str>, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+pub(super) fn coded<T>(
+    field: &str,
+    code: Option<&str>,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, Problem> {
     let Some(code) = code else { return Ok(None) };
     read(code)
         .map(Some)

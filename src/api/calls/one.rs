@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use strowger_model::record::Call;
 use strowger_model::role::Permission;
-use strowger_model::{CallId, Metadata};
+use strowger_model::{CallId, Metadata, disposition};
 use strowger_store::{Actor, Beside, Scope};
 use strowger_switch::live::Steer;
 use utoipa::ToSchema;
@@ -38,6 +38,9 @@ pub(crate) struct CallChangeBody {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     metadata: Option<Metadata>,
+    /// How it ended up: small letters, figures, `_` and `-`. Of a call that is over.
+    #[serde(default)]
+    disposition: Option<String>,
     /// Replaces the tags.
     #[serde(default)]
     tags: Option<Vec<String>>,
@@ -47,13 +50,15 @@ impl Checked for CallChangeBody {
     fn check(&self, faults: &mut Faults) {
         faults.at_most(10_000, "notes", self.notes.as_deref());
         check_metadata(self.metadata.as_ref(), faults);
+        let is_word = self.disposition.as_deref().is_none_or(disposition::is_word);
+        faults.unless(is_word, "disposition", "at most 40 small letters, figures, `_` and `-`");
         for tag in self.tags.iter().flatten() {
             faults.unless(super::tags::is_tag(tag), "tags", super::tags::RULE);
         }
     }
 }
 
-/// Changes a call's notes, metadata or tags.
+/// Changes a call's notes, metadata, disposition or tags.
 #[utoipa::path(
     patch, path = "/api/calls/{id}", tag = "calls", params(("id" = Uuid, Path, description = "The call's id")),
     request_body = CallChangeBody,
@@ -73,6 +78,11 @@ pub(crate) async fn update(
     if body.notes.is_some() || body.metadata.is_some() {
         let (notes, metadata) = (body.notes.as_deref(), body.metadata.as_ref());
         calls.update(&actor, id, notes, metadata).await?;
+    }
+    if let Some(word) = &body.disposition
+        && !calls.set_disposition(&actor, id, word).await?
+    {
+        return Err(Problem::conflict("call_running", "the call is still running"));
     }
     if let Some(tags) = &body.tags {
         calls.set_tags(&actor, id, tags).await?;
@@ -125,6 +135,7 @@ pub(super) async fn find(scope: &Scope, id: CallId) -> Result<CallJson, Problem>
         transcript: detail.transcripts.first().map(|transcript| transcript.id),
     });
     let mut json = CallJson::of(detail.call, beside.as_ref());
+    json.disposition = scope.calls().dispositions(&[id]).await?.remove(&id);
     json.legs = Some(detail.legs.into_iter().map(LegJson::from).collect());
     json.consents = Some(detail.consents.into_iter().map(ConsentJson::from).collect());
     json.events = Some(detail.events.into_iter().map(EventJson::from).collect());
@@ -135,9 +146,13 @@ pub(super) async fn find(scope: &Scope, id: CallId) -> Result<CallJson, Problem>
 pub(super) async fn with_beside(scope: &Scope, calls: Vec<Call>) -> Result<Vec<CallJson>, Problem> {
     let ids: Vec<CallId> = calls.iter().map(|call| call.id).collect();
     let beside = scope.calls().beside(&ids).await?;
+    let mut dispositions = scope.calls().dispositions(&ids).await?;
     let written = calls.into_iter().map(|call| {
-        let beside = beside.get(&call.id);
-        CallJson::of(call, beside)
+        let disposition = dispositions.remove(&call.id);
+        CallJson {
+            disposition,
+            ..CallJson::of(call.clone(), beside.get(&call.id))
+        }
     });
     Ok(written.collect())
 }

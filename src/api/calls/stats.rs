@@ -1,6 +1,6 @@
 //! Figures of calls.
 
-use super::log::moment;
+use super::log::{coded, moment};
 use crate::body::Asked;
 use crate::caller::Caller;
 use crate::problem::Problem;
@@ -8,8 +8,9 @@ use crate::refusals::Refusals;
 use crate::wire::seconds;
 use axum::Json;
 use serde::{Deserialize, Serialize};
-use strowger_model::UserId;
+use std::collections::BTreeMap;
 use strowger_model::role::Permission;
+use strowger_model::{CallType, Direction, UserId};
 use strowger_store::CallFilter;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -20,6 +21,10 @@ use uuid::Uuid;
 pub(crate) struct StatsQuery {
     /// Calls of this user; the whole tenant's when absent.
     user_id: Option<Uuid>,
+    /// Calls of this type: `CUSTOMER_INBOUND`, `CUSTOMER_OUTBOUND`, `INTERNAL` …
+    call_type: Option<String>,
+    /// `inbound`, `outbound` or `internal`.
+    direction: Option<String>,
     /// Calls that began at this time or later: RFC 3339, or a date.
     from: Option<String>,
     /// Calls that began before this time: RFC 3339, or a date.
@@ -49,6 +54,8 @@ pub(crate) struct SummaryJson {
     total_duration_seconds: i64,
     /// What they cost.
     total_cost: f64,
+    /// How many ended up how: `answered`, `missed`, `voicemail`, and words that people gave.
+    by_disposition: BTreeMap<String, i64>,
 }
 
 /// Counts calls.
@@ -61,6 +68,8 @@ pub(crate) async fn summary(caller: Caller, Asked(query): Asked<StatsQuery>) -> 
     let scope = caller.may(Permission::ReadAllCalls)?;
     let filter = CallFilter {
         user: query.user_id.map(UserId::from_uuid),
+        call_type: coded("call_type", query.call_type.as_deref(), CallType::from_code)?,
+        direction: coded("direction", query.direction.as_deref(), Direction::from_code)?,
         from: moment("from", query.from.as_deref())?,
         until: moment("to", query.to.as_deref())?,
         ..CallFilter::default()
@@ -77,5 +86,6 @@ pub(crate) async fn summary(caller: Caller, Asked(query): Asked<StatsQuery>) -> 
         average_duration_seconds: counted.average_duration_ms as f64 / 1000.0,
         total_duration_seconds: seconds(counted.total_duration_ms),
         total_cost: counted.cost_micros as f64 / 1e6,
+        by_disposition: scope.calls().by_disposition(&filter).await?.into_iter().collect(),
     }))
 }

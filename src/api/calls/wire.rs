@@ -56,6 +56,9 @@ pub(crate) struct CallJson {
     pub cost: f64,
     /// The currency of the cost.
     pub currency: String,
+    /// How it ended up, once it is over: `answered`, `missed`, `voicemail` or another end by itself, or a word that a
+    /// person gave it.
+    pub disposition: Option<String>,
     /// What a person noted.
     pub notes: String,
     /// What the program that placed it gave along, as it came.
@@ -200,6 +203,7 @@ impl CallJson {
                 .map(|transcript| transcript.uuid()),
             cost: call.cost_micros as f64 / 1e6,
             currency: call.currency,
+            disposition: None,
             notes: call.notes,
             metadata: call.metadata,
             tags: call.tags,

@@ -449,6 +449,7 @@ async fn what_providers_were_asked_is_counted_and_their_failing_is_amber() {
         on_premises: false,
         chats: true,
         hears: false,
+        embeds: false,
     };
     let lines = house.get("/health").await.expect(200);
     assert_eq!(lines["checks"]["providers"]["status"], "pass");

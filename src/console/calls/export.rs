@@ -7,6 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::IntoResponse;
 use futures_util::stream;
+use strowger_model::CallId;
 use strowger_model::record::Call;
 use strowger_store::{CallFilter, Page as Keyset, Scope};
 use time::OffsetDateTime;
@@ -14,7 +15,7 @@ use time::format_description::well_known::Rfc3339;
 
 const PAGE: i64 = 500;
 
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 18] = [
     "id",
     "start",
     "answer",
@@ -27,6 +28,7 @@ const COLUMNS: [&str; 17] = [
     "to",
     "duration_s",
     "cause",
+    "disposition",
     "cost",
     "currency",
     "tags",
@@ -74,7 +76,13 @@ fn rows(scope: Scope, filter: CallFilter) -> impl stream::Stream<Item = Result<B
                     let page = Keyset { after, limit: PAGE };
                     match scope.calls().log(&filter, &page).await {
                         Ok(found) => {
-                            let text: String = found.items.iter().map(|call| line(cells(call))).collect();
+                            let ids: Vec<CallId> = found.items.iter().map(|call| call.id).collect();
+                            let words = match scope.calls().dispositions(&ids).await {
+                                Ok(words) => words,
+                                Err(problem) => return Some((Err(problem), Left::Nothing)),
+                            };
+                            let word = |call: &Call| words.get(&call.id).cloned().unwrap_or_default();
+                            let text: String = found.items.iter().map(|call| line(cells(call, word(call)))).collect();
                             let left = found.next.map_or(Left::Nothing, |next| Left::From(Some(next)));
                             (Ok(text.into()), left)
                         }
@@ -88,7 +96,7 @@ fn rows(scope: Scope, filter: CallFilter) -> impl stream::Stream<Item = Result<B
     })
 }
 
-fn cells(call: &Call) -> [String; 17] {
+fn cells(call: &Call, disposition: String) -> [String; 18] {
     let moment = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_default();
     let maybe = |at: Option<OffsetDateTime>| at.map(moment).unwrap_or_default();
     [
@@ -104,6 +112,7 @@ fn cells(call: &Call) -> [String; 17] {
         call.to_number.clone(),
         format!("{}.{:03}", call.duration_ms / 1000, call.duration_ms % 1000),
         call.cause.map(|cause| cause.code().to_owned()).unwrap_or_default(),
+        disposition,
         format!("{}.{:06}", call.cost_micros / 1_000_000, call.cost_micros % 1_000_000),
         call.currency.clone(),
         call.tags.join(" "),
@@ -113,7 +122,7 @@ fn cells(call: &Call) -> [String; 17] {
 }
 
 /// A line of RFC 4180.
-fn line(cells: [String; 17]) -> String {
+fn line(cells: [String; 18]) -> String {
     let cells = cells.map(|cell| quoted(&harmless(cell)));
     format!("{}\r\n", cells.join(","))
 }

@@ -20,7 +20,7 @@ use strowger_model::record::{Call, JobRow, Recording};
 use strowger_model::retention::{Kind, RetentionPolicy};
 use strowger_model::role::Permission;
 use strowger_model::search::Question;
-use strowger_model::{CallId, CallState, Direction, FlowVersionId};
+use strowger_model::{CallId, CallState, CallType, Direction, FlowVersionId, disposition};
 use strowger_store::{AuditFilter, CallBrief, CallFilter, Page as Keyset};
 use time::{Duration, OffsetDateTime};
 
@@ -43,13 +43,15 @@ pub(crate) fn routes() -> Router<ConsoleState> {
         .route("/t/{tenant}/live/{call}/record", post(live::record))
 }
 
-const FILTERS: [&str; 7] = ["q", "from", "to", "way", "state", "user", "tag"];
+const FILTERS: [&str; 9] = ["q", "from", "to", "way", "type", "state", "end", "user", "tag"];
 
 pub(super) fn filter_of(values: &Values, clock: &Clock) -> CallFilter {
     CallFilter {
         user: values.get("user").parse().ok(),
         number: None,
         direction: Direction::from_code(values.get("way")),
+        call_type: CallType::from_code(values.get("type")),
+        disposition: values.optional("end"),
         states: CallState::from_code(values.get("state")).into_iter().collect(),
         from: clock.parse_day(values.get("from")),
         until: clock.parse_day(values.get("to")).map(|day| day + Duration::days(1)),
@@ -196,7 +198,10 @@ async fn show(Path((_, call)): Path<(String, CallId)>, desk: Desk) -> Page {
         Some(version) => labels_of(&desk, version).await?,
         None => Labels::new(),
     };
+    let mut words = desk.scope.calls().dispositions(&[call]).await?;
     let known = Known {
+        disposition: words.remove(&call).unwrap_or_default(),
+        dispositions: disposition::choices(&desk.scope.settings().resolve().await?),
         call: detail.call,
         legs: detail.legs,
         events: detail.events,
@@ -301,6 +306,11 @@ async fn note(Path((_, call)): Path<(String, CallId)>, sent: Sent) -> Page {
             .calls()
             .update(&desk.actor(), call, Some(&notes), None)
             .await?;
+    }
+    let word = values.get("disposition");
+    let has = desk.scope.calls().dispositions(&[call]).await?;
+    if disposition::is_word(word) && has.get(&call).map(String::as_str) != Some(word) {
+        desk.scope.calls().set_disposition(&desk.actor(), call, word).await?;
     }
     let mut tags: Vec<String> = values
         .get("tags")

@@ -6,7 +6,7 @@ use super::verdict::{self, Verdict};
 use crate::draw::ladder;
 use crate::draw::lanes::{Lane, Step};
 use crate::show::{
-    Act, Body, Button, Cell, Clock, Column, Fact, Field, Form, Link, Row, Section, Shell, State, Table, words,
+    Act, Body, Button, Cell, Choice, Clock, Column, Fact, Field, Form, Link, Row, Section, Shell, State, Table, words,
 };
 use askama::Template;
 use askama_web::WebTemplate;
@@ -42,6 +42,10 @@ pub struct Known {
     pub kept_until: Option<OffsetDateTime>,
     /// Whether the reader may change and delete it.
     pub may_change: bool,
+    /// How it ended up, once it is over.
+    pub disposition: String,
+    /// The words for that.
+    pub dispositions: Vec<String>,
     /// Whether the deletion is to be confirmed on this page.
     pub confirm: bool,
     /// What was looked for when this page was found.
@@ -422,15 +426,24 @@ fn notes_section(known: &Known, here: &str, csrf: &str) -> Section {
     notes.value.clone_from(&call.notes);
     let mut tags = Field::line("tags", "Tags").hint("Separated by commas, for example: billing, call back.");
     tags.value = call.tags.join(", ");
-    let form = Form::post(
-        format!("{here}/notes"),
-        "Notes and tags",
-        csrf,
-        vec![notes, tags],
-        "Save",
-    )
-    .stacked();
+    let mut fields = vec![notes, tags];
+    if call.state.is_final() {
+        fields.insert(0, disposition_field(known));
+    }
+    let form = Form::post(format!("{here}/notes"), "Notes and tags", csrf, fields, "Save").stacked();
     Section::new("no", "Notes", vec![Body::Form(form)])
+}
+
+/// How the call ended up: what it got by itself, or a word of the tenant's own.
+fn disposition_field(known: &Known) -> Field {
+    let mut all = known.dispositions.clone();
+    if !all.contains(&known.disposition) {
+        all.insert(0, known.disposition.clone());
+    }
+    let shown = |word: &String| Choice::new(word.clone(), words::spoken(word));
+    let mut field = Field::select("disposition", "Ended up as", all.iter().map(shown).collect());
+    field.value.clone_from(&known.disposition);
+    field.hint("Set by itself when the call ended. Your own words are a setting.")
 }
 
 fn danger_section(known: &Known, here: &str) -> Section {

@@ -86,6 +86,7 @@ async fn index(desk: Desk) -> Page {
             .collect(),
         jobs,
         hours: figures.hours,
+        ends: desk.scope.calls().by_disposition(&filter).await?,
         may_operate,
     };
     Ok(view::page(&desk.shell(), &base, &today).into_response())

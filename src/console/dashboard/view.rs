@@ -60,6 +60,8 @@ pub struct Today {
     pub jobs: Vec<JobRow>,
     /// Calls per hour of today.
     pub hours: [i64; 24],
+    /// How today's calls ended up, the most first.
+    pub ends: Vec<(String, i64)>,
     /// Whether the reader may see jobs and trunks.
     pub may_operate: bool,
     /// What asks for an action besides what the figures say.
@@ -232,6 +234,42 @@ fn hours(today: &Today, shell: &Shell) -> Section {
     .aside(format!("{} so far, {answered} answered", words::grouped(all)))
 }
 
+/// How today's calls ended up.
+fn ends(today: &Today, base: &str) -> Section {
+    let columns = vec![
+        Column::name("Ended up as"),
+        Column::figure("Calls", "Calls"),
+        Column::figure("Share", "Share"),
+    ];
+    let all: i64 = today.ends.iter().map(|(_, count)| count).sum();
+    let rows = today.ends.iter().map(|(word, count)| {
+        Row::of(vec![
+            Cell::Link {
+                href: format!("{base}/calls?end={word}"),
+                text: words::spoken(word),
+                about: "calls".into(),
+            },
+            Cell::text(words::grouped(*count)),
+            Cell::text(format!("{} %", count * 100 / all.max(1))),
+        ])
+    });
+    let table = Table::new("How today’s calls ended up", columns, rows.collect());
+    let bars: Vec<(String, i64)> = today
+        .ends
+        .iter()
+        .map(|(word, count)| (words::spoken(word), *count))
+        .collect();
+    Section::new(
+        "en",
+        "How calls ended up",
+        vec![
+            Body::Drawing(bars::shares("How today’s calls ended up", &bars)),
+            Body::Behind("Show as a table".into(), table),
+        ],
+    )
+    .aside(format!("{} today", words::grouped(all)))
+}
+
 /// Makes the page.
 #[must_use]
 pub fn page(shell: &Shell, base: &str, today: &Today) -> Page {
@@ -262,6 +300,9 @@ pub fn page(shell: &Shell, base: &str, today: &Today) -> Page {
         blocks.push(Block::One(jobs));
     } else {
         blocks.push(Block::One(hours(today, shell)));
+    }
+    if !today.ends.is_empty() {
+        blocks.push(Block::One(ends(today, base)));
     }
     let mut page = Page::new(
         shell,

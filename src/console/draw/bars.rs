@@ -2,6 +2,40 @@
 
 use std::fmt::Write;
 
+/// A bar for each name, as long as its figure is of the largest; at most eight.
+#[must_use]
+pub fn shares(title: &str, counts: &[(String, i64)]) -> String {
+    let shown = counts.get(..counts.len().min(8)).unwrap_or_default();
+    let most = shown.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
+    let spoken: Vec<String> = shown.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    let mut out = format!(
+        "<svg width=\"100%\" height=\"{}\" role=\"img\" aria-label=\"{}: {}\">",
+        shown.len() * 24,
+        escaped(title),
+        escaped(&spoken.join(", "))
+    );
+    for (row, (name, count)) in shown.iter().enumerate() {
+        let y = row * 24;
+        let _ = write!(
+            out,
+            "<text x=\"0\" y=\"{}\">{}</text><rect class=\"f\" x=\"30%\" y=\"{}\" width=\"{}%\" height=\"14\"/>\
+             <text class=\"s\" x=\"{}%\" y=\"{}\">{count}</text>",
+            y + 16,
+            escaped(name),
+            y + 4,
+            count * 60 / most,
+            31 + count * 60 / most,
+            y + 16
+        );
+    }
+    out.push_str("</svg>");
+    out
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+}
+
 /// Calls per hour, 24 figures; `now` is the running hour.
 #[must_use]
 pub fn hours(counts: &[i64; 24], now: u8) -> String {

@@ -22,7 +22,8 @@ pub struct Known {
 /// The page.
 #[must_use]
 pub fn page(shell: &Shell, base: &str, known: &Known, (values, problems): (&Values, &Problems)) -> Page {
-    let order = ["ai_understanding_order", "ai_transcription_order"].map(|name| known.settings.text(name));
+    let order = ["ai_understanding_order", "ai_transcription_order", "ai_embedding_order"]
+        .map(|name| known.settings.text(name));
     let leaves = known.settings.switch("ai_may_leave_site");
     let used = |provider: &KnownProvider| {
         let named = |order: &String| order.split([',', ' ']).any(|name| name == provider.name);
@@ -80,6 +81,9 @@ fn providers(known: &Known, used: &dyn Fn(&KnownProvider) -> bool) -> Section {
             }
             if provider.hears {
                 can.push("transcribe");
+            }
+            if provider.embeds {
+                can.push("tell meanings");
             }
             let failing = known
                 .figures
@@ -179,6 +183,11 @@ fn form(shell: &Shell, base: &str, known: &Known, values: &Values, problems: &Pr
             "ai_transcription_order",
             "Asked to transcribe, in order",
             "Names with commas between. Empty: this machine alone.",
+        ),
+        text(
+            "ai_embedding_order",
+            "Asked what texts mean, for the search",
+            "The first who can. Empty: the search is for words alone.",
         ),
         consent,
         text(

@@ -13,7 +13,7 @@ use strowger_store::Error;
 use time::Duration;
 
 /// The settings that this page steers.
-const ORDERS: [&str; 2] = ["ai_understanding_order", "ai_transcription_order"];
+const ORDERS: [&str; 3] = ["ai_understanding_order", "ai_transcription_order", "ai_embedding_order"];
 const CONSENT: &str = "ai_may_leave_site";
 const BUDGET: &str = "ai_budget_seconds";
 

@@ -333,6 +333,8 @@ pub(crate) fn known() -> Known {
         }],
         kept_until: Some(time::macros::datetime!(2027-02-19 14:02 UTC)),
         may_change: true,
+        disposition: "answered".into(),
+        dispositions: vec!["resolved".into(), "follow_up".into(), "answered".into()],
         confirm: false,
         sought: Question::default(),
         start_ms: None,
@@ -367,6 +369,8 @@ fn bare() -> Known {
         transcript: None,
         jobs: vec![],
         looked: vec![],
+        disposition: "cancelled".into(),
+        dispositions: vec!["resolved".into()],
         consents: vec![],
         kept_until: None,
         may_change: false,
@@ -520,6 +524,11 @@ fn today() -> Today {
         jobs: known().jobs,
         hours,
         may_operate: true,
+        ends: vec![
+            ("answered".into(), 170),
+            ("missed".into(), 30),
+            ("voicemail".into(), 12),
+        ],
         notes: vec![],
     }
 }
@@ -532,6 +541,7 @@ fn quiet() -> Today {
         jobs: vec![],
         hours: [0; 24],
         may_operate: true,
+        ends: vec![],
         notes: vec![],
     }
 }
@@ -556,6 +566,8 @@ fn answered(asked: &str) -> crate::search::view::Found {
         places,
     };
     crate::search::view::Found {
+        means: false,
+        note: "",
         hits: if hit.places.is_empty() { vec![] } else { vec![hit] },
         next: Some("1234".into()),
         after: String::new(),
@@ -590,6 +602,18 @@ pub(super) fn samples() -> Vec<Sample> {
         sample("call", &view::page(&shell, BASE, &known())),
         sample("call_found", &view::page(&shell, BASE, &sought)),
         sample("search", &crate::search::view::page(&shell, BASE, &answered("invoice"))),
+        sample(
+            "search_nobody",
+            &crate::search::view::page(
+                &shell,
+                BASE,
+                &crate::search::view::Found {
+                    means: true,
+                    note: crate::search::view::NOBODY,
+                    ..answered("invoice")
+                },
+            ),
+        ),
         sample(
             "search_nothing",
             &crate::search::view::page(&shell, BASE, &answered("zebra")),

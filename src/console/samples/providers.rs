@@ -41,6 +41,7 @@ pub(super) fn samples() -> Vec<Sample> {
         on_premises,
         chats: true,
         hears: !on_premises,
+        embeds: on_premises,
     };
     let said = |value: &str| Entry {
         value: Some(value.into()),
@@ -49,6 +50,7 @@ pub(super) fn samples() -> Vec<Sample> {
     let tenant = Layer::from([
         ("ai_may_leave_site".into(), said("true")),
         ("ai_understanding_order".into(), said("azure, house")),
+        ("ai_embedding_order".into(), said("house")),
     ]);
     let known = provider_view::Known {
         providers: vec![

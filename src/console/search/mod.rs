@@ -8,8 +8,14 @@ use crate::state::ConsoleState;
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use std::time::Duration;
 use strowger_model::search::Question;
-use strowger_store::{Narrowed, Page as Keyset, Where};
+use strowger_store::{ByMeaning, Narrowed, Page as Keyset, Paged, Where};
+
+/// How long a worker may take to have a question understood that was not put before.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The most calls that are shown for what they mean.
+const NEAREST: usize = 20;
 
 /// The routes below a tenant.
 pub(crate) fn routes() -> Router<ConsoleState> {
@@ -26,14 +32,33 @@ async fn index(desk: Desk) -> Page {
         after: query.optional("after"),
         limit: 20,
     };
-    let found = desk
-        .scope
-        .documents()
-        .find(&Question::read(query.get("q")), narrowed, &page)
-        .await?;
+    let means = query.get("by") == "meaning";
+    let mut note = "";
+    let mut nearest = None;
+    if means && !query.get("q").trim().is_empty() {
+        match desk
+            .scope
+            .meanings()
+            .search(query.get("q"), narrowed, NEAREST, PATIENCE)
+            .await?
+        {
+            ByMeaning::Found(hits) => nearest = Some(hits.into_iter().map(|(hit, _)| hit).collect()),
+            ByMeaning::Nobody => note = view::NOBODY,
+            ByMeaning::Failed(_) => note = view::FAILED,
+        }
+    }
+    let found = match nearest {
+        Some(items) => Paged { items, next: None },
+        None => {
+            let question = Question::read(query.get("q"));
+            desk.scope.documents().find(&question, narrowed, &page).await?
+        }
+    };
     let found = view::Found {
         hits: found.items,
         next: found.next,
+        means,
+        note,
         after: query.get("after").to_owned(),
         asked: query.get("q").to_owned(),
         place: narrowed.to,

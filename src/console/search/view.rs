@@ -20,7 +20,17 @@ pub struct Found {
     pub asked: String,
     /// Where was looked.
     pub place: Option<Where>,
+    /// Whether it was looked for what means the same.
+    pub means: bool,
+    /// Why it was not, though that was asked for.
+    pub note: &'static str,
 }
+
+/// Nobody can tell what texts mean.
+pub const NOBODY: &str = "These are the words: this tenant names no language service that tells what texts mean.";
+/// Somebody could and did not.
+pub const FAILED: &str =
+    "These are the words: the language service that tells what texts mean did not answer. Try again in a minute.";
 
 /// A place in a call.
 #[derive(Debug, Clone)]
@@ -70,6 +80,12 @@ pub struct SearchPage {
     pub places: Vec<(&'static str, &'static str)>,
     /// Where was looked.
     pub place: &'static str,
+    /// Whether it is looked for what means the same.
+    pub means: bool,
+    /// Why it was looked for words instead.
+    pub note: &'static str,
+    /// In which order they stand.
+    pub ordered: &'static str,
     /// The same words in the log of calls.
     pub calls: String,
     /// How many are shown.
@@ -123,6 +139,7 @@ pub fn page(shell: &Shell, base: &str, found: &Found) -> SearchPage {
             href,
         }
     });
+    let by = if found.means { "&by=meaning" } else { "" };
     let mut places = vec![("", "Everywhere")];
     places.extend(Where::ALL.iter().map(|(code, part)| (*code, name(*part))));
     SearchPage {
@@ -131,18 +148,25 @@ pub fn page(shell: &Shell, base: &str, found: &Found) -> SearchPage {
         asked: found.asked.clone(),
         places,
         place,
+        means: found.means,
+        note: found.note,
+        ordered: if found.means && found.note.is_empty() {
+            "Nearest first"
+        } else {
+            "Newest first"
+        },
         calls: format!("{base}/calls?q={asked}"),
         counted: words::count(i64::try_from(found.hits.len()).unwrap_or(0), "call", "calls"),
         hits: hits.collect(),
         newest: if found.after.is_empty() {
             String::new()
         } else {
-            format!("{here}?q={asked}&in={place}")
+            format!("{here}?q={asked}&in={place}{by}")
         },
         older: found
             .next
             .as_ref()
-            .map(|key| format!("{here}?q={asked}&in={place}&after={key}"))
+            .map(|key| format!("{here}?q={asked}&in={place}{by}&after={key}"))
             .unwrap_or_default(),
         here,
     }

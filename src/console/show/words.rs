@@ -328,6 +328,7 @@ pub fn job_kind(kind: &str) -> &str {
         "process_recording" => "Make the recording",
         "transcribe" => "Transcribe",
         "analyse" => "Mood, summary, to-do",
+        "embed" | "embed_question" => "What it means",
         "notify" => "Notify",
         "normalise_prompt" => "Prepare a prompt",
         "render_flow" => "Speak a flow’s texts",
@@ -335,6 +336,16 @@ pub fn job_kind(kind: &str) -> &str {
         "retain" => "Retention",
         other => other,
     }
+}
+
+/// A word of a code, as people read it: `no_answer` as `No answer`.
+#[must_use]
+pub fn spoken(code: &str) -> String {
+    let text = code.replace(['_', '-'], " ");
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// A kind of notice.

@@ -1,7 +1,7 @@
 //! What the switch writes while a call runs and when it ends. Every function may be repeated: a
 //! journal that replays after a crash changes nothing that already stands.
 
-use super::{Calls, call_of, search};
+use super::{Calls, call_of, disposition, search};
 use crate::sql::{Tx, args};
 use crate::{Result, Scope, Store, notices, queue};
 use strowger_model::job::{Job, NoticeKind};
@@ -241,6 +241,8 @@ impl Calls {
             return Ok(());
         }
         search::refresh(&mut tx, self.scope.tenant(), call.id).await?;
+        let is_message = finished.voicemail.is_some();
+        disposition::settle(&mut tx, self.scope.tenant(), (call.id, call.state), is_message).await?;
         if call.call_type == CallType::Meeting {
             // What a daemon before this one left open.
             let ended_at = call.ended_at.unwrap_or_else(|| self.scope.now());

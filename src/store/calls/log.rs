@@ -5,7 +5,7 @@ use super::{Calls, call_of, with_tags};
 use crate::Result;
 use crate::sql::{Arg, Engine, Page, Paged, ToArg, Tx, args, cut_by};
 use strowger_model::record::Call;
-use strowger_model::{CallId, CallState, Direction, UserId};
+use strowger_model::{CallId, CallState, CallType, Direction, UserId};
 use time::OffsetDateTime;
 
 /// Which calls are wanted; what is `None` or empty does not restrict.
@@ -17,6 +17,10 @@ pub struct CallFilter {
     pub number: Option<String>,
     /// Calls that went this way.
     pub direction: Option<Direction>,
+    /// Calls of this type.
+    pub call_type: Option<CallType>,
+    /// Calls that ended up so.
+    pub disposition: Option<String>,
     /// Calls in one of these states.
     pub states: Vec<CallState>,
     /// Calls that began at or after this.
@@ -64,8 +68,8 @@ pub struct CallStats {
 /// A `where` clause under construction: pieces with `?` for the arguments that follow.
 #[derive(Clone)]
 pub(super) struct Where {
-    text: String,
-    args: Vec<Arg>,
+    pub(super) text: String,
+    pub(super) args: Vec<Arg>,
 }
 
 impl Where {
@@ -338,6 +342,11 @@ impl Calls {
         rows.first().map_or(Ok(0), |row| row.int("n"))
     }
 
+    /// All calls of a filter, from where they are read.
+    pub(super) fn whole(&self, filter: &CallFilter) -> (String, Where) {
+        self.reading(filter, Reach::All, Lead::Tag).whole()
+    }
+
     fn reading(&self, filter: &CallFilter, reach: Reach<'_>, lead: Lead) -> Reading {
         let mut clause = Where {
             text: "calls.tenant_id = $1".to_owned(),
@@ -367,6 +376,12 @@ impl Calls {
         }
         if let Some(direction) = filter.direction {
             clause.and("calls.direction = ?", args![direction]);
+        }
+        if let Some(call_type) = filter.call_type {
+            clause.and("calls.call_type = ?", args![call_type]);
+        }
+        if let Some(word) = &filter.disposition {
+            clause.and("calls.disposition = ?", args![word]);
         }
         if let Some(from) = filter.from {
             clause.and("calls.started_at >= ?", args![from]);

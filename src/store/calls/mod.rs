@@ -2,6 +2,7 @@
 //! change on it ([`page`]).
 
 mod beside;
+mod disposition;
 mod life;
 mod log;
 pub(crate) mod page;

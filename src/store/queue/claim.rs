@@ -36,31 +36,32 @@ pub enum Outcome {
 
 impl Store {
     /// Claims the most urgent due job for a worker: lowest priority figure first; among those a tenant
-    /// with fewer running jobs before one with more, then the oldest.
+    /// with fewer running jobs before one with more, then the oldest. Jobs of a figure above `lowest` are left.
     ///
     /// # Errors
     /// The database did not answer.
-    pub(crate) async fn claim_job(&self, worker: &str) -> Result<Option<Claimed>> {
+    pub(crate) async fn claim_up_to(&self, worker: &str, lowest: i32) -> Result<Option<Claimed>> {
         let now = self.now();
         // Looking costs no write lock; most looks find nothing.
-        let due = "select count(*) as n from jobs where state = 'queued' and run_at <= $1";
-        if self.read_all().await?.count(due, args![now]).await? == 0 {
+        let due = "select count(*) as n from jobs where state = 'queued' and run_at <= $1 and priority <= $2";
+        let lowest = i64::from(lowest);
+        if self.read_all().await?.count(due, args![now, lowest]).await? == 0 {
             return Ok(None);
         }
         let mut tx = self.write_all().await?;
         let statement = match self.db().engine() {
             Engine::Sqlite => {
-                "select j.id from jobs j where j.state = 'queued' and j.run_at <= $1 \
+                "select j.id from jobs j where j.state = 'queued' and j.run_at <= $1 and j.priority <= $2 \
                  order by j.priority, (select count(*) from jobs r where r.tenant_id = j.tenant_id \
                  and r.state = 'running'), j.run_at, j.id limit 1"
             }
             Engine::Postgres => {
-                "select j.id from jobs j where j.state = 'queued' and j.run_at <= $1 \
+                "select j.id from jobs j where j.state = 'queued' and j.run_at <= $1 and j.priority <= $2 \
                  order by j.priority, (select count(*) from jobs r where r.tenant_id = j.tenant_id \
                  and r.state = 'running'), j.run_at, j.id limit 1 for update skip locked"
             }
         };
-        let Some(row) = tx.one(statement, args![now]).await? else {
+        let Some(row) = tx.one(statement, args![now, lowest]).await? else {
             return Ok(None);
         };
         let id: JobId = row.parse("id")?;
@@ -80,6 +81,12 @@ impl Store {
         };
         tx.commit().await?;
         Ok(Some(claimed))
+    }
+
+    /// As [`Store::claim_up_to`], whatever the figure.
+    #[cfg(test)]
+    pub(crate) async fn claim_job(&self, worker: &str) -> Result<Option<Claimed>> {
+        self.claim_up_to(worker, i32::MAX).await
     }
 
     /// Says that a worker lives, for all its jobs.

@@ -89,21 +89,25 @@ impl Runner {
         self.store.requeue_own_jobs(&self.config.name).await?;
         let handler = Arc::new(handler);
         let mut tasks = JoinSet::new();
+        let errands = Arc::new(Notify::new());
+        let hand = |lowest, wake: &Arc<Notify>| Hand {
+            store: self.store.clone(),
+            name: self.config.name.clone(),
+            lowest,
+            wake: Arc::clone(wake),
+            handler: Arc::clone(&handler),
+            shutdown: shutdown.clone(),
+        };
         for _ in 0..self.config.hands.max(1) {
-            let hand = Hand {
-                store: self.store.clone(),
-                name: self.config.name.clone(),
-                wake: Arc::clone(&self.wake),
-                handler: Arc::clone(&handler),
-                shutdown: shutdown.clone(),
-            };
-            tasks.spawn(hand.work());
+            tasks.spawn(hand(i32::MAX, &self.wake).work());
         }
+        // While the others transcribe for minutes, this one runs errands for which somebody waits.
+        tasks.spawn(hand(Job::ERRAND, &errands).work());
         tasks.spawn(beat(self.store.clone(), self.config.name.clone(), shutdown.clone()));
         tasks.spawn(tickets(
             self.store.clone(),
             self.config.name.clone(),
-            self.wake,
+            [self.wake, errands],
             shutdown,
         ));
         while let Some(ended) = tasks.join_next().await {
@@ -117,7 +121,7 @@ impl Runner {
 
 /// Carries tickets to the queue and rings for those that are due. Without the queue jobs are still done:
 /// the hands look for them by themselves, a little later.
-async fn tickets(store: Store, name: String, bell: Arc<Notify>, shutdown: CancellationToken) {
+async fn tickets(store: Store, name: String, bells: [Arc<Notify>; 2], shutdown: CancellationToken) {
     let transport = match Transport::open(&store).await {
         Ok(transport) => transport,
         Err(problem) => {
@@ -130,7 +134,7 @@ async fn tickets(store: Store, name: String, bell: Arc<Notify>, shutdown: Cancel
     };
     // The queue wants a name that no other run of this worker had: the one before may look alive yet.
     let run = format!("{name} {}", JobId::generate(store.world()));
-    let rung = transport.clone().ring(run, bell, shutdown.clone());
+    let rung = transport.clone().ring(run, bells, shutdown.clone());
     let ((), rung) = tokio::join!(carry(store, transport, shutdown), rung);
     if let Err(problem) = rung {
         warn!(
@@ -176,6 +180,8 @@ async fn upkeep(store: &Store, name: &str) -> Result<()> {
 struct Hand<H> {
     store: Store,
     name: String,
+    /// The highest figure of priority it takes.
+    lowest: i32,
     wake: Arc<Notify>,
     handler: Arc<H>,
     shutdown: CancellationToken,
@@ -188,7 +194,7 @@ where
 {
     async fn work(self) {
         while !self.shutdown.is_cancelled() {
-            match self.store.claim_job(&self.name).await {
+            match self.store.claim_up_to(&self.name, self.lowest).await {
                 Ok(Some(claimed)) => self.one(claimed).await,
                 Ok(None) => self.pause().await,
                 Err(problem) => {

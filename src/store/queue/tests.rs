@@ -41,7 +41,11 @@ fn a_ticket_goes_through_the_queue_once_however_often_it_is_handed_over() {
         assert_eq!(transport.relay(&bench.store).await.unwrap(), 1);
         assert_eq!(transport.waiting().await.unwrap(), 1);
         let (bell, end) = (Arc::new(Notify::new()), CancellationToken::new());
-        let ringing = tokio::task::JoinSet::from_iter([transport.ring("w".into(), Arc::clone(&bell), end.clone())]);
+        let ringing = tokio::task::JoinSet::from_iter([transport.ring(
+            "w".into(),
+            [Arc::clone(&bell), Arc::default()],
+            end.clone(),
+        )]);
         tokio::time::timeout(Duration::from_secs(30), bell.notified())
             .await
             .unwrap();

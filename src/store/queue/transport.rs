@@ -137,11 +137,11 @@ impl Transport {
         }
     }
 
-    /// Rings the bell for every ticket whose time has come, until told to end.
-    pub(super) async fn ring(self, worker: String, bell: Arc<Notify>, shutdown: CancellationToken) -> Result<()> {
+    /// Rings the bells for every ticket whose time has come, until told to end.
+    pub(super) async fn ring(self, worker: String, bells: [Arc<Notify>; 2], shutdown: CancellationToken) -> Result<()> {
         let ring = move |_ticket: Ticket| {
-            let bell = Arc::clone(&bell);
-            async move { bell.notify_one() }
+            let bells = bells.clone();
+            async move { bells.iter().for_each(|bell| bell.notify_one()) }
         };
         let end = async move {
             shutdown.cancelled().await;

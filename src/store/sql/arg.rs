@@ -1,4 +1,4 @@
-//! Arguments of statements: every domain type as one of the three portable ones.
+//! Arguments of statements: every domain type as one of the four portable ones.
 
 use serde_json::Value;
 use strowger_model as model;
@@ -10,6 +10,7 @@ pub(crate) enum Arg {
     Text(Option<String>),
     Int(Option<i64>),
     Real(Option<f64>),
+    Bytes(Option<Vec<u8>>),
 }
 
 /// A value that can be bound.
@@ -74,6 +75,13 @@ impl ToArg for i64 {
     }
 }
 
+impl ToArg for Vec<u8> {
+    const NULL: Arg = Arg::Bytes(None);
+    fn arg(&self) -> Arg {
+        Arg::Bytes(Some(self.clone()))
+    }
+}
+
 impl ToArg for bool {
     const NULL: Arg = Arg::Int(None);
     fn arg(&self) -> Arg {
@@ -126,6 +134,7 @@ ids!(
     RecordingId,
     TranscriptId,
     UploadId,
+    QuestionId,
     VoicemailId,
     GreetingId,
     JobId,

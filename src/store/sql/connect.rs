@@ -231,6 +231,7 @@ fn bind(mut query: Query<'static, Any, AnyArguments>, args: Vec<Arg>) -> Query<'
             Arg::Text(text) => query.bind(text),
             Arg::Int(number) => query.bind(number),
             Arg::Real(number) => query.bind(number),
+            Arg::Bytes(bytes) => query.bind(bytes),
         };
     }
     query

@@ -1,7 +1,7 @@
 //! The one way to the database: an [`Engine`]-aware pool, transactions, typed arguments and rows.
 //!
 //! Nothing outside this crate sees a pool, a row or a column name. Statements are static, with `$1`
-//! placeholders, and bind only text, whole numbers and floating point: the portable types.
+//! placeholders, and bind only text, bytes, whole numbers and floating point: the portable types.
 
 mod arg;
 mod connect;

@@ -19,6 +19,14 @@ impl Row {
         Ok(self.0.try_get(column)?)
     }
 
+    pub(crate) fn bytes(&self, column: &'static str) -> Result<Vec<u8>> {
+        Ok(self.0.try_get(column)?)
+    }
+
+    pub(crate) fn opt_bytes(&self, column: &'static str) -> Result<Option<Vec<u8>>> {
+        Ok(self.0.try_get(column)?)
+    }
+
     pub(crate) fn int(&self, column: &'static str) -> Result<i64> {
         Ok(self.0.try_get(column)?)
     }

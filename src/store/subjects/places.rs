@@ -101,6 +101,7 @@ pub(super) const PLACES: &[Place] = &[
     erased("egresses", ID, &[], &["request"]),
     erased("webhook_posts", &["webhook_id", "number"], &["problem"], &["body"]),
     erased("room_webhooks", ID, &["problem"], &[]),
+    dropped("search_questions", ID, &["text", "problem"]),
     dropped("saved_views", ID, &["name", "query"]),
     dropped("room_invitations", &["room_id", "email"], &["email", "name"]),
     erased("guest_links", ID, &["label"], &[]),
@@ -214,6 +215,13 @@ impl Place {
             }
         };
         tx.all_of(statement, values).await?;
+        if self.table == "transcripts" {
+            // What it meant told of them too; it is understood anew from what is left.
+            let statement = "delete from transcript_vectors where tenant_id = $1 and transcript_id = $2";
+            let mut key = args![scope.tenant()];
+            key.extend(found.keys.iter().flat_map(|key| args![key.clone()]));
+            tx.run(statement, key).await?;
+        }
         Ok(())
     }
 }
@@ -272,6 +280,7 @@ mod tests {
         "call_id",
         "user_id",
         "recording_id",
+        "transcript_id",
         "room_id",
         "webhook_id",
         "flow_id",
@@ -355,7 +364,12 @@ mod tests {
             "0026_trunk_health_and_number_pool",
             "0034_provider_days",
         ])
-        .chain(["0036_consents", "0038_erasures", "0044_bucket_and_uploads"])
+        .chain([
+            "0036_consents",
+            "0038_erasures",
+            "0044_bucket_and_uploads",
+            "0047_meanings",
+        ])
         .map(|name| {
             let path = format!("{}/../../migrations/{name}.sql", env!("CARGO_MANIFEST_DIR"));
             std::fs::read_to_string(path).unwrap()

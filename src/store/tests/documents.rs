@@ -8,7 +8,7 @@ use strowger_model::speech::{Analysis, Point, Segment, Sentiment, Word};
 use strowger_model::{CallState, RecordingId, TranscriptId, UserId};
 
 /// A turn, half a second a word.
-fn turn(speaker: &str, start_ms: i64, text: &str) -> Segment {
+pub(super) fn turn(speaker: &str, start_ms: i64, text: &str) -> Segment {
     let words = (0..).zip(text.split(' ')).map(|(n, word)| Word {
         text: word.to_owned(),
         start_ms: start_ms + n * 500,
@@ -28,7 +28,12 @@ fn turn(speaker: &str, start_ms: i64, text: &str) -> Segment {
 }
 
 /// A recorded call with what was said in it.
-async fn said(bench: &Bench, scope: &Scope, user: Option<UserId>, turns: &[Segment]) -> (RecordingId, TranscriptId) {
+pub(super) async fn said(
+    bench: &Bench,
+    scope: &Scope,
+    user: Option<UserId>,
+    turns: &[Segment],
+) -> (RecordingId, TranscriptId) {
     let mut begun = call(bench, scope, "+491701");
     begun.user = user;
     scope.calls().begin(&begun, &[]).await.unwrap();

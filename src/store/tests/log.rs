@@ -116,6 +116,8 @@ fn every_combination_of_filters_finds_what_its_plain_reading_finds() {
                         for number in [None, Some("0049 170 12"), Some("+49 30123")] {
                             let from = (tried % 3 == 0).then_some(start + Duration::milliseconds(6));
                             let filter = CallFilter {
+                                call_type: None,
+                                disposition: None,
                                 search: search.map(str::to_owned),
                                 states: states.clone(),
                                 direction: way,

@@ -8,6 +8,7 @@ mod documents;
 pub(crate) mod harness;
 mod keys;
 mod log;
+mod meanings;
 mod meetings;
 mod minutes;
 mod places;

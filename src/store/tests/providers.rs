@@ -54,6 +54,7 @@ fn the_known_providers_are_those_last_published() {
             on_premises: false,
             chats: true,
             hears: false,
+            embeds: false,
         };
         assert!(bench.store.known_providers().list().await.unwrap().is_empty());
         bench
@@ -79,6 +80,7 @@ fn health_is_the_last_answer_and_the_worst_breaker() {
             on_premises: false,
             chats: true,
             hears: false,
+            embeds: false,
         };
         let providers = bench.store.known_providers();
         assert!(providers.health().await.unwrap().is_empty());

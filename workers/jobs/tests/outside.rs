@@ -3,10 +3,10 @@
 use super::redact::holding;
 use super::*;
 use crate::providers::chain::Providers;
-use crate::providers::mock::Mock;
+use crate::providers::mock::{Asked, Mock};
 use strowger_model::settings::{Entry, Lock};
 use strowger_model::speech::{Segment, Sentiment};
-use strowger_store::{AuditFilter, KnownProvider, ProviderState, TranscriptResult};
+use strowger_store::{AuditFilter, ByMeaning, KnownProvider, Narrowed, ProviderState, TranscriptResult};
 
 const UNDERSTOOD: &str = r#"{"summary": "The boiler broke.", "sentiment": "negative"}"#;
 
@@ -20,6 +20,10 @@ async fn set(bench: &Bench, name: &str, value: &str) {
 
 /// A transcript that waits to be understood, and the job.
 async fn transcribed(bench: &Bench) -> (strowger_model::TranscriptId, Job) {
+    transcribed_as(bench, "My boiler broke.").await
+}
+
+async fn transcribed_as(bench: &Bench, text: &str) -> (strowger_model::TranscriptId, Job) {
     let (_, recording, _) = bench.call(&tone(300.0, 1), &tone(500.0, 1)).await;
     let desk = bench.desk(Path::new("/nowhere"));
     let rows = bench
@@ -43,7 +47,7 @@ async fn transcribed(bench: &Bench) -> (strowger_model::TranscriptId, Job) {
         speaker: "Ada".into(),
         start_ms: 0,
         end_ms: 900,
-        text: "My boiler broke.".into(),
+        text: text.into(),
         confidence: 1.0,
         sentiment: Sentiment::Neutral,
         words: vec![],
@@ -154,6 +158,7 @@ async fn a_service_sums_up_once_tenant_and_list_say_so_and_its_key_is_nowhere() 
         on_premises: false,
         chats: true,
         hears: false,
+        embeds: false,
     };
     let known = bench.store.known_providers();
     known.publish(&[cloud]).await.unwrap();
@@ -191,4 +196,100 @@ async fn a_service_sums_up_once_tenant_and_list_say_so_and_its_key_is_nowhere() 
     bench.store.close().await;
     let found = holding(bench.folder.path(), b"s3cret-key");
     assert!(found.is_empty(), "{found:?}");
+}
+
+/// Vectors of a model that knows three things: anger, money and food.
+fn meanings_of(asked: &Asked) -> (u16, String) {
+    let things: [&[&str]; 3] = [
+        &["angry", "furious", "ridiculous", "unacceptable"],
+        &["invoice", "bill", "charged", "card"],
+        &["table", "dinner", "eight"],
+    ];
+    let asked = asked.json();
+    let texts = asked["input"].as_array().unwrap();
+    let data = texts.iter().enumerate().map(|(index, text)| {
+        let text = text.as_str().unwrap().to_lowercase();
+        let mut vector: Vec<f32> = things
+            .iter()
+            .map(|words| words.iter().filter(|word| text.contains(**word)).count() as f32)
+            .collect();
+        vector.push(0.1);
+        serde_json::json!({"index": index, "embedding": vector})
+    });
+    let body = serde_json::json!({"data": data.collect::<Vec<_>>(), "usage": {"prompt_tokens": 5, "total_tokens": 5}});
+    (200, body.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_found_by_what_it_means_with_none_of_the_words() {
+    let mock = Mock::answering(meanings_of).await;
+    let bench = Bench::open().await;
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("providers.toml");
+    let text = format!(
+        "[[provider]]\nname = 'house'\nkind = 'openai'\nurl = 'http://127.0.0.1:{}/v1'\nembedding = 'e'\non_premises = true\n",
+        mock.port
+    );
+    std::fs::write(&list, text).unwrap();
+    let desk = bench
+        .desk(Path::new("/nowhere"))
+        .with_providers(Arc::new(Providers::new(Some(list))));
+    let meanings = bench.scope.meanings();
+    let patience = std::time::Duration::from_millis(1);
+    let search = || meanings.search("angry about invoice", Narrowed::default(), 20, patience);
+
+    // Before anybody is named nobody is asked, and the words are all there is.
+    let (before, job) = transcribed_as(&bench, "A table for eight, please.").await;
+    desk.run(job, context(1, false)).await.unwrap();
+    assert_eq!(search().await.unwrap(), ByMeaning::Nobody);
+    assert!(mock.asked().is_empty());
+
+    set(&bench, "ai_embedding_order", "house").await;
+    let said = "You charged my card twice. This is ridiculous, I am furious.";
+    let (furious, job) = transcribed_as(&bench, said).await;
+    desk.run(job, context(1, false)).await.unwrap();
+    assert!(
+        matches!(search().await.unwrap(), ByMeaning::Failed(_)),
+        "no worker runs"
+    );
+
+    // The question is a job, and what was transcribed before is understood after it.
+    for kind in ["embed_question", "embed"] {
+        let filter = JobFilter {
+            kind: Some(kind.into()),
+            ..JobFilter::default()
+        };
+        let rows = bench.scope.jobs().list(&filter, &Page::first(5)).await.unwrap();
+        assert_eq!(rows.items.len(), 1, "{kind}");
+        let job: Job = serde_json::from_value(rows.items[0].payload.clone()).unwrap();
+        desk.run(job.clone(), context(1, false)).await.unwrap();
+        desk.run(job, context(1, false)).await.unwrap();
+    }
+    let ByMeaning::Found(hits) = search().await.unwrap() else {
+        panic!("nothing was found")
+    };
+    let found: Vec<_> = hits.iter().map(|(hit, _)| hit.places[0].transcript).collect();
+    assert_eq!(found, [Some(furious), Some(before)]);
+    assert!(hits[0].1 > 0.9 && hits[1].1 < 0.2, "{hits:?}");
+    let words = strowger_model::search::Question::read("angry about invoice");
+    let by_words = bench
+        .scope
+        .documents()
+        .find(&words, Narrowed::default(), &Page::first(5))
+        .await
+        .unwrap();
+    assert!(by_words.items.is_empty());
+
+    // Each request was counted: two calls and one question, and nothing twice.
+    let figures = bench.scope.provider_days().since("2000-01-01").await.unwrap();
+    assert_eq!((figures[0].task.as_str(), figures[0].asked), ("embedding", 3));
+    assert_eq!(mock.asked().len(), 3);
+    assert_eq!(mock.asked()[0].line, "POST /v1/embeddings HTTP/1.1");
+
+    // What is removed is not found.
+    bench.scope.transcripts().remove(&actor(), furious).await.unwrap();
+    let ByMeaning::Found(hits) = search().await.unwrap() else {
+        panic!("nothing was found")
+    };
+    assert_eq!(hits.len(), 1);
 }

@@ -30,7 +30,8 @@ fn wish(names: &[&str]) -> Wish {
     let order: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     Wish {
         understanding: order.clone(),
-        hearing: order,
+        hearing: order.clone(),
+        embedding: order,
         consents: true,
         budget: Duration::from_secs(5),
     }
@@ -212,27 +213,35 @@ fn each_family_is_asked_for_vectors_as_its_documents_say() {
     };
     let body = |request: &Request| serde_json::from_slice::<Value>(&request.body).unwrap();
     let open = one("openai", "");
-    let request = open.dialect.embedding("angry");
+    let texts = ["angry".to_owned()];
+    let request = open.dialect.embedding(&texts);
     assert_eq!(
         (request.path.as_str(), body(&request)),
         ("/embeddings", json!({"input": ["angry"], "model": "e"}))
     );
+    let both = br#"{"data": [{"index": 1, "embedding": [0, 2]}, {"index": 0, "embedding": [0.5, 1]}], "usage": {"prompt_tokens": 3}}"#;
+    let tokens = Tokens { asked: 3, answered: 0 };
     assert_eq!(
-        open.dialect.read_embedding(br#"{"data": [{"embedding": [0.5, 1]}]}"#),
-        Ok(vec![0.5, 1.0])
+        open.dialect.read_embedding(both, 2),
+        Ok((vec![vec![0.5, 1.0], vec![0.0, 2.0]], tokens))
     );
-    let request = one("azure", AZURE).dialect.embedding("angry");
+    assert!(open.dialect.read_embedding(both, 1).is_err());
+    let request = one("azure", AZURE).dialect.embedding(&texts);
     assert_eq!(request.path, "/openai/deployments/e/embeddings?api-version=2024-06-01");
     assert_eq!(request.key_header, ("api-key", ""));
     let gemini = one("gemini", "");
-    let request = gemini.dialect.embedding("angry");
-    assert_eq!(request.path, "/v1beta/models/e:embedContent");
-    assert_eq!(body(&request), json!({"content": {"parts": [{"text": "angry"}]}}));
+    let request = gemini.dialect.embedding(&texts);
+    assert_eq!(request.path, "/v1beta/models/e:batchEmbedContents");
     assert_eq!(
-        gemini.dialect.read_embedding(br#"{"embedding": {"values": [1]}}"#),
-        Ok(vec![1.0])
+        body(&request),
+        json!({"requests": [{"model": "models/e", "content": {"parts": [{"text": "angry"}]}}]})
     );
-    assert!(gemini.dialect.read_embedding(b"{}").is_err());
+    let (vectors, _) = gemini
+        .dialect
+        .read_embedding(br#"{"embeddings": [{"values": [1]}]}"#, 1)
+        .unwrap();
+    assert_eq!(vectors, [[1.0]]);
+    assert!(gemini.dialect.read_embedding(b"{}", 1).is_err());
 }
 
 #[tokio::test]

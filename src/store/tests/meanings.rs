@@ -1,0 +1,115 @@
+//! Search by meaning: whose, how near, and what is forgotten.
+
+use super::documents::{said, turn};
+use super::harness::{Bench, actor, on_each_engine};
+use crate::meanings::Question;
+use crate::queue::JobFilter;
+use crate::{ByMeaning, Narrowed, Page, Scope, StretchMeaning, Where};
+use std::time::Duration;
+use strowger_model::TranscriptId;
+use strowger_model::meaning::Meaning;
+use strowger_model::settings::{Entry, Lock};
+
+async fn one(bench: &Bench, scope: &Scope, text: &str) -> TranscriptId {
+    said(bench, scope, None, &[turn("Ada", 0, text)]).await.1
+}
+
+const MODEL: &str = "house/e";
+
+fn stretch(from_ms: Option<i64>, vector: [f32; 2]) -> StretchMeaning {
+    StretchMeaning {
+        from_ms,
+        to_ms: from_ms.unwrap_or(0),
+        meaning: Meaning::of(&vector).unwrap(),
+    }
+}
+
+#[test]
+fn the_nearest_call_comes_first_and_each_tenant_finds_its_own() {
+    on_each_engine(|bench| async move {
+        let (acme, zenith) = (bench.tenant("acme").await, bench.tenant("zenith").await);
+        let (near, far) = (
+            one(&bench, &acme, "I am furious.").await,
+            one(&bench, &acme, "Dinner.").await,
+        );
+        let meanings = acme.meanings();
+        meanings
+            .put(near, MODEL, &[stretch(None, [1.0, 0.1]), stretch(Some(0), [1.0, 0.0])])
+            .await
+            .unwrap();
+        meanings.put(far, MODEL, &[stretch(Some(0), [0.0, 1.0])]).await.unwrap();
+        let asked = Meaning::of(&[0.9, 0.1]).unwrap();
+        let found = meanings.near((MODEL, &asked), Narrowed::default(), 5).await.unwrap();
+        let order: Vec<_> = found.iter().map(|(hit, _)| hit.places[0].transcript).collect();
+        assert_eq!(order, [Some(near), Some(far)]);
+        assert!(found[0].1 > 0.98 && found[1].1 < 0.2);
+        let said = Narrowed {
+            to: Some(Where::Said),
+            user: None,
+        };
+        let found = meanings.near((MODEL, &asked), said, 1).await.unwrap();
+        assert_eq!(found[0].0.places.len(), 1);
+        assert_eq!(found[0].0.places[0].place.pieces[0].text, "I am furious.");
+        assert!(
+            meanings
+                .near(("other/model", &asked), said, 5)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        assert!(
+            zenith
+                .meanings()
+                .near((MODEL, &asked), said, 5)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        // Written again it stands in place of what was there; erased it is gone with its transcript.
+        meanings.put(far, MODEL, &[stretch(Some(0), [1.0, 0.0])]).await.unwrap();
+        assert!(acme.transcripts().remove(&actor(), near).await.unwrap());
+        let found = meanings.near((MODEL, &asked), Narrowed::default(), 5).await.unwrap();
+        assert_eq!(found.len(), 1);
+    });
+}
+
+#[test]
+fn a_question_is_put_once_and_answered_for_all_who_ask_it() {
+    on_each_engine(|bench| async move {
+        let scope = bench.tenant("acme").await;
+        let meanings = scope.meanings();
+        let search = || meanings.search("  angry   people ", Narrowed::default(), 5, Duration::from_millis(1));
+        assert_eq!(search().await.unwrap(), ByMeaning::Nobody);
+        let order = Entry {
+            value: Some("house".into()),
+            lock: Lock::Unlocked,
+        };
+        scope
+            .settings()
+            .set(&actor(), "ai_embedding_order", &order)
+            .await
+            .unwrap();
+        assert!(matches!(search().await.unwrap(), ByMeaning::Failed(_)));
+        assert!(matches!(search().await.unwrap(), ByMeaning::Failed(_)));
+        let filter = JobFilter {
+            kind: Some("embed_question".into()),
+            ..JobFilter::default()
+        };
+        assert_eq!(
+            scope.jobs().list(&filter, &Page::first(5)).await.unwrap().items.len(),
+            1
+        );
+        let Question { id, text, .. } = meanings.ask("angry people").await.unwrap();
+        assert_eq!(text, "angry people");
+        meanings
+            .answer(id, Ok((MODEL, &Meaning::of(&[1.0, 0.0]).unwrap())))
+            .await
+            .unwrap();
+        assert_eq!(search().await.unwrap(), ByMeaning::Found(vec![]));
+        // One that failed may be put again after a minute; one that nobody put for a month is forgotten.
+        meanings.answer(id, Err("answered 429")).await.unwrap();
+        assert_eq!(search().await.unwrap(), ByMeaning::Failed("answered 429".into()));
+        bench.world.advance(61_000);
+        assert_ne!(meanings.ask("angry people").await.unwrap().id, id);
+    });
+}
