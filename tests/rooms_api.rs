@@ -165,6 +165,58 @@ async fn a_node_program_steers_members_who_are_there() {
     steer("steer.mjs", "hook.mjs").await;
 }
 
+/// Sends a file to become a recording.
+async fn import(sandbox: &Sandbox, name: &str, file: Vec<u8>) -> Value {
+    let url = format!("{}/api/recordings?file_name={name}", sandbox.card.http);
+    let answer = reqwest::Client::new()
+        .post(url)
+        .bearer_auth(&sandbox.card.api_token)
+        .body(file)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 202);
+    answer.json().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_is_told_of_recordings_that_are_made_and_why_others_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start().await.unwrap();
+    let port = process::free_port().unwrap();
+    let mut hook = Program::start("hook.py", &given(&sandbox, json!({"port": port})))
+        .await
+        .unwrap();
+    assert_eq!(hook.says().await.unwrap()["ready"], true);
+    let address = json!({"url": format!("http://127.0.0.1:{port}/hook"), "api_key": sandbox.card.rooms.api_key});
+    sandbox.post("/api/room-webhooks", &address).await.unwrap();
+
+    let sound = std::fs::read(tone_file(folder.path(), CALLER_HZ).unwrap()).unwrap();
+    let good = import(&sandbox, "tone.wav", sound).await;
+    let bad = import(&sandbox, "letter.mp3", b"this is a letter, not a sound".to_vec()).await;
+    // The first event is refused and comes again.
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        let said = hook.says().await.unwrap();
+        if said["recording"].is_object() {
+            told.push(said);
+        }
+    }
+    let of = |recording: &Value| {
+        let found = told.iter().find(|said| said["recording"]["id"] == recording["id"]);
+        found.unwrap_or_else(|| panic!("{recording}: {told:?}"))
+    };
+    let (made, failed) = (of(&good), of(&bad));
+    assert_eq!(
+        (&made["event"], &failed["event"]),
+        (&json!("recording_completed"), &json!("recording_failed"))
+    );
+    assert_eq!(made["recording"]["status"], "ready");
+    assert!(made["recording"]["durationMs"].as_i64().unwrap() > 0);
+    let why = failed["recording"]["problem"].as_str().unwrap();
+    assert!(why.contains("not an audio file"), "{why}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn phones_come_by_a_rule_hold_are_muted_called_in_and_transferred() {
     let folder = tempfile::tempdir().unwrap();

@@ -26,7 +26,10 @@ async def main():
         if len(seen) == 1:
             return web.Response(status=503)
         room = event.room.name or event.egress_info.room_name
-        say(event=event.event, room=room, identity=event.participant.identity, again=seen.count(event.id) > 1)
+        # What is told beside rooms is in none of the SDK's messages.
+        recording = json.loads(await request.read()).get("recording")
+        again = seen.count(event.id) > 1
+        say(event=event.event, room=room, identity=event.participant.identity, again=again, recording=recording)
         return web.Response()
 
     app = web.Application()

@@ -239,6 +239,39 @@ async fn figures_equal_the_calls() {
 }
 
 #[tokio::test]
+async fn a_call_says_how_it_ended_up_and_a_person_may_say_better() {
+    let house = House::new().await;
+    let path = format!("/api/calls/{}", house.acme.call);
+    assert_eq!(house.get(&path).await.expect(200)["disposition"], "voicemail");
+    let say = async |path: &str, word: &str| house.ask("PATCH", path, Some(json!({"disposition": word}))).await;
+    say(&path, "Two words").await.expect(422);
+    say(&path, "follow_up").await.expect(200);
+    assert_eq!(house.get(&path).await.expect(200)["disposition"], "follow_up");
+    let count = async |query: &str| {
+        let listed = house.get(&format!("/api/calls/log?{query}")).await.expect(200);
+        listed["items"].as_array().unwrap().len()
+    };
+    assert_eq!(count("disposition=follow_up").await, 1);
+    assert_eq!(count("disposition=voicemail").await, 0);
+    assert_eq!(count("call_type=CUSTOMER_INBOUND").await, 1);
+    assert_eq!(count("call_type=INTERNAL").await, 0);
+    let figures = house.get("/api/calls/stats/summary").await.expect(200);
+    assert_eq!(figures["by_disposition"], json!({"follow_up": 1}));
+    let other = house
+        .get("/api/calls/stats/summary?call_type=INTERNAL")
+        .await
+        .expect(200);
+    assert_eq!(other["total_calls"], 0);
+    // While it runs there is nothing to say.
+    let call = house
+        .ask("POST", "/api/calls/outbound", Some(json!({"to": "102"})))
+        .await
+        .expect(201);
+    let running = format!("/api/calls/{}", call["id"].as_str().unwrap());
+    say(&running, "busy").await.expect(409);
+}
+
+#[tokio::test]
 async fn a_running_call_is_ended_and_only_a_finished_one_is_deleted() {
     let house = House::new().await;
     let call = house
