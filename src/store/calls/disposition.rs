@@ -9,10 +9,12 @@ use strowger_model::{CallId, CallState, TenantId};
 
 /// Sets the word of a call that ended, unless a person was faster.
 pub(super) async fn settle(tx: &mut Tx, tenant: TenantId, call: (CallId, CallState), is_message: bool) -> Result<()> {
-    let word = match call.1 {
-        _ if is_message => "voicemail",
-        CallState::Completed => "answered",
-        other => other.code(),
+    let word = if is_message {
+        "voicemail"
+    } else if call.1 == CallState::Completed {
+        "answered"
+    } else {
+        call.1.code()
     };
     tx.run(
         "update calls set disposition = $3 where tenant_id = $1 and id = $2 and disposition = ''",

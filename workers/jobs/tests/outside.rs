@@ -5,7 +5,7 @@ use super::*;
 use crate::providers::chain::Providers;
 use crate::providers::mock::{Asked, Mock};
 use strowger_model::settings::{Entry, Lock};
-use strowger_model::speech::{Segment, Sentiment};
+use strowger_model::speech::{Analysis, Segment, Sentiment};
 use strowger_store::{AuditFilter, ByMeaning, KnownProvider, Narrowed, ProviderState, TranscriptResult};
 
 const UNDERSTOOD: &str = r#"{"summary": "The boiler broke.", "sentiment": "negative"}"#;
@@ -68,6 +68,12 @@ async fn transcribed_as(bench: &Bench, text: &str) -> (strowger_model::Transcrip
     (transcript, Job::Analyse { tenant, transcript })
 }
 
+/// What was made of a transcript.
+async fn understood(bench: &Bench, transcript: strowger_model::TranscriptId) -> Analysis {
+    let row = bench.scope.transcripts().get(transcript).await.unwrap();
+    row.unwrap().analysis.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_sums_up_once_tenant_and_list_say_so_and_its_key_is_nowhere() {
     let answer = serde_json::json!({"choices": [{"message": {"content": UNDERSTOOD}}],
@@ -92,15 +98,7 @@ async fn a_service_sums_up_once_tenant_and_list_say_so_and_its_key_is_nowhere() 
     // Named in the list, but in no order: this machine.
     let (transcript, job) = transcribed(&bench).await;
     desk.run(job, context(1, false)).await.unwrap();
-    let made = bench
-        .scope
-        .transcripts()
-        .get(transcript)
-        .await
-        .unwrap()
-        .unwrap()
-        .analysis
-        .unwrap();
+    let made = understood(&bench, transcript).await;
     assert_eq!((made.provider.as_str(), made.usage.tokens_asked), ("local-rules", 0));
 
     // In the order without consent: this machine, and nobody is asked.
@@ -113,28 +111,12 @@ async fn a_service_sums_up_once_tenant_and_list_say_so_and_its_key_is_nowhere() 
     set(&bench, "ai_may_leave_site", "true").await;
     let (transcript, job) = transcribed(&bench).await;
     desk.run(job, context(1, false)).await.unwrap();
-    let made = bench
-        .scope
-        .transcripts()
-        .get(transcript)
-        .await
-        .unwrap()
-        .unwrap()
-        .analysis
-        .unwrap();
+    let made = understood(&bench, transcript).await;
     assert_eq!(made.provider, "local-rules");
     assert_eq!(made.usage.passed_over, ["cloud: answered 503"]);
     let (transcript, job) = transcribed(&bench).await;
     desk.run(job, context(1, false)).await.unwrap();
-    let made = bench
-        .scope
-        .transcripts()
-        .get(transcript)
-        .await
-        .unwrap()
-        .unwrap()
-        .analysis
-        .unwrap();
+    let made = understood(&bench, transcript).await;
     assert_eq!(
         (made.provider.as_str(), made.summary.as_str()),
         ("cloud", "The boiler broke.")
