@@ -28,6 +28,9 @@ pub const WANTS_AGENT: &str = "strowger.agent";
 /// The attribute of a phone that says how its call stands: `dialing`, `ringing`, `active`, `hold`, `hangup`.
 pub const CALL_STATUS: &str = "sip.callStatus";
 
+/// The attribute of a phone that is not recorded though its room is: `refused`, `unanswered` or `unheard`.
+pub const UNRECORDED: &str = "strowger.unrecorded";
+
 pub use claims::{Grants, Role};
 pub use config::{IceServers, Limits, RoomOptions, RoomsConfig};
 pub use error::{JoinRefused, RoomError};

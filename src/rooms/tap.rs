@@ -17,6 +17,10 @@ pub trait Tap: Send {
     fn muted(&mut self, _track: &Arc<TrackTag>, _muted: bool, _now: Instant) {}
     /// A track ended.
     fn closed(&mut self, track: &Arc<TrackTag>, now: Instant);
+    /// Whether it keeps what it hears: then it gets nothing of who may not be recorded.
+    fn keeps(&self) -> bool {
+        true
+    }
     /// Whether it wants no more; it is dropped then.
     fn is_done(&self) -> bool {
         false
@@ -42,6 +46,8 @@ pub struct TrackTag {
     pub mime: String,
     /// Whether members alone can open it (end-to-end encryption).
     pub is_encrypted: bool,
+    /// Whether it may not be recorded: a phone that was not told, or does not agree.
+    pub is_withheld: bool,
 }
 
 /// Which tracks a tap takes.

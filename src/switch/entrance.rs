@@ -116,6 +116,8 @@ pub struct Guest {
     pub attributes: BTreeMap<String, String>,
     /// Its audio; `None`: it is still being called.
     pub media: Option<MediaLegId>,
+    /// Whether it may be recorded without being told, or was told already.
+    pub is_recordable: bool,
 }
 
 /// What a call asks of rooms.
@@ -129,6 +131,8 @@ pub enum RoomOrder {
     Digit(char),
     /// Tell the members what changed about it.
     Attributes(BTreeMap<String, String>),
+    /// It was told that the room is recorded and may be recorded from now on.
+    Recordable,
     /// It leaves, or is no longer to be let in; why, where it was called and never came.
     Leave(Option<HangupCause>),
 }
@@ -153,6 +157,8 @@ pub enum RoomSaid {
     Muted(bool),
     /// Whether an agent is there and in touch.
     Agent(bool),
+    /// Whether the room is recorded.
+    Recorded(bool),
 }
 
 /// Why a phone may not come in.

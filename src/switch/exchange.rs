@@ -596,7 +596,9 @@ impl Exchange {
                 match &order {
                     RoomOrder::Join(_) => self.stays.insert(call.id()),
                     RoomOrder::Leave(_) => self.stays.remove(&call.id()),
-                    RoomOrder::Speak(_) | RoomOrder::Digit(_) | RoomOrder::Attributes(_) => false,
+                    RoomOrder::Speak(_) | RoomOrder::Digit(_) | RoomOrder::Attributes(_) | RoomOrder::Recordable => {
+                        false
+                    }
                 };
                 Output::Room(call.tenant(), call.id(), order)
             }

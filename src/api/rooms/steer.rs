@@ -13,8 +13,8 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use strowger_model::RoomId;
 use strowger_model::role::Permission;
-use strowger_rooms::RoomError;
 use strowger_rooms::protocol::{ParticipantInfo, TrackSource};
+use strowger_rooms::{RoomError, UNRECORDED};
 use strowger_store::Actor;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -43,6 +43,8 @@ pub(crate) struct ParticipantJson {
     is_video_on: bool,
     /// Whether they show a screen.
     is_screen_sharing: bool,
+    /// Why a phone is not recorded though its room is: `refused`, `unanswered` or `unheard`.
+    unrecorded: Option<String>,
 }
 
 impl ParticipantJson {
@@ -61,6 +63,7 @@ impl ParticipantJson {
             is_muted: !on(TrackSource::Microphone),
             is_video_on: on(TrackSource::Camera),
             is_screen_sharing: on(TrackSource::ScreenShare),
+            unrecorded: person.attributes.get(UNRECORDED).cloned(),
         }
     }
 }

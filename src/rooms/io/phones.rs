@@ -30,6 +30,8 @@ pub struct JoinPhone {
     pub grants: Grants,
     /// Its audio.
     pub port: AudioPort,
+    /// Whether it may be recorded from the first word; [`RoomsHandle::phone_recordable`] says it later.
+    pub is_recordable: bool,
 }
 
 /// A phone that is in a room. Dropping `events` does not end it; [`RoomsHandle::leave_phone`] does.
@@ -61,6 +63,8 @@ pub enum PhoneEvent {
     Agent(bool),
     /// The last of all others left.
     Alone,
+    /// Whether the room is recorded. Told when it begins and ends, and to who comes in meanwhile.
+    Recorded(bool),
 }
 
 impl RoomsHandle {
@@ -78,6 +82,7 @@ impl RoomsHandle {
             attributes: join.attributes,
             grants: join.grants,
             port: join.port,
+            is_recordable: join.is_recordable,
         };
         let (sender, events) = mpsc::channel(PHONE_EVENTS);
         let (joined, _) = self
@@ -124,6 +129,16 @@ impl RoomsHandle {
     pub async fn phone_mute(&self, room: &RoomName, sid: &str, muted: bool) -> Result<(), RoomError> {
         let sid = sid.to_owned();
         self.with(room, move |keeper, now| keeper.room.phone_mute(&sid, muted, now))
+            .await?
+    }
+
+    /// A phone may be recorded from now on.
+    ///
+    /// # Errors
+    /// No such room or phone.
+    pub async fn phone_recordable(&self, room: &RoomName, sid: &str) -> Result<(), RoomError> {
+        let sid = sid.to_owned();
+        self.with(room, move |keeper, now| keeper.room.phone_recordable(&sid, now))
             .await?
     }
 

@@ -22,7 +22,8 @@ const SPARE: usize = 64;
 const WISHES: usize = 16;
 
 enum Item {
-    Opened(String),
+    /// A track, and whether it may not be recorded.
+    Opened(String, bool),
     Packet(String, Box<Packet>),
     Muted(String, bool),
     Closed(String),
@@ -35,7 +36,9 @@ struct Source {
 
 impl Tap for Source {
     fn opened(&mut self, track: &Arc<TrackTag>, _now: Instant) {
-        let _ = self.items.try_send(Item::Opened(track.track_sid.clone()));
+        let _ = self
+            .items
+            .try_send(Item::Opened(track.track_sid.clone(), track.is_withheld));
     }
 
     fn packet(&mut self, track: &Arc<TrackTag>, packet: &Packet, _now: Instant) {
@@ -52,6 +55,10 @@ impl Tap for Source {
 
     fn closed(&mut self, track: &Arc<TrackTag>, _now: Instant) {
         let _ = self.items.try_send(Item::Closed(track.track_sid.clone()));
+    }
+
+    fn keeps(&self) -> bool {
+        false
     }
 
     fn is_done(&self) -> bool {
@@ -176,13 +183,14 @@ impl Relay {
     async fn pass(&self, item: Item) -> Result<bool, RoomError> {
         let member = self.member;
         match item {
-            Item::Opened(track) => {
+            Item::Opened(track, is_withheld) => {
                 let who = self.rooms.participant(&self.here, &self.identity).await?;
                 // One that ended meanwhile is closed by the next item.
                 let Some(info) = who.tracks.into_iter().find(|info| info.sid == track) else {
                     return Ok(true);
                 };
-                let published = move |keeper: &mut super::Keeper, now| keeper.room.relay_track(member, &info, now);
+                let published =
+                    move |keeper: &mut super::Keeper, now| keeper.room.relay_track(member, &info, is_withheld, now);
                 self.rooms.with(&self.there, published).await??;
                 self.ask(track).await
             }

@@ -5,6 +5,7 @@ use super::{Response, Room};
 use crate::claims::{Grants, Role};
 use crate::error::RoomError;
 use crate::event::RoomEventKind;
+use crate::io::PhoneEvent;
 use crate::peer::Channel;
 use crate::protocol as wire;
 use std::time::Instant;
@@ -151,6 +152,7 @@ impl Room {
         if self.is_recording != is_recording {
             self.is_recording = is_recording;
             self.room_changed();
+            self.tell_phones(&PhoneEvent::Recorded(is_recording));
         }
     }
 

@@ -11,6 +11,7 @@ use crate::protocol as wire;
 use crate::stage::{PhoneKey, TrackKey};
 use crate::tap::TrackTag;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strowger_media::AudioPort;
 use strowger_media::port::Popped;
@@ -32,6 +33,7 @@ pub(crate) struct PhoneArrival {
     pub(crate) attributes: BTreeMap<String, String>,
     pub(crate) grants: Grants,
     pub(crate) port: AudioPort,
+    pub(crate) is_recordable: bool,
 }
 
 impl Room {
@@ -69,7 +71,7 @@ impl Room {
             track,
             port: arrival.port,
         });
-        self.publish_phone(key, track, &info);
+        self.publish_phone(key, track, &info, !arrival.is_recordable);
         let track_sid = self
             .tracks
             .get(&track)
@@ -90,11 +92,15 @@ impl Room {
         self.announce_track(track, now);
         self.outputs
             .push_back(RoomOutput::Phone(key, PhoneEvent::Agent(self.has_agent)));
+        if self.is_recording {
+            self.outputs
+                .push_back(RoomOutput::Phone(key, PhoneEvent::Recorded(true)));
+        }
         self.settle(now);
         Ok((key, sid, track_sid))
     }
 
-    fn publish_phone(&mut self, owner: MemberKey, key: TrackKey, who: &wire::ParticipantInfo) {
+    fn publish_phone(&mut self, owner: MemberKey, key: TrackKey, who: &wire::ParticipantInfo, is_withheld: bool) {
         let info = wire::TrackInfo {
             sid: fresh_id(self.world.as_ref(), "TR_A"),
             r#type: wire::TrackType::Audio as i32,
@@ -114,6 +120,7 @@ impl Room {
             source: wire::TrackSource::Microphone,
             mime: info.mime_type.clone(),
             is_encrypted: false,
+            is_withheld,
         };
         let mut track = Track::new(key, owner, info, String::new(), tag);
         track.is_from_phone = true;
@@ -246,6 +253,24 @@ impl Room {
         Ok(())
     }
 
+    /// A phone may be recorded from now on: recorders that run hear of its track as of a new one.
+    pub(crate) fn phone_recordable(&mut self, sid: &str, now: Instant) -> Result<(), RoomError> {
+        let key = self.phone_of(sid)?;
+        let track = self.members.get(&key).and_then(|member| member.tracks.first().copied());
+        let track = track.and_then(|track| self.tracks.get_mut(&track));
+        let track = track.ok_or(RoomError::NoTrack)?;
+        if !track.tag.is_withheld {
+            return Ok(());
+        }
+        let tag = Arc::new(TrackTag {
+            is_withheld: false,
+            ..track.tag.as_ref().clone()
+        });
+        let (known, is_muted) = (std::mem::replace(&mut track.tag, Arc::clone(&tag)), track.info.muted);
+        self.open_taps_anew(&known, &tag, is_muted, now);
+        Ok(())
+    }
+
     /// A phone hung up.
     pub(crate) fn leave_phone(&mut self, sid: &str, reason: Reason, now: Instant) {
         if let Ok(key) = self.phone_of(sid) {
@@ -265,12 +290,17 @@ impl Room {
             return;
         }
         self.has_agent = has_agent;
+        self.tell_phones(&PhoneEvent::Agent(has_agent));
+    }
+
+    /// Tells every phone.
+    pub(super) fn tell_phones(&mut self, event: &PhoneEvent) {
         let phones = self
             .members
             .values()
             .filter(|member| matches!(member.body, Body::Phone(_)));
         self.outputs
-            .extend(phones.map(|phone| RoomOutput::Phone(phone.key, PhoneEvent::Agent(has_agent))));
+            .extend(phones.map(|phone| RoomOutput::Phone(phone.key, event.clone())));
     }
 
     /// A phone's track was muted or opened: the stage and the phone must know.

@@ -76,6 +76,7 @@ impl Room {
             kind: info.r#type(),
             source: info.source(),
             mime: info.mime_type.clone(),
+            is_withheld: false,
             is_encrypted: info.encryption() != wire::encryption::Type::None,
         };
         let track = Track::new(key, owner, info.clone(), request.cid.clone(), tag);

@@ -40,11 +40,13 @@ impl Room {
         Ok(key)
     }
 
-    /// A track that is to be relayed, as it is described where it comes from.
+    /// A track that is to be relayed, as it is described where it comes from. What may not be recorded there is
+    /// recorded nowhere.
     pub(crate) fn relay_track(
         &mut self,
         owner: MemberKey,
         source: &wire::TrackInfo,
+        is_withheld: bool,
         now: Instant,
     ) -> Result<(), RoomError> {
         let who = self.members.get(&owner).ok_or(RoomError::NoParticipant)?.info.clone();
@@ -73,6 +75,7 @@ impl Room {
             source: info.source(),
             mime: info.mime_type.clone(),
             is_encrypted: info.encryption() != wire::encryption::Type::None,
+            is_withheld,
         };
         let key = TrackKey(self.fresh_key());
         self.tracks

@@ -19,6 +19,9 @@ pub(super) struct Tapped {
 
 impl Tapped {
     fn takes(&self, tag: &TrackTag) -> bool {
+        if tag.is_withheld && self.tap.keeps() {
+            return false;
+        }
         match &self.filter {
             TapFilter::Track(sid) => *sid == tag.track_sid,
             TapFilter::Participant(identity) => *identity == tag.identity,
@@ -71,6 +74,18 @@ impl Room {
     pub(super) fn open_taps(&mut self, tag: &Arc<TrackTag>, now: Instant) {
         for tapped in self.taps.values_mut().filter(|tapped| tapped.takes(tag)) {
             tapped.tap.opened(tag, now);
+        }
+    }
+
+    /// A track may be recorded that might not before: it opens for whoever did not take it.
+    pub(super) fn open_taps_anew(&mut self, known: &TrackTag, tag: &Arc<TrackTag>, is_muted: bool, now: Instant) {
+        for tapped in self.taps.values_mut() {
+            if !tapped.takes(known) && tapped.takes(tag) {
+                tapped.tap.opened(tag, now);
+                if is_muted {
+                    tapped.tap.muted(tag, true, now);
+                }
+            }
         }
     }
 

@@ -22,6 +22,7 @@ fn phone(room: &RoomName, identity: &str) -> JoinPhone {
         attributes: BTreeMap::new(),
         grants: Grants::default(),
         port,
+        is_recordable: true,
     }
 }
 

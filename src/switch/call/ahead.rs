@@ -17,6 +17,8 @@ pub(super) struct Ahead {
     identity: String,
     sid: Option<String>,
     rings: bool,
+    /// Whether the room may record it without more.
+    is_recordable: bool,
 }
 
 impl Call {
@@ -29,11 +31,13 @@ impl Call {
     pub(super) fn is_seen_ahead(&mut self, scene: &Scene<'_>) {
         let Some(into) = &self.into else { return };
         let guest = self.guest(&into.way, None, scene);
+        self.recorder.room = false;
         self.ahead = Some(Ahead {
             room: guest.room.clone(),
             identity: guest.identity.clone(),
             sid: None,
             rings: false,
+            is_recordable: guest.is_recordable,
         });
         self.outputs.push_back(Output::Room(RoomOrder::Join(Box::new(guest))));
     }
@@ -75,6 +79,11 @@ impl Call {
         for digit in into.digits.chars() {
             self.order_media(MediaOrder::SendDigit(media, digit));
         }
+        if !ahead.is_recordable {
+            // It may have been told already, for the call's own recording.
+            self.recordable_in_room();
+        }
+        self.tell_in_room(scene);
         true
     }
 
@@ -94,6 +103,7 @@ impl Call {
                 self.note("room left", None, "before an answer", scene);
                 self.end(HangupCause::Cancelled, scene);
             }
+            RoomSaid::Recorded(is) => self.recorder.room = is,
             RoomSaid::Digits(_) | RoomSaid::Muted(_) | RoomSaid::Agent(_) => {}
         }
     }

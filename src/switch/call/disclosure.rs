@@ -6,14 +6,17 @@
 use super::leg::Leg;
 use super::{Act, Call, MediaOrder, Output};
 use crate::directory::Samples;
+use crate::entrance::RoomOrder;
 use crate::journal::Entry;
 use crate::live::EventKind;
 use crate::scene::Scene;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use strowger_ivr::{ActionId, Sound};
 use strowger_media::{PlayId, SAMPLE_RATE_HZ, tone};
 use strowger_model::ConsentOutcome;
 use strowger_model::record::Consent;
+use strowger_rooms::UNRECORDED;
 
 /// The keys that answer.
 const YES: char = '1';
@@ -62,6 +65,8 @@ pub(super) enum Next {
     Talk,
     /// The music of a party that is there alone.
     Stay,
+    /// The room that the near party is in, and hears again.
+    Meet,
 }
 
 impl Disclosing {
@@ -100,6 +105,53 @@ impl Call {
         !parties.is_empty() && self.disclose(parties, Next::Talk, scene)
     }
 
+    /// Whether a room may record the near party, or whoever is about to be called for it, from the first word.
+    pub(super) fn may_room_record(&self) -> bool {
+        let must_tell = self
+            .near
+            .map_or(self.policy.disclosure.is_on(), |near| self.is_to_be_told(near));
+        self.recorder.refused.is_none() && !must_tell
+    }
+
+    /// The room in which the near party is begins to be recorded, or is no longer.
+    pub(super) fn room_recorded(&mut self, is: bool, scene: &mut Scene<'_>) {
+        self.recorder.room = is;
+        let is_being_told = self.recorder.disclosing.as_ref();
+        if is {
+            self.tell_in_room(scene);
+        } else if is_being_told.is_some_and(|one| matches!(one.next, Next::Meet)) {
+            self.disclosure_called_off(scene);
+        }
+    }
+
+    /// Tells the near party that its room is recorded, where that is to be done: until then the room records
+    /// nothing of it.
+    pub(super) fn tell_in_room(&mut self, scene: &mut Scene<'_>) {
+        let is_open = self.recorder.refused.is_none() && self.recorder.disclosing.is_none();
+        let Some(near) = self
+            .near
+            .filter(|near| is_open && self.recorder.room && self.is_to_be_told(*near))
+        else {
+            return;
+        };
+        if !self.disclose(vec![near], Next::Meet, scene) {
+            self.recordable_in_room();
+        }
+    }
+
+    /// The room learns whether it may record the near party.
+    pub(super) fn recordable_in_room(&mut self) {
+        if !matches!(self.act, Act::Meeting { .. }) {
+            return;
+        }
+        let order = match self.recorder.refused {
+            Some(why) => RoomOrder::Attributes(BTreeMap::from([(UNRECORDED.to_owned(), why.to_string())])),
+            None if self.may_room_record() => RoomOrder::Recordable,
+            None => return,
+        };
+        self.outputs.push_back(Output::Room(order));
+    }
+
     /// Begins to tell these legs. `false` when they cannot be told: then nothing is recorded.
     fn disclose(&mut self, parties: Vec<usize>, next: Next, scene: &mut Scene<'_>) -> bool {
         let policy = self.policy.clone();
@@ -110,7 +162,7 @@ impl Call {
             let Some(samples) = scene.directory.sound(self.row.tenant, &Sound::Say(say.clone())) else {
                 tracing::warn!(call_id = %self.row.id, "what is said before a recording has no audio yet; the call goes on unrecorded");
                 self.witness(&parties, None, (ConsentOutcome::Unheard, None), &text, scene);
-                self.nothing_recorded(scene);
+                self.nothing_recorded(ConsentOutcome::Unheard, scene);
                 return false;
             };
             sounds.push(samples);
@@ -199,8 +251,8 @@ impl Call {
         let Some(disclosing) = &self.recorder.disclosing else {
             return false;
         };
-        // Whoever talks may press keys for the other one; in a flow nothing else can be meant.
-        let is_alone = !matches!(disclosing.next, Next::Talk);
+        // Whoever talks may press keys for the others; in a flow nothing else can be meant.
+        let is_alone = !matches!(disclosing.next, Next::Talk | Next::Meet);
         if disclosing.stage != Stage::Asking(leg) {
             return is_alone;
         }
@@ -244,7 +296,7 @@ impl Call {
         };
         self.witness(&disclosing.parties, asked, (outcome, digit), &disclosing.text, scene);
         if !matches!(outcome, ConsentOutcome::Announced | ConsentOutcome::Agreed) {
-            self.nothing_recorded(scene);
+            self.nothing_recorded(outcome, scene);
             self.go_on(disclosing.next, scene);
             return;
         }
@@ -276,8 +328,8 @@ impl Call {
     }
 
     /// Nothing of this call is recorded from here on.
-    fn nothing_recorded(&mut self, scene: &mut Scene<'_>) {
-        self.recorder.refused = true;
+    fn nothing_recorded(&mut self, why: ConsentOutcome, scene: &mut Scene<'_>) {
+        self.recorder.refused = Some(why);
         self.recorder.want_nothing();
         if self.recorder.is_running() {
             self.recorder_ends();
@@ -301,6 +353,7 @@ impl Call {
                     self.tell(EventKind::Changed);
                 }
             }
+            Next::Meet => self.recordable_in_room(),
             Next::Stay => {
                 self.record_near(scene);
                 self.music(self.near, true);

@@ -11,7 +11,7 @@ use strowger_ivr::{Phrase, Sound};
 use strowger_media::{Codec, PlayId, tone};
 use strowger_model::HangupCause;
 use strowger_model::dispatch::{Asking as Question, Dispatch};
-use strowger_rooms::{CALL_STATUS, WANTS_AGENT};
+use strowger_rooms::{CALL_STATUS, UNRECORDED, WANTS_AGENT};
 
 /// The keys of the longest PIN.
 const MOST_KEYS: usize = 16;
@@ -95,6 +95,7 @@ impl Call {
             return;
         };
         let guest = self.guest(&way, Some(media), scene);
+        self.recorder.room = false;
         self.order_media(MediaOrder::Stop(media));
         self.note("room", self.near, &way.room, scene);
         self.act = Act::Meeting {
@@ -137,6 +138,9 @@ impl Call {
             .unwrap_or_else(|| if known { number.clone() } else { "Phone".to_owned() });
         let mut attributes = way.attributes.clone();
         attributes.extend(way.agent.clone().map(|agent| (WANTS_AGENT.to_owned(), agent)));
+        if let Some(why) = self.recorder.refused {
+            attributes.insert(UNRECORDED.to_owned(), why.to_string());
+        }
         let mut say = |key: &str, value: String| {
             if !value.is_empty() {
                 attributes.insert(format!("sip.{key}"), value);
@@ -162,6 +166,7 @@ impl Call {
             metadata: way.metadata.clone(),
             attributes,
             media,
+            is_recordable: self.may_room_record(),
         }
     }
 
@@ -352,6 +357,7 @@ impl Call {
                 };
                 self.turn_away(phrase, HangupCause::Rejected, scene);
             }
+            RoomSaid::Recorded(is) => self.room_recorded(is, scene),
             RoomSaid::Agent(is_there) => self.flow_agent(is_there, scene),
             RoomSaid::Removed => self.shown_out("removed", scene),
             RoomSaid::Ended => self.shown_out("the room ended", scene),

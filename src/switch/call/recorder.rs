@@ -9,7 +9,7 @@ use crate::live::EventKind;
 use crate::scene::Scene;
 use std::time::Instant;
 use strowger_model::capture::{CaptureMeta, Purpose, StreamMeta};
-use strowger_model::{CaptureId, LegId, RecordingId};
+use strowger_model::{CaptureId, ConsentOutcome, LegId, RecordingId};
 
 /// The recording side of a call.
 #[derive(Debug, Default)]
@@ -21,7 +21,9 @@ pub(super) struct Recorder {
     /// Legs that know that the call is recorded.
     pub(super) told: Vec<usize>,
     /// A party does not want it: nothing of this call is recorded from there on.
-    pub(super) refused: bool,
+    pub(super) refused: Option<ConsentOutcome>,
+    /// The room in which the near party is, is recorded.
+    pub(super) room: bool,
     /// How many consents were written.
     pub(super) witnessed: i64,
     running: Option<Running>,
@@ -219,7 +221,7 @@ impl Call {
         if is_under_way || !self.policy.may_record || self.is_ending() {
             return;
         }
-        if self.recorder.refused {
+        if self.recorder.refused.is_some() {
             self.note("recording", None, "a party does not agree", scene);
             return;
         }

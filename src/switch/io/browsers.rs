@@ -209,6 +209,7 @@ impl Side {
             attributes: std::collections::BTreeMap::new(),
             grants: Grants::default(),
             port,
+            is_recordable: true,
         };
         let mut session = match self.rooms.join_phone(join).await {
             Ok(session) => session,
@@ -244,7 +245,7 @@ impl Side {
                     Some(PhoneEvent::Digits(digits)) => {
                         let _ = self.heard.send(Heard::Digits(self.key, digits)).await;
                     }
-                    Some(PhoneEvent::Muted(_) | PhoneEvent::Agent(_)) => {}
+                    Some(PhoneEvent::Muted(_) | PhoneEvent::Agent(_) | PhoneEvent::Recorded(_)) => {}
                 },
             }
         }

@@ -24,6 +24,7 @@ pub(super) const SAID: usize = 1_024;
 enum Word {
     Digit(char),
     Attributes(BTreeMap<String, String>),
+    Recordable,
     /// It was called and does not come.
     Unreached(DisconnectReason),
 }
@@ -69,6 +70,7 @@ impl Stays {
             RoomOrder::Speak(leg) => self.speak(call, leg),
             RoomOrder::Digit(digit) => self.tell(call, Word::Digit(digit)),
             RoomOrder::Attributes(attributes) => self.tell(call, Word::Attributes(attributes)),
+            RoomOrder::Recordable => self.tell(call, Word::Recordable),
             RoomOrder::Leave(why) => {
                 if let Some(why) = why {
                     self.tell(call, Word::Unreached(crate::cause::disconnect(why)));
@@ -161,6 +163,7 @@ impl Stay {
             attributes: guest.attributes,
             grants: Grants::default(),
             port,
+            is_recordable: guest.is_recordable,
         };
         let mut session = match self.rooms.join_phone(join).await {
             Ok(session) => session,
@@ -206,6 +209,7 @@ impl Stay {
                     }
                     Some(PhoneEvent::Digits(digits)) => self.say(RoomSaid::Digits(digits)).await,
                     Some(PhoneEvent::Agent(is_there)) => self.say(RoomSaid::Agent(is_there)).await,
+                    Some(PhoneEvent::Recorded(is)) => self.say(RoomSaid::Recorded(is)).await,
                     // A phone may wait in a meeting for others to come.
                     Some(PhoneEvent::Alone) => {}
                 },
@@ -219,6 +223,7 @@ impl Stay {
                 let digits = digit.to_string();
                 self.rooms.phone_digits(&self.room, sid, &digits).await
             }
+            Word::Recordable => self.rooms.phone_recordable(&self.room, sid).await,
             Word::Unreached(_) => Ok(()),
             Word::Attributes(attributes) => self.rooms.phone_attributes(&self.room, sid, attributes).await,
         };

@@ -202,6 +202,7 @@ fn a_phone_is_told_when_an_agent_is_in_touch_and_when_it_no_longer_is() {
         attributes: BTreeMap::new(),
         grants: Grants::default(),
         port,
+        is_recordable: true,
     };
     meeting.room.join_phone(caller, meeting.now).unwrap();
     meeting.join("ada");
@@ -233,6 +234,7 @@ fn the_last_that_is_seen_of_a_phone_is_that_it_hung_up() {
         attributes: BTreeMap::from([(crate::CALL_STATUS.to_owned(), "dialing".to_owned())]),
         grants: Grants::default(),
         port,
+        is_recordable: true,
     };
     meeting.room.join_phone(caller, meeting.now).unwrap();
     meeting.wait(1_000);
@@ -267,7 +269,7 @@ fn somebody_who_is_in_another_room_is_heard_until_they_are_gone() {
         sid: "TR_there".to_owned(),
         ..Default::default()
     };
-    meeting.room.relay_track(far, &voice, meeting.now).unwrap();
+    meeting.room.relay_track(far, &voice, false, meeting.now).unwrap();
     meeting.wait(500);
     let mut sequence = 7;
     meeting.run(Duration::from_millis(400), |meeting| {
@@ -346,6 +348,7 @@ fn of_a_phone_that_did_not_come_the_members_are_told_why() {
         attributes: BTreeMap::new(),
         grants: Grants::default(),
         port,
+        is_recordable: true,
     };
     let (_, sid, _) = meeting.room.join_phone(called, meeting.now).unwrap();
     meeting.wait(100);

@@ -2,6 +2,7 @@
 
 mod heard;
 mod life;
+mod recorded;
 
 use super::*;
 use crate::Generation;

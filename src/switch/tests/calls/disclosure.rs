@@ -1,12 +1,14 @@
 //! What stands before a recording: nothing is captured of who was not told, or did not agree.
 
-use crate::bench::{BOB_NUMBER, Bench, FLOW_NUMBER, Far};
+use crate::bench::{BOB_NUMBER, Bench, FLOW_NUMBER, Far, ROOM_NUMBER};
 use std::time::Duration;
 use strowger_ivr::Phrase;
-use strowger_model::ConsentOutcome;
 use strowger_model::settings::{Entry, Lock};
+use strowger_model::{CallId, ConsentOutcome};
 use strowger_sip::DialogKey;
 use strowger_switch::call::MediaOrder;
+use strowger_switch::entrance::{IntoRoom, RoomOrder, RoomSaid, WayIn};
+use strowger_switch::exchange::Input;
 use strowger_switch::live::{PlaceCall, Steer};
 
 /// A bench whose platform has these switches on, and the audio of what is said.
@@ -40,6 +42,30 @@ fn talking(bench: &mut Bench) -> (DialogKey, DialogKey) {
     bench.answers(bob);
     bench.acknowledges(caller);
     (caller, bob)
+}
+
+/// A caller from outside in the room, and its call.
+fn in_room(bench: &mut Bench) -> (DialogKey, CallId) {
+    let caller = bench.outsider_dials(ROOM_NUMBER);
+    bench.acknowledges(caller);
+    let call = bench.to_rooms.iter().find_map(|(call, order)| match order {
+        RoomOrder::Join(guest) => Some((*call, guest.is_recordable)),
+        _ => None,
+    });
+    let (call, is_recordable) = call.unwrap();
+    assert!(!is_recordable, "nobody was told yet");
+    bench.tell(Input::Room(call, RoomSaid::Joined { sid: "PA_1".to_owned() }));
+    (caller, call)
+}
+
+/// What the room was told of being recorded: `yes`, or why not.
+fn recordable(bench: &Bench) -> Vec<String> {
+    let told = bench.to_rooms.iter().filter_map(|(_, order)| match order {
+        RoomOrder::Recordable => Some("yes".to_owned()),
+        RoomOrder::Attributes(pairs) => pairs.get("strowger.unrecorded").cloned(),
+        _ => None,
+    });
+    told.collect()
 }
 
 fn ends(bench: &mut Bench, caller: DialogKey) {
@@ -195,4 +221,121 @@ fn a_recording_ends_at_its_longest_and_the_call_goes_on() {
     assert_eq!(bench.state(caller), Some(Far::Up));
     ends(&mut bench, caller);
     assert_eq!(bench.finished[0].taken.len(), 1);
+}
+
+#[test]
+fn a_phone_in_a_room_hears_that_it_is_recorded_before_it_is() {
+    let mut bench = bench(&["recording_announcement", "recording_beep"]);
+    let (caller, call) = in_room(&mut bench);
+    bench.plays_end();
+    assert!(outcomes(&bench).is_empty(), "nothing is recorded yet");
+    let before = bench.orders.len();
+    bench.tell(Input::Room(call, RoomSaid::Recorded(true)));
+    let plays = bench.orders[before..]
+        .iter()
+        .filter(|order| matches!(order, MediaOrder::Play { .. }));
+    assert_eq!(plays.count(), 3, "announcement, beep and a pause");
+    assert!(recordable(&bench).is_empty(), "recorded before it was said");
+    bench.plays_end();
+    assert_eq!(recordable(&bench), ["yes"]);
+    assert_eq!(outcomes(&bench), [(ConsentOutcome::Announced, None)]);
+    // Once is enough, however often the room begins anew.
+    let before = bench.orders.len();
+    bench.tell(Input::Room(call, RoomSaid::Recorded(false)));
+    bench.tell(Input::Room(call, RoomSaid::Recorded(true)));
+    assert_eq!(bench.orders.len(), before);
+    ends(&mut bench, caller);
+}
+
+#[test]
+fn a_phone_in_a_room_is_asked_and_its_answer_holds() {
+    let answers = [
+        (Some('1'), "yes", ConsentOutcome::Agreed),
+        (Some('2'), "refused", ConsentOutcome::Refused),
+        (None, "unanswered", ConsentOutcome::Unanswered),
+    ];
+    for (key, told, outcome) in answers {
+        let mut bench = bench(&["recording_consent", "recording_consent_seconds=8"]);
+        let (caller, call) = in_room(&mut bench);
+        bench.tell(Input::Room(call, RoomSaid::Recorded(true)));
+        let leg = bench.open_media()[0];
+        bench.plays_end();
+        bench.presses(leg, '5');
+        assert!(
+            bench.to_rooms.contains(&(call, RoomOrder::Digit('5'))),
+            "keys that answer nothing are for the room"
+        );
+        match key {
+            Some(key) => bench.presses(leg, key),
+            None => bench.pass(Duration::from_secs(9)),
+        }
+        assert_eq!(recordable(&bench), [told]);
+        assert_eq!(outcomes(&bench), [(outcome, key)]);
+        bench.tell(Input::Room(call, RoomSaid::Recorded(false)));
+        bench.tell(Input::Room(call, RoomSaid::Recorded(true)));
+        assert_eq!(outcomes(&bench).len(), 1, "asked once");
+        assert_eq!(bench.state(caller), Some(Far::Up), "it stays in the meeting");
+        ends(&mut bench, caller);
+    }
+}
+
+#[test]
+fn a_phone_in_a_room_that_is_no_longer_recorded_hears_no_more_of_it() {
+    let mut bench = bench(&["recording_announcement"]);
+    let (caller, call) = in_room(&mut bench);
+    bench.tell(Input::Room(call, RoomSaid::Recorded(true)));
+    bench.tell(Input::Room(call, RoomSaid::Recorded(false)));
+    bench.plays_end();
+    bench.pass(Duration::from_secs(10));
+    assert!(outcomes(&bench).is_empty() && recordable(&bench).is_empty());
+    bench.tell(Input::Room(call, RoomSaid::Recorded(true)));
+    bench.plays_end();
+    assert_eq!(recordable(&bench), ["yes"]);
+    ends(&mut bench, caller);
+}
+
+#[test]
+fn who_is_called_into_a_recorded_room_is_told_once_they_answer() {
+    for of_its_own in ["auto_record_calls=true", "auto_record_calls=false"] {
+        is_called_into_a_recorded_room(bench(&["recording_announcement", of_its_own]));
+    }
+}
+
+fn is_called_into_a_recorded_room(mut bench: Bench) {
+    let order = PlaceCall {
+        tenant: bench.house.tenant,
+        user: None,
+        from: None,
+        to: "101".to_owned(),
+        record: None,
+        transcribe: false,
+        ring_timeout: None,
+        metadata: strowger_model::Metadata::default(),
+        flow: None,
+    };
+    let into = IntoRoom {
+        way: WayIn::to("weekly"),
+        trunk: None,
+        digits: String::new(),
+        max_duration: None,
+    };
+    let call = bench.exchange.dial_into(order, into, bench.now).unwrap();
+    bench.perform_now();
+    let ringing = bench.in_state(Far::Called)[0];
+    bench.tell(Input::Room(call, RoomSaid::Joined { sid: "PA_1".to_owned() }));
+    bench.tell(Input::Room(call, RoomSaid::Recorded(true)));
+    assert!(
+        !bench
+            .orders
+            .iter()
+            .any(|order| matches!(order, MediaOrder::Play { .. }))
+    );
+    bench.answers(ringing);
+    assert!(recordable(&bench).is_empty());
+    bench.plays_end();
+    assert_eq!(recordable(&bench), ["yes"]);
+    assert_eq!(outcomes(&bench), [(ConsentOutcome::Announced, None)]);
+    bench.hangs_up(ringing);
+    bench.last_words();
+    assert_eq!(bench.exchange.leftovers(), [0; 5]);
 }

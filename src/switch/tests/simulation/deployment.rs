@@ -466,7 +466,11 @@ impl Deployment {
                     self.later(after, Coming::Room(call, said));
                 }
             }
-            RoomOrder::Speak(_) | RoomOrder::Digit(_) | RoomOrder::Attributes(_) | RoomOrder::Leave(_) => {}
+            RoomOrder::Speak(_)
+            | RoomOrder::Digit(_)
+            | RoomOrder::Attributes(_)
+            | RoomOrder::Recordable
+            | RoomOrder::Leave(_) => {}
         }
     }
 
