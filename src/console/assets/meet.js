@@ -236,7 +236,7 @@ const listen = (room) => {
   on("Disconnected", (reason) => over(reason));
   room.registerTextStreamHandler("lk.chat", async (reader, who) => write(room.getParticipantByIdentity?.(who.identity) ?? who, await reader.readAll()));
 };
-const over = (reason) => {
+const over = async (reason) => {
   stopWatching();
   $("sounds").replaceChildren();
   $("tiles").replaceChildren();
@@ -245,11 +245,27 @@ const over = (reason) => {
   const why = LK.DisconnectReason?.[reason] ?? "";
   view("bye");
   const codes = { PARTICIPANT_REMOVED: "removed", ROOM_DELETED: "room_ended", ROOM_CLOSED: "room_ended", DUPLICATE_IDENTITY: "other_tab", SERVER_SHUTDOWN: "restarting" };
-  const code = codes[why];
-  $("bye-what").textContent = leaving ? "You have left" : code ? document.querySelector(`#troubles [data-code="${code}"]`).dataset.what : "You are cut off";
-  $("bye-why").textContent = code ? document.querySelector(`#troubles [data-code="${code}"]`).dataset.mend : "";
-  if (!leaving && !code) trouble("cut_off");
+  bye(leaving ? "" : (codes[why] ?? "cut_off"));
+  // Who was away is not told why: the machine is asked.
+  if (leaving || codes[why]) return;
+  const code = await whyNot();
+  if (main.dataset.view === "bye" && code) { calm(); bye(code); }
+};
+const bye = (code) => {
+  const known = document.querySelector(`#troubles [data-code="${code}"]`)?.dataset;
+  $("bye-what").textContent = code === "cut_off" ? "You are cut off" : (known?.what ?? "You have left");
+  $("bye-why").textContent = code === "cut_off" ? "" : (known?.mend ?? "");
+  $("rejoin").textContent = ["room_ended", "ended_away"].includes(code) ? "Open it again" : "Join again";
+  if (code === "cut_off") trouble("cut_off");
   $("rejoin").focus();
+};
+// Why the entry that was good before is not any more.
+const whyNot = async () => {
+  try {
+    const answer = await fetch("/rtc/v1/validate", { headers: { authorization: `Bearer ${ticket.token}` } });
+    if (answer.status === 401) return "token_expired";
+    return answer.status === 403 && /ended/.test(await answer.text()) ? "ended_away" : "";
+  } catch { return ""; }
 };
 const line = (shape, word) => { $("line").className = `st ${shape}`; $("line").textContent = word; };
 
@@ -331,6 +347,8 @@ const person = (who) => {
   if (role(who) && role(who) !== "participant") facts.push(role(who));
   facts.push(who.isMicrophoneEnabled ? "microphone on" : "muted");
   if (hands.has(who.identity)) facts.push("hand up");
+  // A phone whose person was asked before they are recorded.
+  if (who.attributes?.["strowger.unrecorded"]) facts.push({ refused: "does not agree to be recorded", unanswered: "not recorded: did not answer the question" }[who.attributes["strowger.unrecorded"]] ?? "not recorded: could not be told");
   text.append(element("small", facts.join(", ")));
   row.append(text, quality(who));
   if (!who.isLocal && (may("mute") || may("remove"))) {

@@ -125,6 +125,11 @@ pub const TROUBLES: &[Trouble] = &[
         "What was recorded and written is kept with the meeting.",
     ),
     trouble(
+        "ended_away",
+        "This meeting has ended.",
+        "It ended while you were away. What was recorded and written is kept with the meeting.",
+    ),
+    trouble(
         "removed",
         "The host showed you out.",
         "Speak with the host before you join again.",
@@ -200,5 +205,6 @@ mod tests {
             let code = call.split('"').next().unwrap();
             assert!(TROUBLES.iter().any(|one| one.code == code), "{code}");
         }
+        assert!(script.contains("\"ended_away\"") && TROUBLES.iter().any(|one| one.code == "ended_away"));
     }
 }
