@@ -1,5 +1,5 @@
 //! What a handler names in its arguments: [`Signed`] for a page, [`Posted`] for a form,
-//! [`PostedUpload`] for a form with a file, [`Opened`] for a form of somebody not signed in,
+//! [`PostedUpload`] for a form with a file, [`Scripted`] for what a page's script sends, [`Opened`] for a form of somebody not signed in,
 //! [`Bearer`] for a program, [`RoomBearer`] for whoever comes to a room, [`Source`] for where a request came from.
 //!
 //! There is no other way to a [`crate::Principal`], so a page cannot forget to ask who it is for and
@@ -9,6 +9,7 @@ mod bearer;
 mod form;
 mod refusal;
 mod room_bearer;
+mod scripted;
 mod signed;
 mod source;
 mod upload;
@@ -17,6 +18,7 @@ pub use bearer::{Bearer, BearerRefusal};
 pub use form::{FORM_LIMIT_BYTES, Opened, Posted};
 pub use refusal::{Refusal, safe_next};
 pub use room_bearer::RoomBearer;
+pub use scripted::Scripted;
 pub use signed::Signed;
 pub use source::Source;
 pub use upload::{PostedUpload, UPLOAD_LIMIT_BYTES, Upload};

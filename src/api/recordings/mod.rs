@@ -3,6 +3,7 @@
 mod audio;
 mod convert;
 mod range;
+mod sender;
 mod upload;
 
 pub(crate) use audio::{AudioQuery, send};

@@ -4,6 +4,7 @@
 //! as they come; the daemon never looks into them.
 
 use super::RecordingJson;
+use super::sender::Sender;
 use crate::body::{Asked, Id};
 use crate::caller::Caller;
 use crate::problem::{Problem, ProblemBody};
@@ -262,7 +263,8 @@ fn answer(status: StatusCode, upload: &Upload) -> Response {
 
 /// Opens an upload in pieces (tus 1.0.0). `Upload-Length` says how long it is, `Upload-Metadata` what it is:
 /// `call_id` for a recording that a client made of a call, which the settings must allow (`client_recordings`);
-/// without it an import, told by `name`, `from`, `to`, `direction` and `started_at`; `filename` for both. The
+/// its parties and whoever manages calls may send one. Without it an import, told by `name`, `from`, `to`,
+/// `direction` and `started_at`; `filename` for both. The
 /// recording is named by `GET` once all is here.
 #[utoipa::path(
     post, path = "/api/uploads", tag = "recordings",
@@ -277,14 +279,16 @@ fn answer(status: StatusCode, upload: &Upload) -> Response {
         Refusals, Sent
     )
 )]
-pub(crate) async fn create(caller: Caller, headers: HeaderMap) -> Result<Response, Problem> {
-    let scope = caller.may(Permission::ManageCalls)?;
+pub(crate) async fn create(sender: Sender, headers: HeaderMap) -> Result<Response, Problem> {
+    let mut said = metadata(&headers)?;
+    let call = said.remove("call_id").map(|call| call.parse::<CallId>());
+    let call = call.transpose().map_err(|_| Problem::not_found("call"));
+    let scope = sender.sends(call.clone().ok().flatten()).await?;
     let length = length_of(&headers, &LENGTH)
         .ok_or_else(|| Problem::field("Upload-Length", "say how long it will be, in bytes"))?;
-    let mut said = metadata(&headers)?;
     let file_name = said.remove("filename").unwrap_or_default();
-    let wish = match said.remove("call_id") {
-        Some(call) => Wish::Client(call.parse().map_err(|_| Problem::not_found("call"))?),
+    let wish = match call? {
+        Some(call) => Wish::Client(call),
         None => {
             let mut query = ImportQuery {
                 file_name: Some(file_name.clone()),
@@ -298,8 +302,7 @@ pub(crate) async fn create(caller: Caller, headers: HeaderMap) -> Result<Respons
             Wish::Import(query.about(&scope)?)
         }
     };
-    let actor = Actor::named(caller.actor());
-    let upload = begin(&scope, &actor, wish, &file_name, length).await?;
+    let upload = begin(&scope, &sender.actor(), wish, &file_name, length).await?;
     let location = format!("/api/uploads/{}", upload.id);
     let mut response = answer(StatusCode::CREATED, &upload);
     let place = HeaderValue::try_from(location).map_err(|problem| Problem::internal(&problem))?;
@@ -308,20 +311,14 @@ pub(crate) async fn create(caller: Caller, headers: HeaderMap) -> Result<Respons
     Ok((head, Json(UploadJson::from(upload))).into_response())
 }
 
-async fn named(scope: &Scope, id: UploadId) -> Result<Upload, Problem> {
-    let found = scope.uploads().get(id).await?;
-    found.ok_or_else(|| Problem::not_found("upload"))
-}
-
 /// How an upload stands. `HEAD` answers with `Upload-Offset`: where to go on.
 #[utoipa::path(
     get, path = "/api/uploads/{id}", tag = "recordings",
     params(("id" = Uuid, Path, description = "The upload's id")),
     responses((status = 200, description = "How it stands", body = UploadJson), Refusals, Named)
 )]
-pub(crate) async fn stands(caller: Caller, Id(id): Id<UploadId>) -> Result<Response, Problem> {
-    let scope = caller.may(Permission::ReadAllCalls)?;
-    let upload = named(&scope, id).await?;
+pub(crate) async fn stands(sender: Sender, Id(id): Id<UploadId>) -> Result<Response, Problem> {
+    let (_, upload) = sender.upload(Permission::ReadAllCalls, id).await?;
     let (head, _) = answer(StatusCode::OK, &upload).into_parts();
     Ok((head, Json(UploadJson::from(upload))).into_response())
 }
@@ -342,13 +339,12 @@ pub(crate) async fn stands(caller: Caller, Id(id): Id<UploadId>) -> Result<Respo
     )
 )]
 pub(crate) async fn append(
-    caller: Caller,
+    sender: Sender,
     Id(id): Id<UploadId>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let scope = caller.may(Permission::ManageCalls)?;
-    let upload = named(&scope, id).await?;
+    let (scope, upload) = sender.upload(Permission::ManageCalls, id).await?;
     let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     if kind != Some(b"application/offset+octet-stream") {
         return Err(Problem::new(
@@ -362,8 +358,7 @@ pub(crate) async fn append(
     if upload.offset_bytes != offset {
         return Err(misplaced(&upload));
     }
-    let actor = Actor::named(caller.actor());
-    let upload = take(&scope.uploads(), &actor, upload, body).await?;
+    let upload = take(&scope.uploads(), &sender.actor(), upload, body).await?;
     Ok(answer(StatusCode::NO_CONTENT, &upload))
 }
 
@@ -373,8 +368,8 @@ pub(crate) async fn append(
     params(("id" = Uuid, Path, description = "The upload's id")),
     responses((status = 204, description = "It is gone"), Refusals, Named)
 )]
-pub(crate) async fn give_up(caller: Caller, Id(id): Id<UploadId>) -> Result<Response, Problem> {
-    let scope = caller.may(Permission::ManageCalls)?;
+pub(crate) async fn give_up(sender: Sender, Id(id): Id<UploadId>) -> Result<Response, Problem> {
+    let (scope, _) = sender.upload(Permission::ManageCalls, id).await?;
     if !scope.uploads().remove(id).await? {
         return Err(Problem::not_found("upload"));
     }

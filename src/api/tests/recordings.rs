@@ -285,6 +285,75 @@ async fn a_client_uploads_its_recording_of_a_call_and_goes_on_after_a_cut() {
     assert_eq!(removed.status, 409, "what is whole is a recording");
 }
 
+/// Ada's browser, signed in: its cookie and the token of its pages.
+async fn page_of_ada(house: &House) -> (String, String) {
+    let user = house.acme.ids["user"].parse().unwrap();
+    let actor = strowger_store::Actor::named("test");
+    let changed = house.access.set_password(&actor, user, "correct horse battery").await;
+    assert!(changed.unwrap());
+    let source = strowger_access::Source {
+        address: [127, 0, 0, 1].into(),
+        https: false,
+    };
+    let sign_in = strowger_access::SignIn {
+        email: "ada@acme.example",
+        password: "correct horse battery",
+        source,
+        user_agent: "a test",
+    };
+    let signed = house.access.sign_in(sign_in).await.unwrap();
+    let cookie = signed.set_cookie.split(';').next().unwrap().to_owned();
+    let secret = cookie.split_once('=').unwrap().1.to_owned();
+    (cookie, strowger_access::csrf::token(&secret))
+}
+
+#[tokio::test]
+async fn a_page_sends_what_its_person_recorded_of_their_own_call_and_of_no_other() {
+    let house = House::new().await;
+    let on = serde_json::json!({"values": {"client_recordings": "true"}});
+    house.ask("PUT", "/api/settings", Some(on)).await.expect(200);
+    let (cookie, csrf) = page_of_ada(&house).await;
+    let send = async |method: &str, path: &str, headers: &[(&str, &str)], body: &'static str| {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::COOKIE, &cookie);
+        let request = headers
+            .iter()
+            .fold(request, |request, (name, value)| request.header(*name, *value));
+        house.send(request.body(body.into()).unwrap()).await
+    };
+    let own = metadata(&[("filename", "call.webm"), ("call_id", &house.acme.call.to_string())]);
+    let foreign = metadata(&[("filename", "call.webm"), ("call_id", &house.zenith.call.to_string())]);
+    let import = metadata(&[("filename", "call.webm")]);
+    let token = ("x-csrf-token", csrf.as_str());
+    let wish = |said| [("Upload-Length", "4"), ("Upload-Metadata", said), token];
+    let blind = send("POST", "/api/uploads", &wish(&own)[..2], "").await;
+    assert_eq!(blind.status, 403, "another site's page sends the cookie too");
+    assert_eq!(send("POST", "/api/uploads", &wish(&foreign), "").await.status, 404);
+    assert_eq!(send("POST", "/api/uploads", &wish(&import), "").await.status, 403);
+
+    let made = send("POST", "/api/uploads", &wish(&own), "").await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let place = made.headers[header::LOCATION].to_str().unwrap().to_owned();
+    let piece = [
+        ("Content-Type", "application/offset+octet-stream"),
+        ("Upload-Offset", "0"),
+        token,
+    ];
+    assert_eq!(send("PATCH", &place, &piece, "webm").await.status, 204);
+    let stands = send("HEAD", &place, &[token], "").await;
+    assert_eq!(stands.headers["upload-offset"], "4");
+
+    let others = metadata(&[("filename", "other.webm"), ("call_id", &house.acme.call.to_string())]);
+    let create = [("Upload-Length", "4"), ("Upload-Metadata", others.as_str())];
+    let other = tus(&house, "POST", "/api/uploads", &create, axum::body::Body::empty()).await;
+    let other = other.headers[header::LOCATION].to_str().unwrap().to_owned();
+    assert_eq!(send("PATCH", &other, &piece, "webm").await.status, 403, "not hers");
+    assert_eq!(send("HEAD", &other, &[token], "").await.status, 403);
+    assert_eq!(send("DELETE", &other, &[token], "").await.status, 403);
+}
+
 #[tokio::test]
 async fn a_file_sent_whole_is_a_recording_with_a_call_of_its_own() {
     let house = House::new().await;

@@ -95,6 +95,7 @@ const show = () => {
     $("state").textContent = words[talking.state];
     $("elsewhere").hidden = talking.here;
     for (const id of ["mute", "hold", "pass"]) $(id).hidden = !talking.here || !up;
+    $("record").hidden = !("records" in main.dataset) || !talking.here || !up || !globalThis.MediaRecorder;
     $("hold").setAttribute("aria-pressed", talking.state === "held");
     $("timer").hidden = !up;
     tick();
@@ -121,6 +122,7 @@ const ended = (call, cause) => {
 // The sound of a call.
 const leave = () => {
   mine = null;
+  take?.end();
   const was = room;
   room = null;
   $("sounds").replaceChildren();
@@ -136,7 +138,8 @@ const enter = async (ticket) => {
   const made = new LK.Room(options);
   room = made;
   const on = (event, act) => made.on(LK.RoomEvent[event], (...given) => { if (room === made) act(...given); });
-  on("TrackSubscribed", (track) => { if (track.kind === "audio") { const part = track.attach(); part.volume = $("volume").value / 100; $("sounds").append(part); } });
+  on("TrackSubscribed", (track) => { if (track.kind === "audio") { const part = track.attach(); part.volume = $("volume").value / 100; $("sounds").append(part); take?.hear(track); } });
+  on("LocalTrackPublished", (publication) => take?.hear(publication.track));
   on("TrackUnsubscribed", (track) => track.detach().forEach((part) => part.remove()));
   on("Reconnecting", () => { line("warn", "Reconnecting"); say("The connection broke; it is being mended."); });
   on("Reconnected", () => { line("ok", "Ready"); say("Connected again."); });
@@ -192,6 +195,88 @@ $("mics").onchange = () => room?.switchActiveDevice("audioinput", $("mics").valu
 $("speakers").onchange = () => room?.switchActiveDevice("audiooutput", $("speakers").value).catch(() => {});
 $("volume").oninput = () => { for (const part of $("sounds").children) part.volume = $("volume").value / 100; };
 
+// A recording of one's own, where the settings take it: oneself on the left, the others on the right. It is sent
+// when it is over, in pieces, and goes on where it stood after a cut.
+const PIECE = 256 * 1024;
+const PATIENCE = 30 * 60 * 1000;
+let take = null;
+let unsent = 0;
+const record = () => {
+  const kinds = { "audio/webm;codecs=opus": "webm", "audio/ogg;codecs=opus": "ogg", "audio/mp4": "m4a" };
+  const kind = Object.keys(kinds).find((one) => MediaRecorder.isTypeSupported(one));
+  if (!kind || !mine || !room) return trouble("no_record");
+  const call = mine;
+  const context = new AudioContext();
+  const into = new MediaStreamAudioDestinationNode(context, { channelCount: 2, channelCountMode: "explicit" });
+  const sides = new ChannelMergerNode(context, { numberOfInputs: 2 });
+  sides.connect(into);
+  const own = LK.Track.Source.Microphone;
+  const hear = (track) => {
+    if (track?.kind !== "audio") return;
+    const isOwn = track === room?.localParticipant.getTrackPublication(own)?.track;
+    new MediaStreamAudioSourceNode(context, { mediaStream: new MediaStream([track.mediaStreamTrack]) }).connect(sides, 0, isOwn ? 0 : 1);
+    // Another microphone is another sound.
+    if (isOwn) track.once?.("restarted", () => hear(track));
+  };
+  hear(room.localParticipant.getTrackPublication(own)?.track);
+  for (const who of room.remoteParticipants.values()) for (const one of who.audioTrackPublications.values()) hear(one.track);
+  const recorder = new MediaRecorder(into.stream, { mimeType: kind, audioBitsPerSecond: 64000 });
+  const parts = [];
+  recorder.ondataavailable = (event) => parts.push(event.data);
+  recorder.onstop = () => {
+    context.close();
+    const sound = new Blob(parts);
+    if (sound.size) send(sound, call, `call.${kinds[kind]}`); else trouble("no_record");
+  };
+  recorder.start(1000);
+  const show = (is) => { $("record").setAttribute("aria-pressed", is); $("record").textContent = is ? "Stop recording" : "Record here"; $("rec").hidden = !is; };
+  take = { hear, end: () => { take = null; show(false); say("The recording has stopped."); recorder.stop(); } };
+  show(true);
+  say("You record this call.");
+};
+const kept = (text) => { $("kept").textContent = text; };
+const tus = (method, where, headers = {}, body = undefined) => fetch(where, { method, body, headers: { "tus-resumable": "1.0.0", "x-csrf-token": main.dataset.csrf, ...headers } });
+const coded = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+// Where it goes; nothing: not yet. A call's row may come a moment after its end.
+const place = async (sound, call, name) => {
+  const answer = await tus("POST", "/api/uploads", { "upload-length": sound.size, "upload-metadata": `filename ${coded(name)},call_id ${coded(call)}` });
+  if (answer.status === 201) return answer.headers.get("location");
+  const codes = { 401: "signed_out", 403: "signed_out", 409: "no_record", 413: "record_too_large" };
+  if (codes[answer.status]) throw { code: codes[answer.status] };
+  return "";
+};
+const stands = async (where) => {
+  const answer = await tus("HEAD", where);
+  if (!answer.ok) throw answer.status === 401 ? { code: "signed_out" } : new Error(`${answer.status}`);
+  return Number(answer.headers.get("upload-offset"));
+};
+const send = async (sound, call, name) => {
+  const until = Date.now() + PATIENCE;
+  let [where, from, pause] = ["", 0, 500];
+  unsent += 1;
+  kept("The recording is being sent.");
+  while (from < sound.size) {
+    try {
+      if (!where) where = await place(sound, call, name);
+      if (where) from = await stands(where);
+      while (where && from < sound.size) {
+        const answer = await tus("PATCH", where, { "upload-offset": from, "content-type": "application/offset+octet-stream" }, sound.slice(from, from + PIECE));
+        if (!answer.ok) throw new Error(`${answer.status}`);
+        from = Number(answer.headers.get("upload-offset"));
+        pause = 500;
+        kept(`${Math.floor(from / sound.size * 100)} % of the recording are sent.`);
+      }
+    } catch (error) {
+      if (error?.code || Date.now() > until) { unsent -= 1; kept(""); return trouble(error?.code ?? "record_unsent"); }
+      kept("The connection broke; the recording is sent on when it is back.");
+    }
+    if (from < sound.size) await new Promise((done) => setTimeout(done, pause));
+    pause = Math.min(15000, pause * 2);
+  }
+  unsent -= 1;
+  kept("The recording is with the call.");
+};
+
 // What is heard before anybody talks: one's own bell, or that it rings over there (ITU-T E.180).
 let bell = null;
 const ring = (what) => {
@@ -243,6 +328,7 @@ $("mute").onclick = async () => {
   say(on ? "You are muted." : "You are heard again.");
 };
 $("hold").onclick = () => { const one = talking(); if (one) act(one.state === "held" ? "resume" : "hold", { call: one.call }); };
+$("record").onclick = () => { if (take) take.end(); else record(); };
 $("pass").onclick = () => {
   $("handover").hidden = !$("handover").hidden;
   $("pass").setAttribute("aria-expanded", !$("handover").hidden);
@@ -264,6 +350,8 @@ addEventListener("keydown", (event) => {
   const id = { m: "mute", h: "hold" }[event.key];
   if (id && talking() && !$(id).hidden) { event.preventDefault(); $(id).click(); }
 });
+// What is not yet sent goes with the page: the browser asks before it is closed.
+addEventListener("beforeunload", (event) => { if (take || unsent) event.preventDefault(); });
 addEventListener("pagehide", () => {
   if (mine && socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ n: 0, do: "hangup", call: mine }));
   room?.disconnect();

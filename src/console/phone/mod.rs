@@ -21,8 +21,10 @@ use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
 use std::collections::HashMap;
 use strowger_access::Signed;
+use strowger_ivr::Disclosure;
 use strowger_model::UserId;
 use strowger_model::role::Permission;
+use strowger_model::settings::Settings;
 use strowger_switch::browser::{Owner, Refused};
 use view::Phone;
 
@@ -74,8 +76,19 @@ async fn page(
         (Some(_), None) => "rooms_off",
         (Some(owner), Some(phones)) => phones.may_browse(owner).err().map_or("", Refused::code),
     };
-    let phone = Phone::of(who.principal().name(), user.as_ref(), &to, trouble);
+    let records = match owner {
+        Some(owner) => may_record(&state.store().tenant(owner.tenant).settings().resolve().await?),
+        None => false,
+    };
+    let phone = Phone::of(who.principal().name(), user.as_ref(), &to, trouble).recording(who.csrf(), records);
     Ok(with_devices(phone.into_response(), &headers))
+}
+
+/// Whether the settings let people record calls on this page. Where the parties are to be told or asked first they do
+/// not: a browser can do neither.
+fn may_record(settings: &Settings) -> bool {
+    let is_wanted = settings.switch("client_recordings") && settings.switch("enable_call_recording");
+    is_wanted && !Disclosure::of(settings).is_on()
 }
 
 /// The extension of a colleague. Somebody of another tenant is as unknown as nobody.
@@ -85,4 +98,31 @@ async fn extension_of(state: &ConsoleState, owner: Option<Owner>, contact: &str)
     let found = state.store().tenant(tenant).users().get(user).await?;
     let user = found.filter(|user| user.active).ok_or(Fault::NotFound)?;
     Ok(user.extension.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strowger_model::settings::{Entry, Layer, Lock};
+
+    #[test]
+    fn nobody_records_here_unless_it_is_wanted_and_nobody_has_to_be_told() {
+        let of = |switches: &[(&str, &str)]| {
+            let entry = |value: &str| Entry {
+                value: Some(value.to_owned()),
+                lock: Lock::Unlocked,
+            };
+            let layer = switches.iter().map(|(name, value)| ((*name).to_owned(), entry(value)));
+            may_record(&Settings::resolve(Layer::default(), layer.collect(), Layer::default()))
+        };
+        assert!(!of(&[]), "it is off by default");
+        assert!(of(&[("client_recordings", "true")]));
+        assert!(!of(&[
+            ("client_recordings", "true"),
+            ("enable_call_recording", "false")
+        ]));
+        for told in ["recording_announcement", "recording_beep", "recording_consent"] {
+            assert!(!of(&[("client_recordings", "true"), (told, "true")]), "{told}");
+        }
+    }
 }

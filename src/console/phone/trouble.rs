@@ -140,6 +140,24 @@ pub const TROUBLES: &[Trouble] = &[
         false,
     ),
     trouble(
+        "no_record",
+        "This call cannot be recorded here.",
+        "The settings may not want it any more, or this browser cannot record. The machine's own recording is with the administrator.",
+        false,
+    ),
+    trouble(
+        "record_too_large",
+        "The recording is larger than the settings take.",
+        "Nothing of it is kept. The administrator sets how large one may be and how much room there is: upload_limit_mb, upload_quota_mb.",
+        false,
+    ),
+    trouble(
+        "record_unsent",
+        "The recording could not be sent.",
+        "The machine was not reached for half an hour. Nothing of it is kept.",
+        false,
+    ),
+    trouble(
         "our_fault",
         "Something went wrong on our side.",
         "Try again. The log of the machine has more.",

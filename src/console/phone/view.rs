@@ -35,11 +35,22 @@ pub struct Phone {
     pub troubles: &'static [Trouble],
     /// How calls end.
     pub endings: Vec<Ending>,
+    /// The token of the visitor's session, for what the page's script sends.
+    pub csrf: String,
+    /// Whether one may record a call here.
+    pub records: bool,
     /// The keys.
     pub keys: [&'static str; 12],
 }
 
 impl Phone {
+    /// With what its script needs to keep recordings that are made here.
+    #[must_use]
+    pub fn recording(mut self, csrf: String, records: bool) -> Self {
+        (self.csrf, self.records) = (csrf, records);
+        self
+    }
+
     /// The phone of somebody, who is a user of a tenant unless `trouble` says otherwise.
     #[must_use]
     pub fn of(name: &str, user: Option<&User>, to: &str, trouble: &'static str) -> Self {
@@ -56,6 +67,8 @@ impl Phone {
             trouble,
             troubles: TROUBLES,
             endings: endings.collect(),
+            csrf: String::new(),
+            records: false,
             keys: ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"],
         }
     }
