@@ -69,6 +69,7 @@ async fn the_page_names_every_cause_and_its_mend() {
     let plain = browser.page(&url.replace("127.0.0.1", "meet.test")).await.unwrap();
     tells(&plain, "insecure", "encrypted pages only", "https://").await;
 
+    a_meeting_that_ended_while_one_was_away(&browser, &sandbox).await;
     crashed_is_gone(&sandbox, crashed_ms).await;
     sandbox.stop().await.unwrap();
     second.click("#join").await.unwrap();
@@ -180,6 +181,39 @@ async fn a_meeting_that_has_not_begun(browser: &Chromium, sandbox: &Sandbox) {
         assert!(calendar.contains(&format!("DTSTART:{stamp}\r\n")), "{calendar}");
         assert!(calendar.contains("SUMMARY:Quarter\r\n"), "{calendar}");
     }
+    page.close().await.unwrap();
+}
+
+/// Who was cut off while the meeting was ended does not raise it again by coming back, and reads what happened.
+async fn a_meeting_that_ended_while_one_was_away(browser: &Chromium, sandbox: &Sandbox) {
+    let id = room(sandbox, &json!({"name": "Brief"})).await;
+    let (_, url) = link(sandbox, &id).await;
+    let page = browser.page(&url).await.unwrap();
+    knocks(&page, "Gil").await;
+    page.until(IS_IN).await.unwrap();
+    page.evaluate("test.away(true)").await.unwrap();
+    page.evaluate("meeting.room.simulateScenario('signal-reconnect')")
+        .await
+        .unwrap();
+    page.until("meeting.room.state !== 'connected'").await.unwrap();
+    let path = format!("/api/rooms/{id}/act");
+    let (status, answer) = sandbox
+        .send(Method::POST, &path, Some(&json!({"act": "end"})))
+        .await
+        .unwrap();
+    assert!(status.is_success(), "{answer}");
+    page.evaluate("test.away(false)").await.unwrap();
+    let ended = "document.querySelector('#bye-what').innerText === 'This meeting has ended.'";
+    page.until(ended).await.unwrap();
+    let words = page.text().await;
+    assert!(
+        words.contains("while you were away") && words.contains("Open it again") && !words.contains("cut off"),
+        "{words}"
+    );
+    assert_eq!(page.evaluate(TROUBLE).await.unwrap(), "");
+    // Whoever comes through the door opens it again.
+    page.click("#rejoin").await.unwrap();
+    page.until(IS_IN).await.unwrap();
     page.close().await.unwrap();
 }
 

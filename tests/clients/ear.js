@@ -111,6 +111,23 @@ globalThis.test = {
     const signer = await crypto.subtle.importKey("raw", bytes(secret), algorithm, false, ["sign"]);
     return `${text}.${coded(await crypto.subtle.sign("HMAC", signer, bytes(text)))}`;
   },
+  // No WebSocket of this page gets anywhere, or each does again.
+  away: (is) => {
+    const real = (test.socket ??= globalThis.WebSocket);
+    globalThis.WebSocket = is ? class extends real { constructor() { super(`ws://${location.host}/nowhere`); } } : real;
+  },
+  // The connection breaks once half of a piece was sent, and stays away for some requests.
+  cut: (requests) => {
+    const real = globalThis.fetch;
+    test.cuts = 0;
+    globalThis.fetch = async (where, how) => {
+      const isPiece = how?.method === "PATCH";
+      if ((test.cuts === 0 && !isPiece) || test.cuts > requests) return real(where, how);
+      test.cuts += 1;
+      if (test.cuts === 1) await real(where, { ...how, body: how.body.slice(0, how.body.size / 2) });
+      throw new TypeError("Failed to fetch");
+    };
+  },
   // The door gives out this token instead of its own.
   bring: (token) => {
     const real = globalThis.fetch;

@@ -5,6 +5,7 @@
 mod matrix;
 mod mute;
 mod reach;
+mod records;
 
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
