@@ -1,6 +1,5 @@
 //! Keys as telephone-events (RFC 4733): [`Receiver`] tells each press once, [`Sender`] presses keys.
 
-use crate::FRAME_SAMPLES;
 use crate::rtp::timestamp_after;
 
 /// The bytes of one event payload.
@@ -62,6 +61,17 @@ pub fn event_of(digit: char) -> Option<u8> {
     u8::try_from(index).ok()
 }
 
+/// Counts an event payload's duration by another clock (RFC 4733 §2.3.5).
+pub fn rescale(payload: &mut [u8], from_khz: u8, to_khz: u8) {
+    if from_khz == to_khz {
+        return;
+    }
+    if let Some([_, _, high, low]) = payload.first_chunk_mut::<EVENT_BYTES>() {
+        let ticks = u32::from(u16::from_be_bytes([*high, *low])) * u32::from(to_khz) / u32::from(from_khz.max(1));
+        [*high, *low] = u16::try_from(ticks).unwrap_or(u16::MAX).to_be_bytes();
+    }
+}
+
 /// Presses keys, one packet each 20 ms.
 #[derive(Debug, Clone, Default)]
 pub struct Sender {
@@ -113,8 +123,8 @@ impl Sender {
         self.waiting.is_empty() && self.pressed.is_none() && self.pause == 0
     }
 
-    /// The next 20 ms; `timestamp` is where the outgoing stream stands.
-    pub fn step(&mut self, timestamp: u32) -> Step {
+    /// The next 20 ms; `timestamp` is where the outgoing stream stands, `khz` the clock that durations are counted by.
+    pub fn step(&mut self, timestamp: u32, khz: u8) -> Step {
         if let Some(press) = &mut self.pressed {
             if press.frames < PRESS_FRAMES {
                 press.frames += 1;
@@ -122,7 +132,7 @@ impl Sender {
                 press.ends += 1;
             }
             let ended = press.frames == PRESS_FRAMES;
-            let step = press.packet(ended);
+            let step = press.packet(ended, khz);
             if press.ends + 1 == END_PACKETS {
                 self.pressed = None;
                 self.pause = PAUSE_FRAMES;
@@ -143,13 +153,13 @@ impl Sender {
             ends: 0,
         };
         self.pressed = Some(press);
-        press.packet(false)
+        press.packet(false, khz)
     }
 }
 
 impl Press {
-    fn packet(&self, ended: bool) -> Step {
-        let duration = self.frames * FRAME_SAMPLES as u16;
+    fn packet(&self, ended: bool, khz: u8) -> Step {
+        let duration = self.frames * u16::from(khz) * 20;
         let [high, low] = duration.to_be_bytes();
         Step::Packet {
             marker: self.frames == 1,
@@ -172,7 +182,7 @@ mod tests {
         sender.press(digits);
         let mut packets = Vec::new();
         for frame in 0_u32.. {
-            match sender.step((u32::MAX - 1_000).wrapping_add(frame * 160)) {
+            match sender.step((u32::MAX - 1_000).wrapping_add(frame * 160), 8) {
                 Step::Packet {
                     marker,
                     timestamp,

@@ -1,62 +1,69 @@
 //! G.711: µ-law and A-law to and from 16-bit linear, by the bit operations of ITU-T G.711.
 
-use crate::sdp::Codec;
+/// Which of the two laws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Law {
+    /// µ-law: PCMU.
+    Mu,
+    /// A-law: PCMA.
+    A,
+}
 
-static ULAW: [i16; 256] = decoded(Codec::Pcmu);
-static ALAW: [i16; 256] = decoded(Codec::Pcma);
-static ULAW_TO_ALAW: [u8; 256] = crossing(Codec::Pcmu, Codec::Pcma);
-static ALAW_TO_ULAW: [u8; 256] = crossing(Codec::Pcma, Codec::Pcmu);
+static ULAW: [i16; 256] = decoded(Law::Mu);
+static ALAW: [i16; 256] = decoded(Law::A);
+static ULAW_TO_ALAW: [u8; 256] = crossing(Law::Mu, Law::A);
+static ALAW_TO_ULAW: [u8; 256] = crossing(Law::A, Law::Mu);
 
 /// Decodes one byte.
 #[must_use]
-pub fn decode(codec: Codec, byte: u8) -> i16 {
-    match codec {
-        Codec::Pcmu => ULAW[usize::from(byte)],
-        Codec::Pcma => ALAW[usize::from(byte)],
+pub fn decode(law: Law, byte: u8) -> i16 {
+    match law {
+        Law::Mu => ULAW[usize::from(byte)],
+        Law::A => ALAW[usize::from(byte)],
     }
 }
 
 /// Encodes one sample.
 #[must_use]
-pub const fn encode(codec: Codec, sample: i16) -> u8 {
-    match codec {
-        Codec::Pcmu => linear_to_ulaw(sample),
-        Codec::Pcma => linear_to_alaw(sample),
+pub const fn encode(law: Law, sample: i16) -> u8 {
+    match law {
+        Law::Mu => linear_to_ulaw(sample),
+        Law::A => linear_to_alaw(sample),
     }
 }
 
 /// The byte that decodes to silence.
 #[must_use]
-pub const fn silence(codec: Codec) -> u8 {
-    match codec {
-        Codec::Pcmu => 0xFF,
-        Codec::Pcma => 0xD5,
+pub const fn silence(law: Law) -> u8 {
+    match law {
+        Law::Mu => 0xFF,
+        Law::A => 0xD5,
     }
 }
 
 /// Rewrites a payload from one law to the other in place; does nothing between equal ones.
-pub fn transcode(from: Codec, to: Codec, payload: &mut [u8]) {
+pub fn transcode(from: Law, to: Law, payload: &mut [u8]) {
     let table = match (from, to) {
-        (Codec::Pcmu, Codec::Pcma) => &ULAW_TO_ALAW,
-        (Codec::Pcma, Codec::Pcmu) => &ALAW_TO_ULAW,
-        (Codec::Pcmu, Codec::Pcmu) | (Codec::Pcma, Codec::Pcma) => return,
+        (Law::Mu, Law::A) => &ULAW_TO_ALAW,
+        (Law::A, Law::Mu) => &ALAW_TO_ULAW,
+        (Law::Mu, Law::Mu) | (Law::A, Law::A) => return,
     };
     for byte in payload {
         *byte = table[usize::from(*byte)];
     }
 }
 
-const fn decoded(codec: Codec) -> [i16; 256] {
+const fn decoded(law: Law) -> [i16; 256] {
     let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {
-        table[byte] = to_linear(codec, byte as u8);
+        table[byte] = to_linear(law, byte as u8);
         byte += 1;
     }
     table
 }
 
-const fn crossing(from: Codec, to: Codec) -> [u8; 256] {
+const fn crossing(from: Law, to: Law) -> [u8; 256] {
     let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {
@@ -66,10 +73,10 @@ const fn crossing(from: Codec, to: Codec) -> [u8; 256] {
     table
 }
 
-const fn to_linear(codec: Codec, byte: u8) -> i16 {
-    match codec {
-        Codec::Pcmu => ulaw_to_linear(byte),
-        Codec::Pcma => alaw_to_linear(byte),
+const fn to_linear(law: Law, byte: u8) -> i16 {
+    match law {
+        Law::Mu => ulaw_to_linear(byte),
+        Law::A => alaw_to_linear(byte),
     }
 }
 
@@ -123,15 +130,15 @@ const fn linear_to_alaw(sample: i16) -> u8 {
 mod tests {
     use super::*;
 
-    const BOTH: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
+    const BOTH: [Law; 2] = [Law::Mu, Law::A];
 
     #[test]
     fn every_byte_survives_a_round_trip() {
-        for codec in BOTH {
+        for law in BOTH {
             for byte in 0..=u8::MAX {
-                let sample = decode(codec, byte);
-                let back = decode(codec, encode(codec, sample));
-                assert_eq!(back, sample, "{codec:?} {byte:#x}");
+                let sample = decode(law, byte);
+                let back = decode(law, encode(law, sample));
+                assert_eq!(back, sample, "{law:?} {byte:#x}");
             }
         }
     }
@@ -139,24 +146,24 @@ mod tests {
     #[test]
     fn known_values_of_the_standard() {
         // ITU-T G.711 tables 1a/2a scaled to 16 bits: the outermost and innermost decision values.
-        assert_eq!(decode(Codec::Pcmu, 0x80), 32_124);
-        assert_eq!(decode(Codec::Pcmu, 0x00), -32_124);
-        assert_eq!(decode(Codec::Pcmu, 0xFF), 0);
-        assert_eq!(decode(Codec::Pcma, 0xAA), 32_256);
-        assert_eq!(decode(Codec::Pcma, 0x2A), -32_256);
-        assert_eq!(decode(Codec::Pcma, 0xD5), 8);
-        assert_eq!(decode(Codec::Pcma, 0x55), -8);
+        assert_eq!(decode(Law::Mu, 0x80), 32_124);
+        assert_eq!(decode(Law::Mu, 0x00), -32_124);
+        assert_eq!(decode(Law::Mu, 0xFF), 0);
+        assert_eq!(decode(Law::A, 0xAA), 32_256);
+        assert_eq!(decode(Law::A, 0x2A), -32_256);
+        assert_eq!(decode(Law::A, 0xD5), 8);
+        assert_eq!(decode(Law::A, 0x55), -8);
     }
 
     #[test]
     fn the_error_stays_within_half_a_step() {
-        for codec in BOTH {
+        for law in BOTH {
             for sample in i16::MIN..=i16::MAX {
-                let back = i32::from(decode(codec, encode(codec, sample)));
+                let back = i32::from(decode(law, encode(law, sample)));
                 let error = (back - i32::from(sample)).abs();
                 let allowed =
                     ((i32::from(sample).abs() + 140) / 32).max(16) + i32::from(sample.unsigned_abs() > 32_500) * 1_000;
-                assert!(error <= allowed, "{codec:?} {sample} came back as {back}");
+                assert!(error <= allowed, "{law:?} {sample} came back as {back}");
             }
         }
     }
@@ -165,21 +172,21 @@ mod tests {
     fn crossing_the_laws_keeps_the_sound() {
         for byte in 0..=u8::MAX {
             let mut payload = [byte];
-            transcode(Codec::Pcmu, Codec::Pcma, &mut payload);
-            let before = i32::from(decode(Codec::Pcmu, byte));
-            let after = i32::from(decode(Codec::Pcma, payload[0]));
+            transcode(Law::Mu, Law::A, &mut payload);
+            let before = i32::from(decode(Law::Mu, byte));
+            let after = i32::from(decode(Law::A, payload[0]));
             assert!(
                 (before - after).abs() <= before.abs() / 16 + 16,
                 "{byte:#x}: {before} became {after}"
             );
-            transcode(Codec::Pcma, Codec::Pcma, &mut payload);
-            assert_eq!(i32::from(decode(Codec::Pcma, payload[0])), after);
+            transcode(Law::A, Law::A, &mut payload);
+            assert_eq!(i32::from(decode(Law::A, payload[0])), after);
         }
     }
 
     #[test]
     fn silence_is_silent() {
-        assert_eq!(decode(Codec::Pcmu, silence(Codec::Pcmu)), 0);
-        assert!(decode(Codec::Pcma, silence(Codec::Pcma)).abs() <= 8);
+        assert_eq!(decode(Law::Mu, silence(Law::Mu)), 0);
+        assert!(decode(Law::A, silence(Law::A)).abs() <= 8);
     }
 }

@@ -143,8 +143,7 @@ fn strongest(group: &[f32]) -> Option<(usize, f32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::g711;
-    use crate::sdp::Codec;
+    use crate::g711::{self, Law};
     use crate::tone;
 
     const ALL: &str = "1234567890*#ABCD";
@@ -182,10 +181,10 @@ mod tests {
 
     #[test]
     fn keys_survive_both_laws() {
-        for codec in [Codec::Pcmu, Codec::Pcma] {
+        for law in [Law::Mu, Law::A] {
             let coded: Vec<i16> = typed(ALL, 50, 50, 7)
                 .iter()
-                .map(|sample| g711::decode(codec, g711::encode(codec, *sample)))
+                .map(|sample| g711::decode(law, g711::encode(law, *sample)))
                 .collect();
             assert_eq!(heard(&coded), ALL);
         }

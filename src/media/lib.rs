@@ -2,12 +2,14 @@
 //!
 //! Pure except for [`io`]: session descriptions are negotiated in [`sdp`], packets are read and
 //! written in [`rtp`] and [`rtcp`], one leg's audio is decided in [`leg`], and captured packets become
-//! aligned samples in [`timeline`]. Sockets, clocks and threads live in [`io`] alone; start reading at
+//! aligned samples in [`timeline`]. [`coder`] turns payloads into samples and back. Sockets, clocks and threads live in [`io`] alone; start reading at
 //! [`io::MediaHandle`]. This crate knows nothing of SIP, flows or tenants.
 
+pub mod coder;
 pub mod dtmf;
 pub mod event;
 pub mod g711;
+pub mod g722;
 pub mod inband;
 #[expect(clippy::disallowed_methods, reason = "sockets, clocks and threads live in io/")]
 pub mod io;
@@ -27,7 +29,7 @@ pub use sdp::{Codec, Direction, Negotiated};
 
 use serde::{Deserialize, Serialize};
 
-/// The sample rate of everything here: narrow-band telephony.
+/// The sample rate of prompts, ports and recordings of calls: narrow-band telephony.
 pub const SAMPLE_RATE_HZ: u32 = 8_000;
 
 /// The samples of one 20 ms frame at [`SAMPLE_RATE_HZ`].

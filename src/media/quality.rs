@@ -7,7 +7,7 @@ use strowger_model::record::Quality;
 const MAX_DROPOUT: u16 = 3_000;
 
 /// Counts one source's packets.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Received {
     started: bool,
     base: u32,
@@ -16,13 +16,35 @@ pub struct Received {
     /// Of sources before this one, and of stretches before a jump.
     earlier_expected: u64,
     earlier_packets: u64,
-    /// RFC 3550 §6.4.1, in samples.
+    /// The ticks of the stream's clock in a millisecond.
+    khz: u8,
+    /// RFC 3550 §6.4.1, in ticks.
     jitter: f32,
     jitter_sum: f64,
     jitter_count: u64,
     transit: Option<i64>,
     report_expected: u64,
     report_packets: u64,
+}
+
+impl Default for Received {
+    fn default() -> Self {
+        Self {
+            started: false,
+            base: 0,
+            highest: 0,
+            packets: 0,
+            earlier_expected: 0,
+            earlier_packets: 0,
+            khz: 8,
+            jitter: 0.0,
+            jitter_sum: 0.0,
+            jitter_count: 0,
+            transit: None,
+            report_expected: 0,
+            report_packets: 0,
+        }
+    }
 }
 
 /// What a report block says of a source (RFC 3550 §6.4.1).
@@ -34,23 +56,30 @@ pub struct Loss {
     pub cumulative: u32,
     /// The extended highest sequence number.
     pub highest: u32,
-    /// In samples.
+    /// In ticks.
     pub jitter: u32,
 }
 
 impl Received {
-    /// Counts a packet. `arrival_samples` is its arrival on our clock at the stream's rate.
-    pub fn count(&mut self, sequence: u16, timestamp: u32, arrival_samples: i64) {
+    /// From here on the stream's clock has so many ticks a millisecond.
+    pub fn set_clock(&mut self, khz: u8) {
+        if self.khz != khz {
+            (self.khz, self.jitter, self.transit) = (khz, 0.0, None);
+        }
+    }
+
+    /// Counts a packet. `arrival_ticks` is its arrival on our clock, in ticks of the stream's.
+    pub fn count(&mut self, sequence: u16, timestamp: u32, arrival_ticks: i64) {
         self.sequence(sequence);
         self.packets += 1;
         // Only differences of transit matter, so the circle of timestamps is cut where it is.
-        let transit = arrival_samples - i64::from(timestamp);
+        let transit = arrival_ticks - i64::from(timestamp);
         if let Some(before) = self.transit.replace(transit) {
             let difference = (transit - before).unsigned_abs();
             // A jump of the timestamps or a wrap says nothing about the network.
-            if difference < 8_000 {
+            if difference < u64::from(self.khz) * 1_000 {
                 self.jitter += (difference as f32 - self.jitter) / 16.0;
-                self.jitter_sum += f64::from(self.jitter);
+                self.jitter_sum += f64::from(self.jitter) / f64::from(self.khz);
                 self.jitter_count += 1;
             }
         }
@@ -126,7 +155,7 @@ impl Received {
         if self.jitter_count == 0 {
             return 0.0;
         }
-        self.jitter_sum / self.jitter_count as f64 / 8.0
+        self.jitter_sum / self.jitter_count as f64
     }
 
     /// Everything as a row.
@@ -162,11 +191,11 @@ pub fn mos(loss_percent: f64, jitter_ms: f64, round_trip_ms: f64) -> f64 {
     (1.0 + 0.035 * r + r * (r - 60.0) * (100.0 - r) * 7e-6).clamp(1.0, 4.5)
 }
 
-/// A moment as samples of an 8 kHz clock that began at `epoch`.
+/// A moment as ticks of a clock of so many kHz that began at `epoch`.
 #[must_use]
-pub fn samples_since(epoch: Instant, now: Instant) -> i64 {
+pub fn ticks_since(epoch: Instant, now: Instant, khz: u8) -> i64 {
     let micros = now.saturating_duration_since(epoch).as_micros();
-    i64::try_from(micros / 125).unwrap_or(i64::MAX)
+    i64::try_from(micros * u128::from(khz) / 1_000).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -200,6 +200,12 @@ pub const KEYS: &[Key] = &[
         label: "Number shown on outbound calls",
     },
     Key {
+        name: "audio_codecs",
+        kind: Kind::Text(64),
+        default: "pcma, pcmu, g722, opus",
+        label: "Codecs of phones and providers that may be spoken, in the order they are offered where the other side has none",
+    },
+    Key {
         name: "prompt_language",
         kind: Kind::Text(16),
         default: "en",

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 use strowger_ivr::Disclosure;
+use strowger_media::Codec;
 use strowger_model::settings::Settings;
 
 /// The settings of a tenant or user as far as calls go.
@@ -37,6 +38,8 @@ pub struct Policy {
     pub time_zone: String,
     /// The number shown on outbound calls; empty shows the caller's own.
     pub caller_number: String,
+    /// The codecs that may be spoken, in the order of our offers; never none.
+    pub codecs: Vec<Codec>,
 }
 
 impl Policy {
@@ -61,6 +64,7 @@ impl Policy {
             language: settings.text("prompt_language"),
             time_zone: settings.text("time_zone"),
             caller_number: settings.text("default_caller_number"),
+            codecs: codecs(&settings.text("audio_codecs")),
         }
     }
 
@@ -83,6 +87,17 @@ impl Default for Policy {
     fn default() -> Self {
         Self::of(&Settings::default())
     }
+}
+
+/// The codecs of a list of names; all of them where it names none that we know.
+fn codecs(list: &str) -> Vec<Codec> {
+    let mut named = Vec::new();
+    for codec in list.split(',').filter_map(|name| Codec::named(name.trim())) {
+        if !named.contains(&codec) {
+            named.push(codec);
+        }
+    }
+    if named.is_empty() { Codec::ALL.to_vec() } else { named }
 }
 
 #[cfg(test)]

@@ -194,7 +194,7 @@ fn packed(stream: usize, second: usize, samples: &[i16]) -> Chunk {
     let mut chunk = Chunk::with_capacity(50 * 200);
     for (n, samples) in samples.chunks(160).enumerate() {
         let n = second * 50 + n;
-        let a_law = |sample: &i16| strowger_media::g711::encode(strowger_media::Codec::Pcma, *sample);
+        let a_law = |sample: &i16| strowger_media::g711::encode(strowger_media::g711::Law::A, *sample);
         let payload: Vec<u8> = samples.iter().map(a_law).collect();
         let frame = Frame {
             stream: u8::try_from(stream).unwrap(),

@@ -109,6 +109,8 @@ fn open(media: &MediaHandle, call: CallId) -> Result<Leg, Box<dyn std::error::Er
             payload_type: 0,
             dtmf_payload_type: Some(101),
             dtmf_receive_type: Some(101),
+            dtmf_clock_khz: 8,
+            opus: None,
             ptime_ms: 20,
             direction: Direction::BOTH,
         },

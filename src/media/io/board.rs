@@ -419,6 +419,12 @@ impl Board {
 impl Slot {
     /// Sends a packet of the bridged leg on, in pieces where it is too long for the far end.
     fn relay(&mut self, packet: &mut [u8], accepted: Accepted, now: Instant) {
+        if self.leg.is_foreign(&accepted) {
+            let wire = &mut self.wire;
+            self.leg
+                .transcode(packet, &accepted, now, |bytes, transmit| wire.send(bytes, transmit));
+            return;
+        }
         let most = self.leg.most_payload();
         if accepted.header.payload.len() <= most {
             if let Some(transmit) = self.leg.relay(packet, &accepted, now) {

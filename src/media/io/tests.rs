@@ -2,8 +2,9 @@
 //! event, with a deadline.
 
 use super::*;
+use crate::g711::{self, Law};
 use crate::rtp::{self, Header};
-use crate::{Codec, Direction, FRAME_SAMPLES, g711, tone};
+use crate::{Codec, Direction, FRAME_SAMPLES, tone};
 use std::net::UdpSocket;
 use std::sync::Mutex;
 use strowger_model::capture::{Chunk, Frame, Refusal};
@@ -96,9 +97,11 @@ impl Phone {
             remote,
             remote_rtcp: SocketAddr::new(remote.ip(), remote.port().wrapping_add(1)),
             codec: self.codec,
-            payload_type: self.codec.static_payload_type(),
+            payload_type: self.codec.payload_type(),
             dtmf_payload_type: self.event,
             dtmf_receive_type: self.event,
+            dtmf_clock_khz: 8,
+            opus: None,
             ptime_ms: 20,
             direction: Direction::BOTH,
         }
@@ -123,7 +126,7 @@ impl Phone {
 
     /// Says one packet of 20 ms whose every sample is the byte.
     fn say(&mut self, byte: u8) {
-        let packet = self.packet(self.codec.static_payload_type(), &[byte; FRAME_SAMPLES]);
+        let packet = self.packet(self.codec.payload_type(), &[byte; FRAME_SAMPLES]);
         self.socket.send_to(&packet, self.local).unwrap();
     }
 
@@ -201,10 +204,10 @@ fn a_leg_at_a_port_is_bridged_and_captured_like_one_at_a_socket() {
         assert!(theirs.push(&[8_000; FRAME_SAMPLES]));
         let (header, payload) = phone.hear();
         assert_eq!(header.marker, n == 0);
-        assert_eq!(payload, [g711::encode(Codec::Pcmu, 8_000); FRAME_SAMPLES]);
+        assert_eq!(payload, [g711::encode(Law::Mu, 8_000); FRAME_SAMPLES]);
     }
     // What the phone says comes out of the port.
-    let said = g711::encode(Codec::Pcmu, -4_000);
+    let said = g711::encode(Law::Mu, -4_000);
     let until = Instant::now() + DEADLINE;
     let heard = loop {
         assert!(Instant::now() < until, "the port stays silent");
@@ -213,7 +216,7 @@ fn a_leg_at_a_port_is_bridged_and_captured_like_one_at_a_socket() {
             break frame;
         }
     };
-    assert_eq!(heard, [g711::decode(Codec::Pcmu, said); FRAME_SAMPLES]);
+    assert_eq!(heard, [g711::decode(Law::Mu, said); FRAME_SAMPLES]);
     media.handle.close(browser.leg);
     let mut media = media;
     let MediaEvent::Closed { leg, quality } = media.news() else {
@@ -284,10 +287,10 @@ fn legs_of_different_laws_understand_each_other() {
     let media = Media::start(1);
     let (mut a, b) = (media.connected(1, Codec::Pcmu), media.connected(1, Codec::Pcma));
     media.handle.bridge(a.leg, b.leg);
-    a.say(g711::encode(Codec::Pcmu, 8_000));
+    a.say(g711::encode(Law::Mu, 8_000));
     let (header, payload) = b.hear();
     assert_eq!(header.payload_type, 8);
-    assert!((i32::from(g711::decode(Codec::Pcma, payload[0])) - 8_000).abs() < 300);
+    assert!((i32::from(g711::decode(Law::A, payload[0])) - 8_000).abs() < 300);
 }
 
 #[test]
@@ -298,9 +301,9 @@ fn legs_of_two_calls_on_two_threads_can_be_bridged() {
     assert_ne!(thread::index_of_leg(a.leg), thread::index_of_leg(b.leg));
     media.handle.bridge(a.leg, b.leg);
     loop {
-        a.say(g711::encode(Codec::Pcmu, 5_000));
+        a.say(g711::encode(Law::Mu, 5_000));
         let (_, payload) = b.hear();
-        if (i32::from(g711::decode(Codec::Pcmu, payload[0])) - 5_000).abs() < 300 {
+        if (i32::from(g711::decode(Law::Mu, payload[0])) - 5_000).abs() < 300 {
             break;
         }
     }
@@ -321,8 +324,8 @@ fn a_prompt_is_played_at_its_pace_and_told_done() {
         assert_eq!(pair[1].0.sequence, pair[0].0.sequence.wrapping_add(1));
         assert_eq!(pair[1].0.timestamp, pair[0].0.timestamp.wrapping_add(160));
     }
-    assert!((i32::from(g711::decode(Codec::Pcma, packets[0].1[0])) - 4_000).abs() < 200);
-    assert_eq!(packets[10].1[80..], [g711::silence(Codec::Pcma); 80]);
+    assert!((i32::from(g711::decode(Law::A, packets[0].1[0])) - 4_000).abs() < 200);
+    assert_eq!(packets[10].1[80..], [g711::silence(Law::A); 80]);
     let (leg, play) = (phone.leg, PlayId(7));
     assert_eq!(media.news(), MediaEvent::PlayDone { leg, play });
 }
@@ -386,7 +389,7 @@ fn a_key_pressed_as_event_is_heard_as_tone_where_events_are_not_taken() {
     let mut keys = String::new();
     while keys.is_empty() {
         let (_, payload) = b.hear();
-        detector.hear(payload.iter().map(|byte| g711::decode(Codec::Pcma, *byte)), |key| {
+        detector.hear(payload.iter().map(|byte| g711::decode(Law::A, *byte)), |key| {
             keys.push(key)
         });
     }
@@ -403,7 +406,7 @@ fn keys_are_tones_where_no_events_were_negotiated() {
         .iter()
         .flat_map(|part| {
             part.iter()
-                .map(|sample| g711::encode(Codec::Pcmu, *sample))
+                .map(|sample| g711::encode(Law::Mu, *sample))
                 .collect::<Vec<_>>()
         })
         .collect();
@@ -417,7 +420,7 @@ fn keys_are_tones_where_no_events_were_negotiated() {
     let mut keys = String::new();
     while keys.is_empty() {
         let (_, payload) = a.hear();
-        detector.hear(payload.iter().map(|byte| g711::decode(Codec::Pcmu, *byte)), |key| {
+        detector.hear(payload.iter().map(|byte| g711::decode(Law::Mu, *byte)), |key| {
             keys.push(key)
         });
     }

@@ -34,14 +34,15 @@ impl PortWire {
 
     /// Writes the next packet of the far end; its length. `None` when the far end has said nothing more.
     pub(super) fn hear(&mut self, codec: Codec, packet: &mut [u8; PACKET_BYTES]) -> Option<usize> {
+        let law = codec.law()?;
         let frame = self.port.as_mut()?.say()?;
         let range = HEADER_BYTES..HEADER_BYTES + FRAME_SAMPLES;
         for (byte, sample) in packet.get_mut(range.clone())?.iter_mut().zip(&frame) {
-            *byte = g711::encode(codec, *sample);
+            *byte = g711::encode(law, *sample);
         }
         let header = Header {
             marker: false,
-            payload_type: codec.static_payload_type(),
+            payload_type: codec.payload_type(),
             sequence: self.sequence,
             timestamp: self.timestamp,
             ssrc: 1,
@@ -53,15 +54,12 @@ impl PortWire {
         Some(range.end)
     }
 
-    /// Says a packet to the far end. Events are left out: no port was ever promised to take them.
+    /// Says a packet to the far end, to which only G.711 was ever offered. Events are left out: no port was ever promised to take them.
     fn say(&mut self, packet: &[u8]) {
         let Some(header) = rtp::parse(packet) else { return };
-        let codecs = [Codec::Pcmu, Codec::Pcma];
-        let codec = codecs
-            .into_iter()
-            .find(|codec| codec.static_payload_type() == header.payload_type);
-        if let (Some(port), Some(codec), Some(payload)) = (&mut self.port, codec, packet.get(header.payload)) {
-            port.hear(codec, payload);
+        let law = Codec::of_static(header.payload_type).and_then(Codec::law);
+        if let (Some(port), Some(law), Some(payload)) = (&mut self.port, law, packet.get(header.payload)) {
+            port.hear(payload.iter().map(|byte| g711::decode(law, *byte)));
         }
     }
 }

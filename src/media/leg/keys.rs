@@ -1,7 +1,7 @@
 //! Ten thousand keys at the shortest legal length, by event and by tone, through networks that lose packets.
 
 use super::tests::{Bench, negotiated, packet};
-use crate::g711;
+use crate::g711::{self, Law};
 use crate::{Codec, MediaEvent, tone};
 
 const ALL: &[u8; 16] = b"0123456789*#ABCD";
@@ -54,7 +54,7 @@ fn by_events(lost_percent: u32) -> (Vec<char>, Vec<char>) {
             send(&mut bench, 101, began, &[event, end | 10, high, low]);
         }
         for silence in 2..4 {
-            send(&mut bench, 0, began + silence * 160, &[g711::silence(Codec::Pcmu); 160]);
+            send(&mut bench, 0, began + silence * 160, &[g711::silence(Law::Mu); 160]);
         }
         bench.ms += 80;
         heard.extend(bench.told());
@@ -80,7 +80,7 @@ fn ten_thousand_keys_by_tone_are_all_told_once() {
         let (mut bench, keys) = (Bench::new(), keys());
         let mut leg = bench.leg(1, FAR);
         let mut agreed = negotiated(FAR);
-        (agreed.codec, agreed.payload_type) = (codec, codec.static_payload_type());
+        (agreed.codec, agreed.payload_type) = (codec, codec.payload_type());
         (agreed.dtmf_payload_type, agreed.dtmf_receive_type) = (None, None);
         leg.connect(agreed, bench.now());
         let mut samples = Vec::new();
@@ -91,8 +91,11 @@ fn ten_thousand_keys_by_tone_are_all_told_once() {
         let mut heard = Vec::new();
         // A start that does not fall on a frame.
         for (n, frame) in samples[..].chunks(160).enumerate() {
-            let payload: Vec<u8> = frame.iter().map(|sample| g711::encode(codec, *sample)).collect();
-            let bytes = packet(codec.static_payload_type(), n as u16, (n * 160) as u32, 9, &payload);
+            let payload: Vec<u8> = frame
+                .iter()
+                .map(|sample| g711::encode(codec.law().unwrap(), *sample))
+                .collect();
+            let bytes = packet(codec.payload_type(), n as u16, (n * 160) as u32, 9, &payload);
             bench.receive(&mut leg, &bytes, FAR);
             bench.ms += 20;
             heard.extend(bench.told());

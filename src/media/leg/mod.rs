@@ -2,6 +2,7 @@
 //! sent. No sockets, no clocks: packets and moments come in, packets and events go out. The thread in
 //! [`crate::io`] moves them; two legs meet there by [`Leg::receive`] of one and [`Leg::relay`] of the other.
 
+mod ear;
 mod early;
 #[cfg(test)]
 mod keys;
@@ -13,30 +14,36 @@ mod report;
 mod tap;
 #[cfg(test)]
 mod tests;
+mod transcoder;
+#[cfg(test)]
+mod transcoding;
 
 pub use early::{Early, Kept};
 pub use player::Play;
 pub use port::Attached;
 pub use tap::{CHUNK_BYTES, Tap};
 
+use crate::coder::Rate;
 use crate::dtmf;
 use crate::inband;
-use crate::quality::{Received, samples_since};
+use crate::quality::{Received, ticks_since};
 use crate::rtp::{self, Header};
 use crate::{AudioPort, Codec, Direction, FRAME_SAMPLES, MediaEvent, MediaLegId, Negotiated};
+use ear::Ear;
 use latch::Latch;
 use outgoing::Outgoing;
-use player::Player;
+use player::{Manner, Player};
 use report::Reports;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use strowger_model::record::Quality;
+use transcoder::{Made, Transcoder};
 
 /// How long packets of a leg that was just answered are kept for the bridge that follows.
 pub const EARLY_WINDOW: Duration = Duration::from_millis(200);
 
-/// The longest packet that is taken; G.711 at 120 ms and every extra fit.
+/// The longest packet that is taken; any codec at 120 ms and every extra fit.
 pub const PACKET_BYTES: usize = 2_048;
 
 /// Events for the switch, in order.
@@ -49,6 +56,10 @@ pub struct Accepted {
     pub header: Header,
     /// What it carries.
     pub kind: Kind,
+    /// What its source speaks at the moment: an event belongs to the audio around it.
+    pub spoken: Codec,
+    /// The clock that events are counted by, ticks a millisecond.
+    pub event_khz: u8,
 }
 
 impl Accepted {
@@ -64,10 +75,7 @@ impl Accepted {
             header.timestamp = header.timestamp.wrapping_add((start - whole.start) as u32);
             header.marker &= start == whole.start;
             header.payload = start..whole.end.min(start + step);
-            Self {
-                header,
-                kind: self.kind,
-            }
+            Self { header, ..self.clone() }
         })
     }
 }
@@ -123,6 +131,14 @@ pub struct Leg {
     /// The last press before the bridge: it was meant for whoever listened then.
     pressed_before: Option<u32>,
     tones: Option<Box<inband::Detector>>,
+    /// What turns packets into samples, once somebody here needs them.
+    ear: Option<Box<Ear>>,
+    /// What turns the packets of a bridged leg that speaks another codec into ours, and whether it could be made.
+    transcoder: Option<Box<Transcoder>>,
+    /// The codec of the last audio.
+    spoken: Option<Codec>,
+    /// See [`Leg::most_payload`].
+    most_payload: usize,
     early: Option<Box<Early>>,
     out: Outgoing,
     player: Player,
@@ -153,6 +169,10 @@ impl Leg {
             events: dtmf::Receiver::default(),
             pressed_before: None,
             tones: None,
+            ear: None,
+            transcoder: None,
+            spoken: None,
+            most_payload: FRAME_SAMPLES,
             early: Some(Box::default()),
             out: Outgoing::new(setup.seed, setup.opened),
             player: Player::new(setup.leg),
@@ -174,6 +194,15 @@ impl Leg {
         self.events.reset();
         self.pressed_before = None;
         self.reports.connect(negotiated.remote_rtcp);
+        let khz = negotiated.codec.clock_khz();
+        self.received.set_clock(khz);
+        self.out.set_clock(khz);
+        self.spoken = None;
+        self.most_payload = match negotiated.codec {
+            Codec::Pcmu | Codec::Pcma | Codec::G722 => usize::from(negotiated.ptime_ms.max(20)) * 8,
+            // What Opus says cannot be cut.
+            Codec::Opus => usize::MAX,
+        };
         let tones = self.setup.inband_digits && negotiated.dtmf_payload_type.is_none();
         self.tones = tones.then(Box::default);
         let kept = self.early.take();
@@ -226,11 +255,17 @@ impl Leg {
                 Kind::Event(pressed)
             }
             Kind::Audio(codec) => {
+                self.spoken = Some(codec);
                 self.hear(codec, &header, payload, now, events);
                 kind
             }
         };
-        let accepted = Accepted { header, kind };
+        let accepted = Accepted {
+            header,
+            kind,
+            spoken: self.spoken.unwrap_or(negotiated.codec),
+            event_khz: negotiated.dtmf_clock_khz,
+        };
         if let Some(early) = &mut self.early {
             if early.is_over(now) {
                 self.early = None;
@@ -250,7 +285,8 @@ impl Leg {
             }
             self.source = Some(header.ssrc);
         }
-        let arrival = samples_since(self.setup.opened, now);
+        let khz = self.codec().map_or(8, Codec::clock_khz);
+        let arrival = ticks_since(self.setup.opened, now, khz);
         self.received.count(header.sequence, header.timestamp, arrival);
     }
 
@@ -264,10 +300,8 @@ impl Leg {
     }
 
     fn hear(&mut self, codec: Codec, header: &Header, payload: &[u8], now: Instant, events: &mut Events) {
-        if let Some(tones) = &mut self.tones {
-            let leg = self.setup.leg;
-            let samples = payload.iter().map(|byte| crate::g711::decode(codec, *byte));
-            tones.hear(samples, |digit| events.push_back(MediaEvent::Digit { leg, digit }));
+        if self.tones.is_some() || self.attached.is_some() {
+            self.listen(codec, header, payload, events);
         }
         // What nobody else hears is not captured either.
         if self.muted || self.held {
@@ -276,8 +310,29 @@ impl Leg {
         if let Some(tap) = &mut self.tap {
             tap.take(codec.captured(), header.timestamp, header.sequence, payload, now);
         }
-        if let Some(attached) = &mut self.attached {
-            attached.hear(codec, payload);
+    }
+
+    /// Hears a packet as samples, for keys that are pressed as tones and for whoever talks with the leg by a port.
+    fn listen(&mut self, codec: Codec, header: &Header, payload: &[u8], events: &mut Events) {
+        if self.ear.as_ref().is_none_or(|ear| ear.codec() != codec) {
+            self.ear = Ear::new(codec, Rate::Narrow).map(Box::new);
+        }
+        let Some(ear) = &mut self.ear else { return };
+        let Some(heard) = ear.hear(header, payload) else {
+            return;
+        };
+        let samples = ear.samples(heard);
+        if let Some(tones) = &mut self.tones {
+            let leg = self.setup.leg;
+            tones.hear(samples.iter().copied(), |digit| {
+                events.push_back(MediaEvent::Digit { leg, digit });
+            });
+        }
+        if !self.muted
+            && !self.held
+            && let Some(attached) = &mut self.attached
+        {
+            attached.hear(samples.iter().copied());
         }
     }
 
@@ -296,11 +351,15 @@ impl Leg {
         }
         let to = self.latch.target(negotiated.direction.send)?;
         let payload_type = match accepted.kind {
-            Kind::Event(_) => negotiated.dtmf_payload_type?,
+            Kind::Event(_) => {
+                let payload = packet.get_mut(accepted.header.payload.clone())?;
+                dtmf::rescale(payload, accepted.event_khz, negotiated.dtmf_clock_khz);
+                negotiated.dtmf_payload_type?
+            }
             Kind::Audio(codec) => {
                 if codec != negotiated.codec {
                     let payload = packet.get_mut(accepted.header.payload.clone())?;
-                    crate::g711::transcode(codec, negotiated.codec, payload);
+                    crate::g711::transcode(codec.law()?, negotiated.codec.law()?, payload);
                 }
                 negotiated.payload_type
             }
@@ -317,8 +376,68 @@ impl Leg {
     /// trunks end a call over a packet of 60 ms.
     #[must_use]
     pub fn most_payload(&self) -> usize {
-        self.negotiated
-            .map_or(FRAME_SAMPLES, |negotiated| usize::from(negotiated.ptime_ms.max(20)) * 8)
+        self.most_payload
+    }
+
+    /// Whether packets of this kind must be transcoded for the far end: by [`Leg::transcode`], not [`Leg::relay`].
+    #[must_use]
+    pub fn is_foreign(&self, accepted: &Accepted) -> bool {
+        self.negotiated.is_some_and(|negotiated| {
+            let (theirs, ours) = (accepted.spoken, negotiated.codec);
+            theirs != ours && (theirs.law().is_none() || ours.law().is_none())
+        })
+    }
+
+    /// Makes packets of ours of one of a bridged leg that speaks another codec, and hands each to `send`.
+    pub fn transcode(
+        &mut self,
+        packet: &[u8],
+        accepted: &Accepted,
+        now: Instant,
+        mut send: impl FnMut(&[u8], &Transmit),
+    ) {
+        let (Some(negotiated), Some(payload)) = (self.negotiated, packet.get(accepted.header.payload.clone())) else {
+            return;
+        };
+        if self.held || self.player.is_busy() {
+            return;
+        }
+        let Some(to) = self.latch.target(negotiated.direction.send) else {
+            return;
+        };
+        let (from, ours) = (accepted.spoken, negotiated.codec);
+        if self
+            .transcoder
+            .as_ref()
+            .is_none_or(|transcoder| !transcoder.is_between(from, ours))
+        {
+            let terms = negotiated.opus.map(|(_, terms)| terms);
+            self.transcoder = Transcoder::new(from, ours, terms).map(Box::new);
+            self.out.switch_source();
+        }
+        let Some(transcoder) = &mut self.transcoder else { return };
+        let out = &mut self.out;
+        let mut ready = |transcoder: &mut Transcoder, made: &Made, payload_type: u8| {
+            let header = out.made(made, payload_type, now);
+            if let Some(start) = rtp::write(transcoder.packet(), &header) {
+                let bytes = start..header.payload.end;
+                send(transcoder.packet(), &Transmit { bytes, to });
+            }
+        };
+        match accepted.kind {
+            Kind::Event(_) => {
+                let pressed = transcoder.press(accepted, payload, negotiated.dtmf_clock_khz);
+                if let (Some(made), Some(payload_type)) = (pressed, negotiated.dtmf_payload_type) {
+                    ready(transcoder, &made, payload_type);
+                }
+            }
+            Kind::Audio(_) => {
+                transcoder.hear(accepted, payload);
+                while let Some(made) = transcoder.next() {
+                    ready(transcoder, &made, negotiated.payload_type);
+                }
+            }
+        }
     }
 
     /// Says that the next relayed packet is one more piece of the last one's payload.
@@ -334,6 +453,7 @@ impl Leg {
         self.attached = None;
         self.player.end_repeating();
         self.out.switch_source();
+        self.transcoder = None;
         let is_audio = |kept: &Kept| {
             kept.accepted
                 .as_ref()
@@ -400,6 +520,7 @@ impl Leg {
             let Some(Accepted {
                 header,
                 kind: Kind::Audio(codec),
+                ..
             }) = &kept.accepted
             else {
                 continue;
@@ -442,14 +563,21 @@ impl Leg {
 
     /// 20 ms of what we say ourselves, written into the buffer.
     pub fn tick(&mut self, packet: &mut [u8; PACKET_BYTES], now: Instant, events: &mut Events) -> Option<Transmit> {
-        let codec = self.negotiated.map_or(Codec::Pcmu, |negotiated| negotiated.codec);
+        let manner = Manner {
+            codec: self.codec().unwrap_or(Codec::Pcmu),
+            terms: self
+                .negotiated
+                .and_then(|negotiated| negotiated.opus)
+                .map(|(_, terms)| terms),
+            event_khz: self.negotiated.map_or(8, |negotiated| negotiated.dtmf_clock_khz),
+        };
         // The port runs on beneath a prompt, so that it is not heard late afterwards.
         let ported = self.attached.as_mut().and_then(|attached| attached.say());
         if self.attached.as_ref().is_some_and(|attached| attached.is_gone()) {
             self.attached = None;
         }
         let stands = self.out.stands_at(now);
-        let frame = self.player.step(codec, stands, ported, packet, events)?;
+        let frame = self.player.step(manner, stands, ported, packet, events)?;
         let negotiated = self.negotiated.as_ref()?;
         let to = self.latch.target(negotiated.direction.send);
         let payload_type = match frame.kind {
@@ -461,7 +589,7 @@ impl Leg {
             && let Some(tap) = &mut self.played_tap
         {
             let payload = packet.get(header.payload.clone())?;
-            tap.take(codec.captured(), header.timestamp, header.sequence, payload, now);
+            tap.take(manner.codec.captured(), header.timestamp, header.sequence, payload, now);
         }
         let start = rtp::write(packet, &header)?;
         Some(Transmit {
@@ -503,8 +631,11 @@ fn kind_of(negotiated: &Negotiated, payload_type: u8) -> Option<Kind> {
         return Some(Kind::Event(None));
     }
     // A far end may change between the codecs it was offered without saying so.
-    [Codec::Pcmu, Codec::Pcma]
-        .into_iter()
-        .find(|codec| codec.static_payload_type() == payload_type)
-        .map(Kind::Audio)
+    let is_opus = negotiated.opus.is_some_and(|(number, _)| number == payload_type);
+    let codec = if is_opus {
+        Some(Codec::Opus)
+    } else {
+        Codec::of_static(payload_type)
+    };
+    codec.map(Kind::Audio)
 }

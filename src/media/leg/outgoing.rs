@@ -2,7 +2,7 @@
 //! speaks in it at the moment.
 
 use super::player::Frame;
-use crate::FRAME_SAMPLES;
+use super::transcoder::Made;
 use crate::rtp::{Header, sequence_after, timestamp_after};
 use std::time::Instant;
 
@@ -16,6 +16,10 @@ pub(super) struct Outgoing {
     at: Instant,
     /// How the relayed source's numbers become ours.
     relayed: Option<Relayed>,
+    /// What makes the places of a transcoded source ours.
+    made: Option<u32>,
+    /// The ticks of 20 ms on the far end's clock.
+    frame_ticks: u32,
     /// The next packet follows silence or another speaker.
     fresh: bool,
     packets: u64,
@@ -37,6 +41,8 @@ impl Outgoing {
             timestamp: (seed >> 24) as u32,
             at: opened,
             relayed: None,
+            made: None,
+            frame_ticks: 160,
             fresh: true,
             packets: 0,
             octets: 0,
@@ -46,7 +52,13 @@ impl Outgoing {
     /// The next relayed packet comes from somebody else.
     pub(super) fn switch_source(&mut self) {
         self.relayed = None;
+        self.made = None;
         self.fresh = true;
+    }
+
+    /// From here on the far end counts so many ticks a millisecond.
+    pub(super) fn set_clock(&mut self, khz: u8) {
+        self.frame_ticks = u32::from(khz) * 20;
     }
 
     /// Where our clock stands: at least one frame after the last one, and on with real time.
@@ -56,8 +68,8 @@ impl Outgoing {
         }
         let elapsed = now.saturating_duration_since(self.at).as_millis();
         let frames = (elapsed + 10) / 20;
-        let samples = (frames.max(1) as u32).wrapping_mul(FRAME_SAMPLES as u32);
-        self.timestamp.wrapping_add(samples)
+        let ticks = (frames.max(1) as u32).wrapping_mul(self.frame_ticks);
+        self.timestamp.wrapping_add(ticks)
     }
 
     /// A relayed packet's header as ours.
@@ -81,6 +93,24 @@ impl Outgoing {
         ours
     }
 
+    /// The header of a transcoded packet: in order with all before it, its losses left as gaps in the numbers.
+    pub(super) fn made(&mut self, made: &Made, payload_type: u8, now: Instant) -> Header {
+        self.relayed = None;
+        let known = self.made.filter(|_| !made.is_first);
+        let offset = known.unwrap_or_else(|| self.stands_at(now).wrapping_sub(made.at as u32));
+        self.made = Some(offset);
+        let header = Header {
+            marker: made.marker || self.fresh,
+            payload_type,
+            sequence: self.sequence.wrapping_add(made.lost),
+            timestamp: (made.at as u32).wrapping_add(offset),
+            ssrc: self.ssrc,
+            payload: made.payload.clone(),
+        };
+        self.sent(&header, now);
+        header
+    }
+
     /// One number more than the relayed source counts: its last packet is sent in pieces.
     pub(super) fn next_piece(&mut self) {
         if let Some(relayed) = &mut self.relayed {
@@ -91,6 +121,7 @@ impl Outgoing {
     /// The header of a frame of our own; counted only when it is really sent.
     pub(super) fn own(&mut self, frame: &Frame, payload_type: u8, counted: bool, now: Instant) -> Header {
         self.relayed = None;
+        self.made = None;
         let header = Header {
             marker: frame.marker || self.fresh,
             payload_type,

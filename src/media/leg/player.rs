@@ -1,9 +1,11 @@
 //! What we say to a far end ourselves: prompts, keys, and an audio port, in 20 ms steps.
 
 use super::{Events, Kind, PACKET_BYTES};
+use crate::coder::{Encoder, Rate};
 use crate::port::AudioFrame;
 use crate::rtp::HEADER_BYTES;
-use crate::{Codec, FRAME_SAMPLES, MediaEvent, MediaLegId, PlayId, dtmf, g711, tone};
+use crate::sdp::OpusTerms;
+use crate::{Codec, FRAME_SAMPLES, MediaEvent, MediaLegId, PlayId, dtmf, tone};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
@@ -41,6 +43,17 @@ pub(super) struct Player {
     /// Samples of the first play that were said.
     position: usize,
     keys: Option<Box<dtmf::Sender>>,
+    /// What turns the frames into the far end's codec, from the first one on.
+    encoder: Option<(Codec, Encoder)>,
+}
+
+/// What the far end takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    pub(super) codec: Codec,
+    pub(super) terms: Option<OpusTerms>,
+    /// The clock by which keys are counted.
+    pub(super) event_khz: u8,
 }
 
 impl Player {
@@ -50,6 +63,7 @@ impl Player {
             plays: VecDeque::new(),
             position: 0,
             keys: None,
+            encoder: None,
         }
     }
 
@@ -97,14 +111,14 @@ impl Player {
     /// `ported` what an audio port has to say.
     pub(super) fn step(
         &mut self,
-        codec: Codec,
+        manner: Manner,
         stands: u32,
         ported: Option<AudioFrame>,
         packet: &mut [u8; PACKET_BYTES],
         events: &mut Events,
     ) -> Option<Frame> {
         if let Some(keys) = &mut self.keys {
-            match keys.step(stands) {
+            match keys.step(stands, manner.event_khz) {
                 dtmf::Step::Packet {
                     marker,
                     timestamp,
@@ -123,30 +137,36 @@ impl Player {
                 dtmf::Step::Over => self.keys = None,
             }
         }
-        let range = HEADER_BYTES..HEADER_BYTES + FRAME_SAMPLES;
-        let payload = packet.get_mut(range.clone())?;
-        if !self.plays.is_empty() {
-            self.fill(codec, payload, events);
-        } else if let Some(frame) = ported {
-            encode(codec, &frame, payload);
+        let samples = if self.plays.is_empty() {
+            ported?
         } else {
-            return None;
-        }
-        Some(Frame {
-            kind: Kind::Audio(codec),
+            let mut samples = [0; FRAME_SAMPLES];
+            self.fill(&mut samples, events);
+            samples
+        };
+        let length = self.encoder(manner)?.encode(&samples, packet.get_mut(HEADER_BYTES..)?);
+        (length > 0).then_some(Frame {
+            kind: Kind::Audio(manner.codec),
             marker: false,
             timestamp: stands,
-            payload: range,
+            payload: HEADER_BYTES..HEADER_BYTES + length,
         })
     }
 
-    /// Fills a frame from the plays; one that ends within it is followed by the next without a gap.
-    fn fill(&mut self, codec: Codec, mut room: &mut [u8], events: &mut Events) {
+    fn encoder(&mut self, manner: Manner) -> Option<&mut Encoder> {
+        if self.encoder.as_ref().is_none_or(|(codec, _)| *codec != manner.codec) {
+            self.encoder = Some((manner.codec, Encoder::new(manner.codec, Rate::Narrow, manner.terms)?));
+        }
+        self.encoder.as_mut().map(|(_, encoder)| encoder)
+    }
+
+    /// Fills a silent frame from the plays; one that ends within it is followed by the next without a gap.
+    fn fill(&mut self, mut room: &mut [i16], events: &mut Events) {
         while let Some(play) = self.plays.front() {
             let rest = play.samples.get(self.position..).unwrap_or_default();
             let count = rest.len().min(room.len());
             let (now, later) = std::mem::take(&mut room).split_at_mut(count);
-            encode(codec, rest, now);
+            now.copy_from_slice(rest.get(..count).unwrap_or_default());
             room = later;
             self.position += count;
             if self.position < play.samples.len() {
@@ -166,12 +186,5 @@ impl Player {
                 events.push_back(MediaEvent::PlayDone { leg, play });
             }
         }
-        room.fill(g711::silence(codec));
-    }
-}
-
-fn encode(codec: Codec, samples: &[i16], payload: &mut [u8]) {
-    for (byte, sample) in payload.iter_mut().zip(samples) {
-        *byte = g711::encode(codec, *sample);
     }
 }

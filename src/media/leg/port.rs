@@ -1,9 +1,9 @@
 //! One end of an audio port: payloads of any length become frames of 20 ms and back.
 
+use crate::FRAME_SAMPLES;
 use crate::port::{AudioFrame, AudioPort, Popped};
-use crate::{Codec, FRAME_SAMPLES, g711};
 
-/// An audio port that is spoken to in payloads of G.711.
+/// An audio port that is spoken to in any number of samples.
 #[derive(Debug)]
 pub struct Attached {
     port: AudioPort,
@@ -24,11 +24,11 @@ impl Attached {
         }
     }
 
-    /// Takes a payload of any length; the other end gets it in frames.
-    pub fn hear(&mut self, codec: Codec, payload: &[u8]) {
-        for byte in payload {
+    /// Takes samples; the other end gets them in frames.
+    pub fn hear(&mut self, samples: impl IntoIterator<Item = i16>) {
+        for heard in samples {
             if let Some(sample) = self.filling.get_mut(self.filled) {
-                *sample = g711::decode(codec, *byte);
+                *sample = heard;
             }
             self.filled += 1;
             if self.filled == FRAME_SAMPLES {

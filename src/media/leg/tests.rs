@@ -84,6 +84,8 @@ pub(super) fn negotiated(remote: &str) -> Negotiated {
         payload_type: 0,
         dtmf_payload_type: Some(101),
         dtmf_receive_type: Some(101),
+        dtmf_clock_khz: 8,
+        opus: None,
         ptime_ms: 20,
         direction: Direction::BOTH,
     }
@@ -440,7 +442,7 @@ fn a_port_speaks_and_listens_in_frames_whatever_the_packet_time() {
             n,
             u32::from(n) * 240,
             9,
-            &[crate::g711::encode(Codec::Pcmu, 4_000); 240],
+            &[crate::g711::encode(crate::g711::Law::Mu, 4_000); 240],
         );
         bench.receive(&mut a, &packet, A).unwrap();
     }

@@ -83,18 +83,22 @@ impl Media {
             .map(|attribute| attribute.value.as_str())
     }
 
-    /// Encoding name and clock of a payload type, from `a=rtpmap` or the static table.
+    /// What the attribute of that name says of a payload type.
     #[must_use]
-    pub fn encoding(&self, payload_type: u8) -> Option<(&str, u32)> {
-        let mapped = self
-            .attributes
+    pub fn about(&self, name: &str, payload_type: u8) -> Option<&str> {
+        self.attributes
             .iter()
-            .filter(|attribute| attribute.name == "rtpmap")
+            .filter(|attribute| attribute.name == name)
             .find_map(|attribute| {
                 let (number, rest) = attribute.value.trim().split_once(char::is_whitespace)?;
                 (number.parse::<u8>().ok()? == payload_type).then_some(rest.trim())
-            });
-        if let Some(mapped) = mapped {
+            })
+    }
+
+    /// Encoding name and clock of a payload type, from `a=rtpmap` or the static table.
+    #[must_use]
+    pub fn encoding(&self, payload_type: u8) -> Option<(&str, u32)> {
+        if let Some(mapped) = self.about("rtpmap", payload_type) {
             let mut parts = mapped.split('/');
             let name = parts.next()?.trim();
             let clock = parts.next().and_then(|clock| clock.trim().parse().ok())?;
@@ -104,6 +108,7 @@ impl Media {
         match payload_type {
             0 => Some(("PCMU", 8_000)),
             8 => Some(("PCMA", 8_000)),
+            9 => Some(("G722", 8_000)),
             _ => None,
         }
     }

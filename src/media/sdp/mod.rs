@@ -11,10 +11,12 @@ mod session;
 mod tests;
 
 pub use description::{Description, Media, parse};
-pub use session::{Preference, Session};
+pub use session::{Preference, Session, spoken};
 
+use crate::g711::Law;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
+use strowger_model::capture;
 
 /// An audio codec we speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,15 +26,35 @@ pub enum Codec {
     Pcmu,
     /// G.711 A-law.
     Pcma,
+    /// G.722: wide-band.
+    G722,
+    /// Opus (RFC 6716, RFC 7587), mono.
+    Opus,
 }
 
 impl Codec {
-    /// The payload type RFC 3551 gives it.
+    /// Every one, in the order we would choose: a wide-band one first.
+    pub const ALL: [Self; 4] = [Self::Opus, Self::G722, Self::Pcma, Self::Pcmu];
+
+    /// The payload type RFC 3551 gives it, or the one we call it by until the far end has named another.
     #[must_use]
-    pub const fn static_payload_type(self) -> u8 {
+    pub const fn payload_type(self) -> u8 {
         match self {
             Self::Pcmu => 0,
             Self::Pcma => 8,
+            Self::G722 => 9,
+            Self::Opus => 111,
+        }
+    }
+
+    /// The codec of a payload type that means the same everywhere (RFC 3551 §6).
+    #[must_use]
+    pub const fn of_static(payload_type: u8) -> Option<Self> {
+        match payload_type {
+            0 => Some(Self::Pcmu),
+            8 => Some(Self::Pcma),
+            9 => Some(Self::G722),
+            _ => None,
         }
     }
 
@@ -42,15 +64,84 @@ impl Codec {
         match self {
             Self::Pcmu => "PCMU",
             Self::Pcma => "PCMA",
+            Self::G722 => "G722",
+            Self::Opus => "opus",
+        }
+    }
+
+    /// The codec of a name, in whatever case.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|codec| codec.encoding().eq_ignore_ascii_case(name))
+    }
+
+    /// Its RTP clock, ticks a millisecond. That of G.722 is 8 although it samples at 16 kHz (RFC 3551 §4.5.2).
+    #[must_use]
+    pub const fn clock_khz(self) -> u8 {
+        match self {
+            Self::Pcmu | Self::Pcma | Self::G722 => 8,
+            Self::Opus => 48,
+        }
+    }
+
+    /// Whether it carries more than the telephone band.
+    #[must_use]
+    pub const fn is_wide(self) -> bool {
+        match self {
+            Self::Pcmu | Self::Pcma => false,
+            Self::G722 | Self::Opus => true,
+        }
+    }
+
+    /// Its law, if it is G.711.
+    #[must_use]
+    pub const fn law(self) -> Option<Law> {
+        match self {
+            Self::Pcmu => Some(Law::Mu),
+            Self::Pcma => Some(Law::A),
+            Self::G722 | Self::Opus => None,
+        }
+    }
+
+    /// The codec that comes nearest where this one is not spoken: the other law, the other wide-band one.
+    #[must_use]
+    pub const fn nearest(self) -> Self {
+        match self {
+            Self::Pcmu => Self::Pcma,
+            Self::Pcma => Self::Pcmu,
+            Self::G722 => Self::Opus,
+            Self::Opus => Self::G722,
         }
     }
 
     /// How a capture names it.
     #[must_use]
-    pub const fn captured(self) -> strowger_model::capture::Codec {
+    pub const fn captured(self) -> capture::Codec {
         match self {
-            Self::Pcmu => strowger_model::capture::Codec::Pcmu,
-            Self::Pcma => strowger_model::capture::Codec::Pcma,
+            Self::Pcmu => capture::Codec::Pcmu,
+            Self::Pcma => capture::Codec::Pcma,
+            Self::G722 => capture::Codec::G722,
+            Self::Opus => capture::Codec::Opus,
+        }
+    }
+}
+
+/// What a far end asks of the Opus it is sent (RFC 7587 §6.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpusTerms {
+    /// `useinbandfec`: whether a packet should carry a coarse copy of the one before it.
+    pub wants_copies: bool,
+    /// `maxaveragebitrate`, bits a second.
+    pub most_bits: i32,
+}
+
+impl Default for OpusTerms {
+    fn default() -> Self {
+        Self {
+            wants_copies: false,
+            most_bits: 510_000,
         }
     }
 }
@@ -133,6 +224,10 @@ pub struct Negotiated {
     /// The payload type of telephone-event towards us; differs only with peers that answer with a
     /// number of their own.
     pub dtmf_receive_type: Option<u8>,
+    /// The ticks of a telephone-event's duration in a millisecond: those of its `a=rtpmap`.
+    pub dtmf_clock_khz: u8,
+    /// The payload type that brings Opus from the far end, whatever we send, and what it asks of ours.
+    pub opus: Option<(u8, OpusTerms)>,
     /// The packet time the far end prefers, milliseconds.
     pub ptime_ms: u8,
     /// Which way audio flows.

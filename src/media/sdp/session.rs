@@ -1,14 +1,15 @@
 //! One side of the offer/answer exchange of RFC 3264, for the audio of one leg.
 
 use super::description::Address;
-use super::{Codec, Description, Direction, Error, Media, Negotiated, parse};
+use super::{Codec, Description, Direction, Error, Media, Negotiated, OpusTerms, parse};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-/// The payload type we offer telephone-event with until the far end has chosen another.
-const TELEPHONE_EVENT: u8 = 101;
+/// The payload types we offer telephone-event with until the far end has chosen others, and their clocks: RFC 4733
+/// §2.1 wants the clock of the audio beside it.
+const TELEPHONE_EVENTS: [Event; 2] = [Event { number: 101, khz: 8 }, Event { number: 110, khz: 48 }];
 
 /// Which codec to choose when the far end leaves a choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -16,7 +17,8 @@ pub enum Preference {
     /// The first of the far end's list that we speak.
     #[default]
     TheirOrder,
-    /// This one where the far end speaks it, else the first we speak: spares a bridge the transcoding.
+    /// This one where the far end speaks it, else the one nearest to it, else the first we speak: spares a bridge
+    /// the transcoding.
     Codec(Codec),
 }
 
@@ -27,6 +29,8 @@ pub enum Preference {
 pub struct Session {
     local: SocketAddr,
     local_rtcp: u16,
+    /// What we speak here, in the order of our offers.
+    codecs: Vec<Codec>,
     session_id: u64,
     version: u64,
     /// What was sent last, without its `o=` line: the version grows only when this changes.
@@ -57,14 +61,22 @@ struct Choice {
     payload_type: u8,
 }
 
+/// A payload type of telephone-event, and the ticks of its durations in a millisecond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Event {
+    number: u8,
+    khz: u8,
+}
+
 impl Session {
-    /// A side that receives RTP at `local` and RTCP at the next port. `session_id` goes into the
-    /// `o=` line and should be unpredictable and below 2^62.
+    /// A side that receives RTP at `local` and RTCP at the next port and speaks G.711, until more is allowed by
+    /// [`Session::speaking`]. `session_id` goes into the `o=` line and should be unpredictable and below 2^62.
     #[must_use]
     pub fn new(local: SocketAddr, session_id: u64) -> Self {
         Self {
             local,
             local_rtcp: local.port().wrapping_add(1),
+            codecs: vec![Codec::Pcma, Codec::Pcmu],
             session_id: session_id >> 2,
             version: 0,
             said: None,
@@ -73,6 +85,20 @@ impl Session {
             lines: Vec::new(),
             awaiting_answer: false,
         }
+    }
+
+    /// The same side, speaking these codecs in this order.
+    #[must_use]
+    pub fn speaking(mut self, codecs: &[Codec]) -> Self {
+        self.codecs = codecs.to_vec();
+        self
+    }
+
+    /// Puts codecs in front of our offers, in this order, as far as they are spoken here: those of the side that
+    /// this one is to talk with.
+    pub fn prefer(&mut self, order: &[Codec]) {
+        let place = |codec: &Codec| order.iter().position(|other| other == codec).unwrap_or(order.len());
+        self.codecs.sort_by_key(place);
     }
 
     /// What was agreed last.
@@ -96,23 +122,31 @@ impl Session {
     /// Writes an offer with every codec of ours, `first` in front: for an outgoing call, for an
     /// answer to an INVITE without a body, and for a re-INVITE (hold, resume, refresh).
     pub fn offer(&mut self, first: Codec) -> Bytes {
+        self.prefer(&[first]);
+        self.offer_as_ordered()
+    }
+
+    /// Writes an offer with every codec of ours in our order.
+    pub fn offer_as_ordered(&mut self) -> Bytes {
         if self.lines.is_empty() {
             self.lines.push(Line::Audio {
                 protocol: "RTP/AVP".to_owned(),
             });
         }
         self.awaiting_answer = true;
-        let other = match first {
-            Codec::Pcmu => Codec::Pcma,
-            Codec::Pcma => Codec::Pcmu,
-        };
         // RFC 3264 §8.3.2: a payload type keeps its meaning for the life of the session.
-        let formats: Vec<(Codec, u8)> = [first, other]
-            .into_iter()
-            .map(|codec| (codec, self.payload_type_of(codec)))
+        let formats: Vec<(Codec, u8)> = self
+            .codecs
+            .iter()
+            .map(|codec| (*codec, self.payload_type_of(*codec)))
             .collect();
-        let event = self.offered_event();
-        self.write(&formats, Some(event), self.local.port(), self.wanted)
+        let has_clock = |event: &Event| self.codecs.iter().any(|codec| codec.clock_khz() == event.khz);
+        // Whoever takes Opus may know keys on the usual clock only, so that one is always offered.
+        let events = TELEPHONE_EVENTS
+            .into_iter()
+            .filter(|event| event.khz == 8 || has_clock(event));
+        let events: Vec<Event> = events.map(|event| self.offered_event(event)).collect();
+        self.write(&formats, &events, self.local.port(), self.wanted)
     }
 
     /// Answers an offer.
@@ -122,7 +156,7 @@ impl Session {
     pub fn answer(&mut self, offer: &[u8], preference: Preference) -> Result<(Bytes, Negotiated), Error> {
         let description = parse(offer)?;
         let known = self.agreed.map(|agreed| agreed.codec);
-        let (index, media, choice) = usable_audio(&description, preference, known)?;
+        let (index, media, choice) = usable_audio(&description, preference, known, &self.codecs)?;
         let disabled = media.port == 0;
         // Port 0 on a running stream is an old way to hold; the stream stays refused until re-offered.
         if disabled && self.agreed.is_none() {
@@ -134,7 +168,9 @@ impl Session {
         self.agreed = Some(negotiated);
         let port = if disabled { 0 } else { self.local.port() };
         let formats = [(choice.codec, choice.payload_type)];
-        let body = self.write(&formats, negotiated.dtmf_receive_type, port, negotiated.direction);
+        let khz = negotiated.dtmf_clock_khz;
+        let event = negotiated.dtmf_receive_type.map(|number| Event { number, khz });
+        let body = self.write(&formats, event.as_slice(), port, negotiated.direction);
         Ok((body, negotiated))
     }
 
@@ -158,32 +194,52 @@ impl Session {
             return Err(Error::NoUsableAudio);
         }
         let known = self.agreed.map(|agreed| agreed.codec);
-        let choice = choose(media, Preference::TheirOrder, known).ok_or(Error::NoUsableAudio)?;
+        let choice = choose(media, Preference::TheirOrder, known, &self.codecs).ok_or(Error::NoUsableAudio)?;
         let mut negotiated = self.negotiate(&description, media, &choice)?;
-        negotiated.dtmf_receive_type = negotiated.dtmf_payload_type.map(|_| self.offered_event());
+        let offered = TELEPHONE_EVENTS
+            .into_iter()
+            .find(|event| event.khz == negotiated.dtmf_clock_khz);
+        let offered = offered.map(|event| self.offered_event(event).number);
+        negotiated.dtmf_receive_type = negotiated.dtmf_payload_type.and(offered);
         self.awaiting_answer = false;
         self.agreed = Some(negotiated);
         Ok(negotiated)
     }
 
-    /// The payload type of telephone-event in our offers: what was agreed, or one no codec uses.
-    fn offered_event(&self) -> u8 {
+    /// A telephone-event of our offers: as it was agreed, or under a number that nothing else has.
+    fn offered_event(&self, usual: Event) -> Event {
         let Some(agreed) = self.agreed else {
-            return TELEPHONE_EVENT;
+            return usual;
         };
-        agreed
-            .dtmf_receive_type
-            .unwrap_or(if agreed.payload_type == TELEPHONE_EVENT {
-                TELEPHONE_EVENT + 1
-            } else {
-                TELEPHONE_EVENT
-            })
+        let same = agreed.dtmf_receive_type.filter(|_| agreed.dtmf_clock_khz == usual.khz);
+        let number = same.unwrap_or_else(|| self.free(usual.number));
+        Event { number, khz: usual.khz }
     }
 
     fn payload_type_of(&self, codec: Codec) -> u8 {
-        self.agreed
-            .filter(|agreed| agreed.codec == codec)
-            .map_or(codec.static_payload_type(), |agreed| agreed.payload_type)
+        let Some(agreed) = self.agreed else {
+            return codec.payload_type();
+        };
+        match (codec, agreed.opus) {
+            _ if agreed.codec == codec => agreed.payload_type,
+            (Codec::Opus, Some((number, _))) => number,
+            (Codec::Opus, None) => self.free(codec.payload_type()),
+            (Codec::Pcmu | Codec::Pcma | Codec::G722, _) => codec.payload_type(),
+        }
+    }
+
+    /// This number, or the next one that was not agreed to mean something.
+    fn free(&self, number: u8) -> u8 {
+        let known = |agreed: Negotiated| {
+            let opus = agreed.opus.map(|(number, _)| number);
+            let events = agreed.dtmf_receive_type.into_iter().chain(agreed.dtmf_payload_type);
+            events.chain(opus).chain([agreed.payload_type])
+        };
+        let taken: Vec<u8> = self.agreed.into_iter().flat_map(known).collect();
+        (number..128)
+            .chain(96..number)
+            .find(|number| !taken.contains(number))
+            .unwrap_or(number)
     }
 
     fn negotiate(&self, description: &Description, media: &Media, choice: &Choice) -> Result<Negotiated, Error> {
@@ -200,21 +256,23 @@ impl Session {
             direction.recv = false;
         }
         let remote = SocketAddr::new(ip, media.port);
-        let event = telephone_event(media);
+        let event = telephone_event(media, choice.codec.clock_khz());
         Ok(Negotiated {
             remote,
             remote_rtcp: rtcp_address(media, remote),
             codec: choice.codec,
             payload_type: choice.payload_type,
-            dtmf_payload_type: event,
-            dtmf_receive_type: event,
+            dtmf_payload_type: event.map(|event| event.number),
+            dtmf_receive_type: event.map(|event| event.number),
+            dtmf_clock_khz: event.map_or(8, |event| event.khz),
+            opus: opus_of(media).filter(|_| self.codecs.contains(&Codec::Opus)),
             ptime_ms: ptime(media),
             direction: direction.limited_by(self.wanted),
         })
     }
 
-    fn write(&mut self, formats: &[(Codec, u8)], event: Option<u8>, port: u16, direction: Direction) -> Bytes {
-        let said = self.describe(formats, event, port, direction);
+    fn write(&mut self, formats: &[(Codec, u8)], events: &[Event], port: u16, direction: Direction) -> Bytes {
+        let said = self.describe(formats, events, port, direction);
         // RFC 3264 §8: the version grows by one with every change and only then.
         if self.said.as_ref() != Some(&said) {
             self.version += 1;
@@ -231,7 +289,7 @@ impl Session {
     }
 
     /// Everything but the first two lines.
-    fn describe(&self, formats: &[(Codec, u8)], event: Option<u8>, port: u16, direction: Direction) -> String {
+    fn describe(&self, formats: &[(Codec, u8)], events: &[Event], port: u16, direction: Direction) -> String {
         let ip = self.local.ip();
         let mut text = format!("s=-\r\nc=IN {} {ip}\r\nt=0 0\r\n", family(ip));
         for line in &self.lines {
@@ -241,15 +299,19 @@ impl Session {
                 }
                 Line::Audio { protocol } => {
                     let _ = write!(text, "m=audio {port} {protocol}");
-                    for number in formats.iter().map(|(_, number)| *number).chain(event) {
+                    let numbers = formats.iter().map(|(_, number)| *number);
+                    for number in numbers.chain(events.iter().map(|event| event.number)) {
                         let _ = write!(text, " {number}");
                     }
                     text.push_str("\r\n");
                     for (codec, number) in formats {
-                        let _ = write!(text, "a=rtpmap:{number} {}/8000\r\n", codec.encoding());
+                        let _ = write!(text, "{}", mapped(*codec, *number));
                     }
-                    if let Some(event) = event {
-                        let _ = write!(text, "a=rtpmap:{event} telephone-event/8000\r\na=fmtp:{event} 0-15\r\n");
+                    for Event { number, khz } in events {
+                        let _ = write!(
+                            text,
+                            "a=rtpmap:{number} telephone-event/{khz}000\r\na=fmtp:{number} 0-15\r\n"
+                        );
                     }
                     let _ = write!(text, "a=ptime:20\r\na={}\r\n", direction.attribute());
                     if port != 0 && self.local_rtcp != port.wrapping_add(1) {
@@ -262,6 +324,17 @@ impl Session {
     }
 }
 
+/// What a payload type means. RFC 7587 §7 always writes two channels; that we send and would rather have one, and
+/// like a copy of what may be lost, stands in the parameters.
+fn mapped(codec: Codec, number: u8) -> String {
+    match codec {
+        Codec::Pcmu | Codec::Pcma | Codec::G722 => format!("a=rtpmap:{number} {}/8000\r\n", codec.encoding()),
+        Codec::Opus => {
+            format!("a=rtpmap:{number} opus/48000/2\r\na=fmtp:{number} useinbandfec=1;stereo=0;sprop-stereo=0\r\n")
+        }
+    }
+}
+
 fn family(ip: IpAddr) -> &'static str {
     match ip {
         IpAddr::V4(_) => "IP4",
@@ -270,18 +343,19 @@ fn family(ip: IpAddr) -> &'static str {
 }
 
 /// The first audio stream in the clear with a codec of ours; a refused one (port 0) only when no other is there.
-fn usable_audio(
-    description: &Description,
+fn usable_audio<'a>(
+    description: &'a Description,
     preference: Preference,
     known: Option<Codec>,
-) -> Result<(usize, &Media, Choice), Error> {
+    ours: &[Codec],
+) -> Result<(usize, &'a Media, Choice), Error> {
     let candidates = || {
         description
             .media
             .iter()
             .enumerate()
             .filter(|(_, media)| media.kind == "audio" && in_the_clear(&media.protocol))
-            .filter_map(|(index, media)| Some((index, media, choose(media, preference, known)?)))
+            .filter_map(|(index, media)| Some((index, media, choose(media, preference, known, ours)?)))
     };
     candidates()
         .find(|(_, media, _)| media.port != 0)
@@ -293,41 +367,80 @@ fn in_the_clear(protocol: &str) -> bool {
     protocol.eq_ignore_ascii_case("RTP/AVP") || protocol.eq_ignore_ascii_case("RTP/AVPF")
 }
 
-fn choose(media: &Media, preference: Preference, known: Option<Codec>) -> Option<Choice> {
-    let spoken = || {
-        media.formats.iter().filter_map(|format| {
-            let payload_type = format.parse::<u8>().ok().filter(|number| *number < 128)?;
-            let (name, clock) = media.encoding(payload_type)?;
-            let codec = [Codec::Pcmu, Codec::Pcma]
-                .into_iter()
-                .find(|codec| codec.encoding().eq_ignore_ascii_case(name))?;
-            (clock == 8_000).then_some(Choice { codec, payload_type })
-        })
+/// The codecs that a description's audio names and that we know, in its order.
+#[must_use]
+pub fn spoken(body: &[u8]) -> Vec<Codec> {
+    let Ok(description) = parse(body) else {
+        return Vec::new();
     };
+    let usable = usable_audio(&description, Preference::TheirOrder, None, &Codec::ALL);
+    usable.map_or_else(
+        |_| Vec::new(),
+        |(_, media, _)| choices(media).map(|choice| choice.codec).collect(),
+    )
+}
+
+/// The formats of a stream that mean something to us.
+fn choices(media: &Media) -> impl Iterator<Item = Choice> {
+    media.formats.iter().filter_map(|format| {
+        let payload_type = format.parse::<u8>().ok().filter(|number| *number < 128)?;
+        let (name, clock) = media.encoding(payload_type)?;
+        let codec = Codec::named(name)?;
+        (clock == u32::from(codec.clock_khz()) * 1_000).then_some(Choice { codec, payload_type })
+    })
+}
+
+fn choose(media: &Media, preference: Preference, known: Option<Codec>, ours: &[Codec]) -> Option<Choice> {
+    let spoken = || choices(media).filter(|choice| ours.contains(&choice.codec));
     let wanted = match preference {
         Preference::TheirOrder => None,
-        Preference::Codec(codec) => spoken().find(|choice| choice.codec == codec),
+        Preference::Codec(codec) => [codec, codec.nearest()]
+            .into_iter()
+            .find_map(|codec| spoken().find(|choice| choice.codec == codec)),
     };
     // A stream refused with port 0 may name any format; the running codec stands then.
     wanted.or_else(|| spoken().next()).or_else(|| {
         let codec = known.filter(|_| media.port == 0)?;
         Some(Choice {
             codec,
-            payload_type: codec.static_payload_type(),
+            payload_type: codec.payload_type(),
         })
     })
 }
 
-fn telephone_event(media: &Media) -> Option<u8> {
-    media
+/// Opus, where a stream names it, and what is asked of it (RFC 7587 §6.1).
+fn opus_of(media: &Media) -> Option<(u8, OpusTerms)> {
+    let number = choices(media).find(|choice| choice.codec == Codec::Opus)?.payload_type;
+    let mut terms = OpusTerms::default();
+    let parameters = media.about("fmtp", number).unwrap_or_default().split(';');
+    for (name, value) in parameters.filter_map(|parameter| parameter.split_once('=')) {
+        match (name.trim().to_ascii_lowercase().as_str(), value.trim().parse::<i32>()) {
+            ("useinbandfec", Ok(value)) => terms.wants_copies = value == 1,
+            ("maxaveragebitrate", Ok(value)) => terms.most_bits = value.clamp(6_000, 510_000),
+            _ => {}
+        }
+    }
+    Some((number, terms))
+}
+
+/// The telephone-event of a stream whose clock is that of its audio, or else the usual one: many that speak Opus
+/// count their keys as everybody else does.
+fn telephone_event(media: &Media, khz: u8) -> Option<Event> {
+    let numbers = media
         .formats
         .iter()
-        .filter_map(|format| format.parse::<u8>().ok().filter(|number| *number < 128))
-        .find(|number| {
-            media
-                .encoding(*number)
-                .is_some_and(|(name, clock)| name.eq_ignore_ascii_case("telephone-event") && clock == 8_000)
-        })
+        .filter_map(|format| format.parse::<u8>().ok().filter(|number| *number < 128));
+    let events = numbers.filter_map(|number| {
+        let (name, clock) = media.encoding(number)?;
+        let known = TELEPHONE_EVENTS
+            .iter()
+            .find(|event| clock == u32::from(event.khz) * 1_000);
+        let khz = known.filter(|_| name.eq_ignore_ascii_case("telephone-event"))?.khz;
+        Some(Event { number, khz })
+    });
+    let events: Vec<Event> = events.collect();
+    let of = |khz: u8| events.iter().find(move |event| event.khz == khz).copied();
+    of(khz).or(of(8))
 }
 
 fn ptime(media: &Media) -> u8 {

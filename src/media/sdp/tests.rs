@@ -49,6 +49,8 @@ fn an_ordinary_offer_is_answered_in_its_order() {
             payload_type: 8,
             dtmf_payload_type: Some(101),
             dtmf_receive_type: Some(101),
+            dtmf_clock_khz: 8,
+            opus: None,
             ptime_ms: 20,
             direction: Direction::BOTH,
         }
@@ -334,4 +336,114 @@ proptest! {
             std::mem::swap(&mut a, &mut b);
         }
     }
+}
+
+/// A side that speaks everything.
+fn versatile() -> Session {
+    session().speaking(&Codec::ALL)
+}
+
+#[test]
+fn every_codec_is_offered_with_its_clock_and_its_keys() {
+    let offer = versatile().offer(Codec::Opus);
+    let offer = text(&offer);
+    assert!(offer.contains("m=audio 20000 RTP/AVP 111 9 8 0 101 110\r\n"), "{offer}");
+    for line in [
+        "a=rtpmap:111 opus/48000/2\r\na=fmtp:111 useinbandfec=1;stereo=0;sprop-stereo=0\r\n",
+        "a=rtpmap:9 G722/8000\r\n",
+        "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n",
+        "a=rtpmap:110 telephone-event/48000\r\na=fmtp:110 0-15\r\n",
+    ] {
+        assert!(offer.contains(line), "{line} in {offer}");
+    }
+    let narrow = session().speaking(&[Codec::G722, Codec::Pcmu]).offer(Codec::Pcmu);
+    let narrow = text(&narrow);
+    assert!(
+        narrow.contains("RTP/AVP 0 9 101\r\n") && !narrow.contains("48000"),
+        "{narrow}"
+    );
+}
+
+#[test]
+fn offers_are_answered_in_the_codec_and_the_numbers_they_came_with() {
+    let media = "m=audio 4000 RTP/AVP 96 9 0 97 98\r\na=rtpmap:96 OPUS/48000/2\r\n\
+                 a=fmtp:96 maxaveragebitrate=24000; useinbandfec=1\r\na=rtpmap:97 telephone-event/8000\r\n\
+                 a=rtpmap:98 telephone-event/48000\r\n";
+    for (preference, codec, number, event, khz) in [
+        (Preference::TheirOrder, Codec::Opus, 96, 98, 48),
+        (Preference::Codec(Codec::G722), Codec::G722, 9, 97, 8),
+        // What is not offered is met by what comes nearest.
+        (Preference::Codec(Codec::Pcma), Codec::Pcmu, 0, 97, 8),
+    ] {
+        let body = offer("198.51.100.7", media);
+        let (answer, agreed) = versatile().answer(body.as_bytes(), preference).unwrap();
+        assert_eq!((agreed.codec, agreed.payload_type), (codec, number));
+        assert_eq!((agreed.dtmf_receive_type, agreed.dtmf_clock_khz), (Some(event), khz));
+        assert!(
+            text(&answer).contains(&format!("RTP/AVP {number} {event}\r\n")),
+            "{answer:?}"
+        );
+        // Whatever we send, they may change to the Opus they have named.
+        let terms = OpusTerms {
+            wants_copies: true,
+            most_bits: 24_000,
+        };
+        assert_eq!(agreed.opus, Some((96, terms)));
+    }
+}
+
+#[test]
+fn opus_beside_keys_on_the_usual_clock_is_understood() {
+    let media = "m=audio 4000 RTP/AVP 107 101\r\na=rtpmap:107 opus/48000/2\r\na=rtpmap:101 telephone-event/8000\r\n";
+    let body = offer("198.51.100.7", media);
+    let (_, agreed) = versatile().answer(body.as_bytes(), Preference::TheirOrder).unwrap();
+    assert_eq!(
+        (agreed.codec, agreed.dtmf_payload_type, agreed.dtmf_clock_khz),
+        (Codec::Opus, Some(101), 8)
+    );
+    let mut side = versatile();
+    side.offer(Codec::Opus);
+    let agreed = side.accept_answer(body.as_bytes()).unwrap();
+    assert_eq!(
+        (agreed.payload_type, agreed.dtmf_payload_type, agreed.dtmf_receive_type),
+        (107, Some(101), Some(101))
+    );
+}
+
+#[test]
+fn a_codec_that_is_not_allowed_or_runs_on_another_clock_is_not_spoken() {
+    for media in [
+        "m=audio 4000 RTP/AVP 9\r\n",
+        "m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2\r\n",
+    ] {
+        let body = offer("198.51.100.7", media);
+        assert_eq!(
+            session().answer(body.as_bytes(), Preference::TheirOrder),
+            Err(Error::NoUsableAudio)
+        );
+        assert!(versatile().answer(body.as_bytes(), Preference::TheirOrder).is_ok());
+        assert_eq!(spoken(body.as_bytes()).len(), 1);
+    }
+    let odd = offer(
+        "198.51.100.7",
+        "m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 opus/16000/1\r\n",
+    );
+    assert!(versatile().answer(odd.as_bytes(), Preference::TheirOrder).is_err());
+    assert!(spoken(odd.as_bytes()).is_empty());
+}
+
+#[test]
+fn numbers_keep_their_meaning_in_later_offers() {
+    // Their Opus is 101 and their keys are 111: the other way round than we would have it.
+    let media = "m=audio 4000 RTP/AVP 101 111\r\na=rtpmap:101 opus/48000/2\r\na=rtpmap:111 telephone-event/48000\r\n";
+    let body = offer("198.51.100.7", media);
+    let mut side = versatile();
+    side.answer(body.as_bytes(), Preference::TheirOrder).unwrap();
+    let again = side.offer(Codec::Opus);
+    let again = text(&again);
+    assert!(again.contains("RTP/AVP 101 9 8 0 102 111\r\n"), "{again}");
+    assert!(
+        again.contains("a=rtpmap:101 opus/48000/2") && again.contains("a=rtpmap:111 telephone-event/48000"),
+        "{again}"
+    );
 }

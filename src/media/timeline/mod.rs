@@ -1,6 +1,6 @@
 //! Captured packets become aligned samples: every stream of a capture on one clock, 16-bit linear
 //! mono, sample 0 being the moment the capture began. Calls are put together at 8 kHz, meetings, whose
-//! members speak Opus, at 48 kHz through a [`Decoder`] that the caller brings: this crate has none.
+//! members speak Opus, at 48 kHz through a [`Decoder`] that the caller brings.
 //!
 //! Pure and streaming: [`Timeline::push`] frames as they come off the disk, [`Timeline::next_block`]
 //! until it has none, [`Timeline::finish`] at the end and drain again. What never came is silence, what
@@ -8,6 +8,7 @@
 //! [`stream`] places one stream's frames; not here: loudness, mixing, encoding.
 
 mod stream;
+mod telephone;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +27,8 @@ const LAG_S: i64 = 10;
 /// A frame that claims to be this much later than all before is no frame of this call.
 const LONGEST_PAUSE_US: u64 = 24 * 3_600 * 1_000_000;
 
-/// Decodes one stream's Opus, frame by frame in the order of the timestamps, 48 kHz mono.
+/// Decodes one stream of a codec with a memory, frame by frame in the order of the timestamps, to mono at the
+/// timeline's rate.
 pub trait Decoder {
     /// The samples of a frame; none when it is damaged.
     fn decode(&mut self, payload: &[u8]) -> Vec<i16>;
@@ -68,7 +70,7 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// The timeline of a call with these streams, at 8 kHz. Opus is skipped.
+    /// The timeline of a call with these streams, at 8 kHz, whatever codecs they speak.
     #[must_use]
     pub fn new(streams: impl IntoIterator<Item = u8>) -> Self {
         let rate = i64::from(SAMPLE_RATE_HZ);
@@ -103,7 +105,7 @@ impl Timeline {
     }
 
     /// Takes a frame. Frames of one stream come about in the order of their arrival; streams may be
-    /// some seconds apart. Frames of other streams and of codecs that are decoded elsewhere are skipped.
+    /// some seconds apart. Frames of other streams and of codecs that are not theirs are skipped.
     pub fn push(&mut self, frame: &Frame<'_>) {
         let Some(stream) = self.streams.get_mut(&frame.stream) else {
             return;

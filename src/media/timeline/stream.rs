@@ -5,8 +5,10 @@
 //! the sender's clock stands against ours; it moves when the clocks drift, and the frames follow it
 //! by one sample each, stretched or shrunk, which nobody hears.
 
-use super::Decoder;
-use crate::{Codec, g711};
+use super::telephone::Telephone;
+use super::{Decoder, OPUS_RATE_HZ};
+use crate::Codec;
+use crate::g711::{self, Law};
 use std::collections::{BTreeMap, VecDeque};
 use strowger_model::capture;
 
@@ -45,8 +47,14 @@ impl Bounds {
 
 pub(super) struct Stream {
     bounds: Bounds,
-    /// What turns Opus into samples; without one the stream is G.711 or linear.
-    decoder: Option<Box<dyn Decoder>>,
+    /// How many ticks of Opus' clock one sample lasts: 6 on a call's timeline, 1 on a meeting's.
+    opus_ticks: i64,
+    /// Whether it is a meeting's, which holds Opus alone.
+    is_meeting: bool,
+    /// What turns a codec with a memory into samples, from its first frame on.
+    decoder: Option<(capture::Codec, Box<dyn Decoder>)>,
+    /// The last timestamp on Opus' clock, and the same without its rounds.
+    opus_clock: Option<(u32, i64)>,
     stretches: VecDeque<Stretch>,
     /// Increasing differences with their arrivals: the front is the least of the window.
     least: VecDeque<(i64, i64)>,
@@ -75,18 +83,22 @@ struct Held {
     sound: Sound,
 }
 
-/// A frame's sound: Opus is decoded in the order of the timestamps, when it is placed.
+/// A frame's sound: what needs a memory is decoded in the order of the timestamps, when it is placed.
 #[derive(Debug)]
 enum Sound {
     Samples(Vec<i16>),
-    Opus(Vec<u8>),
+    Coded {
+        codec: capture::Codec,
+        payload: Vec<u8>,
+        samples: i64,
+    },
 }
 
 impl Sound {
     fn len(&self) -> i64 {
         match self {
             Self::Samples(samples) => samples.len() as i64,
-            Self::Opus(payload) => opus_samples(payload),
+            Self::Coded { samples, .. } => *samples,
         }
     }
 }
@@ -103,7 +115,10 @@ impl Stream {
     fn over(rate: i64, decoder: Option<Box<dyn Decoder>>) -> Self {
         Self {
             bounds: Bounds::at(rate),
-            decoder,
+            opus_ticks: i64::from(OPUS_RATE_HZ) / rate,
+            is_meeting: decoder.is_some(),
+            decoder: decoder.map(|decoder| (capture::Codec::Opus, decoder)),
+            opus_clock: None,
             stretches: VecDeque::new(),
             least: VecDeque::new(),
             next: 0,
@@ -114,21 +129,22 @@ impl Stream {
     }
 
     pub(super) fn push(&mut self, frame: &capture::Frame<'_>, arrival: i64) {
-        let Some(sound) = sound(frame, self.decoder.is_some()) else {
+        let Some(sound) = self.sound(frame) else {
             return;
         };
         if sound.len() == 0 {
             return;
         }
+        let rtp_timestamp = self.in_samples(frame);
         let bounds = self.bounds;
         let fitting = self.stretches.iter_mut().rev().find_map(|stretch| {
-            let timestamp = stretch.place_of(frame.rtp_timestamp, arrival, bounds.stretch)?;
+            let timestamp = stretch.place_of(rtp_timestamp, arrival, bounds.stretch)?;
             Some((timestamp, stretch))
         });
         let (timestamp, stretch) = match fitting {
             Some(fitting) => fitting,
             None => {
-                let timestamp = i64::from(frame.rtp_timestamp);
+                let timestamp = i64::from(rtp_timestamp);
                 self.stretches.push_back(Stretch::new(timestamp, arrival));
                 let Some(stretch) = self.stretches.back_mut() else {
                     return;
@@ -222,10 +238,11 @@ impl Stream {
 
     /// Fills a short gap with what the decoder makes of it. Returns whether it did.
     fn conceal(&mut self, gap: i64, next: &Sound) -> bool {
-        let (Some(decoder), Sound::Opus(payload)) = (&mut self.decoder, next) else {
+        let (Some((decodes, decoder)), Sound::Coded { codec, payload, .. }) = (&mut self.decoder, next) else {
             return false;
         };
-        if gap <= 0 || gap > self.bounds.concealed {
+        let knows = *codec == capture::Codec::Opus && decodes == codec;
+        if !knows || gap <= 0 || gap > self.bounds.concealed {
             return false;
         }
         let mut samples = decoder.conceal(usize::try_from(gap).unwrap_or(0), payload);
@@ -236,14 +253,74 @@ impl Stream {
 
     fn decoded(&mut self, sound: Sound) -> Vec<i16> {
         let length = usize::try_from(sound.len()).unwrap_or(0);
-        match (sound, &mut self.decoder) {
-            (Sound::Samples(samples), _) => samples,
-            (Sound::Opus(payload), Some(decoder)) => {
-                let mut samples = decoder.decode(&payload);
+        match sound {
+            Sound::Samples(samples) => samples,
+            Sound::Coded { codec, payload, .. } => {
+                let decoder = self.decoder_of(codec);
+                let mut samples = decoder.map(|decoder| decoder.decode(&payload)).unwrap_or_default();
                 samples.resize(length, 0);
                 samples
             }
-            (Sound::Opus(_), None) => vec![0; length],
+        }
+    }
+
+    fn decoder_of(&mut self, codec: capture::Codec) -> Option<&mut Box<dyn Decoder>> {
+        if self.decoder.as_ref().is_none_or(|(decodes, _)| *decodes != codec) {
+            let spoken = match codec {
+                capture::Codec::G722 => Codec::G722,
+                capture::Codec::Opus => Codec::Opus,
+                capture::Codec::Pcmu | capture::Codec::Pcma | capture::Codec::Linear8 | capture::Codec::Mark => {
+                    return None;
+                }
+            };
+            self.decoder = Some((codec, Box::new(Telephone::new(spoken)?)));
+        }
+        self.decoder.as_mut().map(|(_, decoder)| decoder)
+    }
+
+    /// A frame's timestamp in samples of the timeline. That of Opus goes round on another clock, so it is counted on
+    /// without rounds before it is divided.
+    fn in_samples(&mut self, frame: &capture::Frame<'_>) -> u32 {
+        if frame.codec != capture::Codec::Opus || self.opus_ticks == 1 {
+            return frame.rtp_timestamp;
+        }
+        let place = match self.opus_clock {
+            None => i64::from(frame.rtp_timestamp),
+            Some((last, place)) => place + i64::from(frame.rtp_timestamp.wrapping_sub(last) as i32),
+        };
+        self.opus_clock = Some((frame.rtp_timestamp, place));
+        place.div_euclid(self.opus_ticks) as u32
+    }
+
+    /// A frame's sound, if the stream is of its kind.
+    fn sound(&self, frame: &capture::Frame<'_>) -> Option<Sound> {
+        let law = |law| {
+            let samples = frame.payload.iter().map(|byte| g711::decode(law, *byte));
+            Some(Sound::Samples(samples.collect()))
+        };
+        let coded = |samples| {
+            let (codec, payload) = (frame.codec, frame.payload.to_vec());
+            Some(Sound::Coded {
+                codec,
+                payload,
+                samples,
+            })
+        };
+        match frame.codec {
+            capture::Codec::Opus => coded(opus_samples(frame.payload) / self.opus_ticks),
+            _ if self.is_meeting => None,
+            capture::Codec::Pcmu => law(Law::Mu),
+            capture::Codec::Pcma => law(Law::A),
+            // One byte is a tick of its clock, and a sample of the lower band.
+            capture::Codec::G722 => coded(i64::try_from(frame.payload.len()).unwrap_or(0)),
+            capture::Codec::Linear8 => Some(Sound::Samples(
+                frame
+                    .payload
+                    .chunks_exact(2)
+                    .filter_map(|pair| Some(i16::from_le_bytes(*pair.first_chunk()?)))
+                    .collect(),
+            )),
+            capture::Codec::Mark => None,
         }
     }
 
@@ -349,28 +426,6 @@ fn enter(least: &mut VecDeque<(i64, i64)>, arrival: i64, difference: i64) {
         least.pop_back();
     }
     least.push_back((arrival, difference));
-}
-
-/// A frame's sound, if the stream is of its kind.
-fn sound(frame: &capture::Frame<'_>, is_opus: bool) -> Option<Sound> {
-    let law = |codec| {
-        let samples = frame.payload.iter().map(|byte| g711::decode(codec, *byte));
-        Some(Sound::Samples(samples.collect()))
-    };
-    match frame.codec {
-        capture::Codec::Opus if is_opus => Some(Sound::Opus(frame.payload.to_vec())),
-        _ if is_opus => None,
-        capture::Codec::Pcmu => law(Codec::Pcmu),
-        capture::Codec::Pcma => law(Codec::Pcma),
-        capture::Codec::Linear8 => Some(Sound::Samples(
-            frame
-                .payload
-                .chunks_exact(2)
-                .filter_map(|pair| Some(i16::from_le_bytes(*pair.first_chunk()?)))
-                .collect(),
-        )),
-        capture::Codec::G722 | capture::Codec::Opus | capture::Codec::Mark => None,
-    }
 }
 
 /// How long an Opus packet lasts in samples at 48 kHz; 0 for what is none. RFC 6716 §3.1: the first byte

@@ -2,8 +2,7 @@
 //! out where it was said.
 
 use super::*;
-use crate::g711;
-use crate::sdp;
+use crate::g711::{self, Law};
 use proptest::prelude::*;
 
 const FRAME: i64 = 160;
@@ -54,7 +53,7 @@ impl Phone {
             arrival_us: self.true_us(n) + delay_us,
             rtp_timestamp: self.first_timestamp.wrapping_add(n * FRAME as u32),
             sequence: n as u16,
-            payload: samples.iter().map(|s| g711::encode(sdp::Codec::Pcmu, *s)).collect(),
+            payload: samples.iter().map(|s| g711::encode(Law::Mu, *s)).collect(),
         }
     }
 }
@@ -343,7 +342,7 @@ fn a_minute_through_a_bad_network_keeps_its_length_and_is_silent_only_where_pack
             is_lost.push(!at_an_end && chance(&mut seed) % 100 < lost_percent);
             let delay_us = 20_000 + u64::from(chance(&mut seed) % 30_000);
             let mut packet = phone.frame(n, delay_us);
-            packet.payload = vec![g711::encode(sdp::Codec::Pcmu, 8_000); FRAME as usize];
+            packet.payload = vec![g711::encode(Law::Mu, 8_000); FRAME as usize];
             packets.extend((!is_lost[n as usize]).then_some(packet));
         }
         let (out, _) = render(1, &by_arrival(packets));

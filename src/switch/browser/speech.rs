@@ -7,7 +7,7 @@ use strowger_media::{Codec, sdp};
 fn described(codecs: &[Codec], direction: &str) -> Bytes {
     let formats: String = codecs
         .iter()
-        .map(|codec| format!(" {}", codec.static_payload_type()))
+        .map(|codec| format!(" {}", codec.payload_type()))
         .collect();
     Bytes::from(format!(
         "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP{formats}\r\na={direction}\r\n"
@@ -38,7 +38,7 @@ fn first(offer: &[u8]) -> Codec {
         let codecs = [Codec::Pcmu, Codec::Pcma];
         codecs
             .into_iter()
-            .find(|codec| codec.static_payload_type().to_string() == *format)
+            .find(|codec| codec.payload_type().to_string() == *format)
     });
     known.next().unwrap_or(Codec::Pcma)
 }

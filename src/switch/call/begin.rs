@@ -134,7 +134,15 @@ impl Call {
     pub fn begin(&mut self, scene: &mut Scene<'_>) {
         match self.pending.take() {
             None => {}
-            Some(Pending::Follow(route)) => self.follow(route, scene),
+            Some(Pending::Follow(route)) => {
+                // Nobody is rung for a caller whom nobody could hear.
+                let is_refused = matches!(route, Route::Refused(_));
+                if is_refused || self.understands_near(scene) {
+                    self.follow(route, scene);
+                } else {
+                    self.end(HangupCause::NoCodec, scene);
+                }
+            }
             Some(Pending::Reach(route)) => {
                 let callees = match route {
                     Route::User { user, phones, .. } => Callee::devices(user, &phones, scene),

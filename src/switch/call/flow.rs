@@ -11,7 +11,8 @@ use crate::route::{self, Asker, Route, RouteInput};
 use crate::scene::Scene;
 use std::time::Instant;
 use strowger_ivr::{Action, ActionId, Context, DialOutcome, Event, Execution, Sound, Strategy, Target};
-use strowger_media::{Codec, PlayId, tone};
+use strowger_media::sdp::Preference;
+use strowger_media::{PlayId, tone};
 use strowger_model::record;
 
 /// A flow that runs.
@@ -127,7 +128,7 @@ impl Call {
             Some(Stage::Up { confirmed: false } | Stage::Invited | Stage::Over) | None => {}
             Some(Stage::Calling { .. }) => {
                 // What is said before a recording waits until they can hear it.
-                if self.answer_near(Codec::Pcma, scene) && !self.is_near_to_be_told() {
+                if self.answer_near(Preference::TheirOrder, scene) && !self.is_near_to_be_told() {
                     self.record_near(scene);
                 }
             }
@@ -152,7 +153,7 @@ impl Call {
     }
 
     pub(super) fn flow_plays(&mut self, id: ActionId, what: &[Sound], scene: &mut Scene<'_>) {
-        if !self.answer_near(Codec::Pcma, scene) {
+        if !self.answer_near(Preference::TheirOrder, scene) {
             return;
         }
         if self.tell_near(Next::FlowPlays(id, what.to_vec()), scene) {

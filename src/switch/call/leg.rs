@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use std::net::IpAddr;
 use strowger_media::sdp::Session;
-use strowger_media::{MediaLegId, OpenLeg};
+use strowger_media::{Codec, MediaLegId, OpenLeg};
 use strowger_model::record::Quality;
 use strowger_model::{CallId, DeviceId, HangupCause, LegId, TrunkId, UserId, record};
 use strowger_sip::DialogKey;
@@ -107,10 +107,11 @@ impl Leg {
         self.audio.as_mut().map(|audio| &mut audio.session)
     }
 
-    pub(crate) fn give_audio(&mut self, open: OpenLeg, session_id: u64) {
+    /// Gives it audio in which these codecs are spoken.
+    pub(crate) fn give_audio(&mut self, open: OpenLeg, session_id: u64, codecs: &[Codec]) {
         self.audio = Some(Audio {
             id: open.leg,
-            session: Session::new(open.local, session_id),
+            session: Session::new(open.local, session_id).speaking(codecs),
             closed: false,
         });
     }

@@ -8,7 +8,8 @@ use crate::scene::Scene;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use strowger_ivr::{Phrase, Sound};
-use strowger_media::{Codec, PlayId, tone};
+use strowger_media::sdp::Preference;
+use strowger_media::{PlayId, tone};
 use strowger_model::HangupCause;
 use strowger_model::dispatch::{Asking as Question, Dispatch};
 use strowger_rooms::{CALL_STATUS, UNRECORDED, WANTS_AGENT};
@@ -428,7 +429,7 @@ impl Call {
     pub(super) fn goes_back(&mut self, scene: &mut Scene<'_>) -> bool {
         match self.back_to.take() {
             Some(way) => {
-                self.answer_near(Codec::Pcma, scene);
+                self.answer_near(Preference::TheirOrder, scene);
                 self.meet(way, scene);
                 true
             }

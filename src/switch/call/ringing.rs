@@ -11,7 +11,8 @@ use crate::scene::Scene;
 use bytes::Bytes;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use strowger_media::{Codec, sdp, tone};
+use strowger_media::sdp::{self, Preference};
+use strowger_media::{Codec, tone};
 use strowger_model::record::Binding;
 use strowger_model::{CallState, DeviceId, Direction, HangupCause, LegId, TrunkId, UserId};
 
@@ -181,10 +182,14 @@ impl Call {
         };
         let open = open.ok_or(HangupCause::Congestion)?;
         let (from_user, from_display) = self.shown_to(&branch.callee, ringing.shown.as_deref(), scene);
-        let first = self.near_codec();
+        let order = self.near_codecs();
         let mut leg = self.new_leg(&way, scene);
-        leg.give_audio(open, random_id(scene));
-        let offer = leg.session().map(|session| session.offer(first)).unwrap_or_default();
+        leg.give_audio(open, random_id(scene), &self.codecs_of(leg.user, leg.browser, scene));
+        let offer = leg.session().map(|session| {
+            session.prefer(&order);
+            session.offer_as_ordered()
+        });
+        let offer = offer.unwrap_or_default();
         self.outputs.push_back(Output::OwnDialog(leg.dialog));
         self.outputs.push_back(Output::OwnMedia(open.leg));
         let invite = Invite {
@@ -317,17 +322,21 @@ impl Call {
         }
     }
 
-    /// The codec that spares the bridge a transcoding: what the near party speaks or would like to.
-    fn near_codec(&self) -> Codec {
+    /// The codecs that spare the bridge a transcoding, best first: what the near party speaks or would like to, in its
+    /// order. Behind them stands the other law where it knows one, because crossing the laws costs next to nothing.
+    fn near_codecs(&self) -> Vec<Codec> {
         let Some(near) = self.near_leg() else {
-            return Codec::Pcma;
+            return Vec::new();
         };
         let agreed = near.audio.as_ref().and_then(|audio| audio.session.agreed());
-        match (&near.stage, agreed) {
-            (_, Some(agreed)) => agreed.codec,
-            (Stage::Calling { offer }, None) => first_codec(offer),
-            (Stage::Invited | Stage::Up { .. } | Stage::Over, None) => Codec::Pcma,
-        }
+        let mut codecs = match (&near.stage, agreed) {
+            (_, Some(agreed)) => vec![agreed.codec],
+            (Stage::Calling { offer }, None) => sdp::spoken(offer),
+            (Stage::Invited | Stage::Up { .. } | Stage::Over, None) => Vec::new(),
+        };
+        let law = codecs.iter().find(|codec| codec.law().is_some()).copied();
+        codecs.extend(law.map(Codec::nearest));
+        codecs
     }
 
     /// Somebody rings: the near party is told, or hears it.
@@ -395,7 +404,7 @@ impl Call {
         };
         let was_up = self.legs.get(near).is_some_and(Leg::is_up);
         if !was_up {
-            let Some(body) = self.describe_near(agreed.codec, scene) else {
+            let Some(body) = self.describe_near(Preference::Codec(agreed.codec), scene) else {
                 return false;
             };
             if let Some(dialog) = self.legs.get(near).map(|near| near.dialog) {
@@ -534,22 +543,4 @@ pub(super) fn random_id(scene: &Scene<'_>) -> u64 {
     let mut bytes = [0; 8];
     scene.world.fill(&mut bytes);
     u64::from_le_bytes(bytes)
-}
-
-/// The first codec of an offer that we speak.
-fn first_codec(offer: &[u8]) -> Codec {
-    let Ok(description) = sdp::parse(offer) else {
-        return Codec::Pcma;
-    };
-    let media = description.media.iter().find(|media| media.kind == "audio");
-    let named = media.and_then(|media| {
-        media.formats.iter().find_map(|format| {
-            let (name, _) = media.encoding(format.parse().ok()?)?;
-            let codecs = [Codec::Pcmu, Codec::Pcma];
-            codecs
-                .into_iter()
-                .find(|codec| codec.encoding().eq_ignore_ascii_case(name))
-        })
-    });
-    named.unwrap_or(Codec::Pcma)
 }

@@ -6,10 +6,11 @@ use super::{Act, Call, MediaOrder, Output, Signal, Then};
 use crate::live::EventKind;
 use crate::scene::Scene;
 use bytes::Bytes;
+use std::net::SocketAddr;
 use strowger_ivr::DialOutcome;
-use strowger_media::sdp::Preference;
+use strowger_media::sdp::{Preference, Session};
 use strowger_media::{Codec, Negotiated, tone};
-use strowger_model::HangupCause;
+use strowger_model::{HangupCause, UserId};
 
 impl Call {
     /// Takes a party's answer to our offer; `None` when there is nothing usable in it.
@@ -21,10 +22,31 @@ impl Call {
         Some(agreed)
     }
 
+    /// What may be spoken with a leg of a user, or of nobody here. A browser meets its leg in G.711, which is no
+    /// matter of settings: nothing of it reaches a network.
+    pub(super) fn codecs_of(&self, user: Option<UserId>, browser: bool, scene: &Scene<'_>) -> Vec<Codec> {
+        if browser {
+            return vec![Codec::Pcma, Codec::Pcmu];
+        }
+        scene.directory.policy(self.row.tenant, user).codecs.clone()
+    }
+
+    /// Whether a caller can be answered at all: it offers something that is spoken here, or wants to hear our offer.
+    pub(super) fn understands_near(&self, scene: &Scene<'_>) -> bool {
+        let Some((near, Stage::Calling { offer })) = self.near_leg().map(|near| (near, &near.stage)) else {
+            return true;
+        };
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut trial = Session::new(nowhere, 0).speaking(&self.codecs_of(near.user, near.browser, scene));
+        offer.is_empty() || trial.answer(offer, Preference::TheirOrder).is_ok()
+    }
+
     /// Opens the near party's audio where it has none, and writes what is said to it: the answer to its
     /// offer, or our offer where it made none. Once said, it is repeated word for word.
-    pub(super) fn describe_near(&mut self, codec: Codec, scene: &mut Scene<'_>) -> Option<Bytes> {
+    pub(super) fn describe_near(&mut self, preference: Preference, scene: &mut Scene<'_>) -> Option<Bytes> {
         let id = self.row.id;
+        let near = self.near_leg()?;
+        let codecs = self.codecs_of(near.user, near.browser, scene);
         let near = self.legs.get_mut(self.near?)?;
         let Stage::Calling { offer } = &near.stage else {
             return None;
@@ -38,19 +60,22 @@ impl Call {
         } else {
             scene.supply.open_leg(id, near.toward)?
         };
-        near.give_audio(open, random_id(scene));
+        near.give_audio(open, random_id(scene), &codecs);
         self.outputs.push_back(Output::OwnMedia(open.leg));
         let session = near.session()?;
         if offer.is_empty() {
-            return Some(session.offer(codec));
+            return Some(match preference {
+                Preference::TheirOrder => session.offer_as_ordered(),
+                Preference::Codec(codec) => session.offer(codec),
+            });
         }
-        let (body, agreed) = session.answer(&offer, Preference::Codec(codec)).ok()?;
+        let (body, agreed) = session.answer(&offer, preference).ok()?;
         self.order_media(MediaOrder::Connect(open.leg, agreed));
         Some(body)
     }
 
     /// Answers the near party unless it is up. Whether it is up now; where it could not be, the call ended.
-    pub(super) fn answer_near(&mut self, codec: Codec, scene: &mut Scene<'_>) -> bool {
+    pub(super) fn answer_near(&mut self, preference: Preference, scene: &mut Scene<'_>) -> bool {
         let Some(near) = self.near_leg() else {
             return false;
         };
@@ -58,7 +83,7 @@ impl Call {
             return true;
         }
         let dialog = near.dialog;
-        let Some(body) = self.describe_near(codec, scene) else {
+        let Some(body) = self.describe_near(preference, scene) else {
             let has_port = self.near_leg().is_some_and(|near| near.audio.is_some());
             let why = if has_port {
                 HangupCause::NoCodec
@@ -91,7 +116,7 @@ impl Call {
             return;
         }
         self.then = Some(then);
-        self.answer_near(Codec::Pcma, scene);
+        self.answer_near(Preference::TheirOrder, scene);
     }
 
     fn follow_answer(&mut self, then: Then, scene: &mut Scene<'_>) {
@@ -138,7 +163,7 @@ impl Call {
             .get(far)
             .and_then(|far| Some(far.audio.as_ref()?.session.agreed()?.codec));
         self.act = Act::Talking { far };
-        if !self.answer_near(codec.unwrap_or(Codec::Pcma), scene) {
+        if !self.answer_near(codec.map_or(Preference::TheirOrder, Preference::Codec), scene) {
             return;
         }
         self.set_active(scene);

@@ -406,6 +406,32 @@ impl Bench {
         } else {
             Bytes::new()
         };
+        self.comes(dialog, session, offer, origin, dialled);
+        dialog
+    }
+
+    /// Ada calls with these codecs in her order.
+    pub(crate) fn ada_speaks(&mut self, codecs: &[Codec], dialled: &str) -> DialogKey {
+        let dialog = DialogKey(self.next_incoming);
+        self.next_incoming += 2;
+        let mut session = Self::session(dialog).speaking(codecs);
+        let offer = session.offer_as_ordered();
+        let origin = self.ada();
+        self.comes(dialog, session, offer, origin, dialled);
+        dialog
+    }
+
+    /// Ada calls with a description of the test's.
+    pub(crate) fn ada_offers(&mut self, offer: &'static str, dialled: &str) -> DialogKey {
+        let dialog = DialogKey(self.next_incoming);
+        self.next_incoming += 2;
+        let origin = self.ada();
+        let session = Self::session(dialog);
+        self.comes(dialog, session, Bytes::from_static(offer.as_bytes()), origin, dialled);
+        dialog
+    }
+
+    fn comes(&mut self, dialog: DialogKey, session: Session, offer: Bytes, origin: Origin, dialled: &str) {
         self.far.insert(dialog, (Far::Calling, session));
         self.sip(SipEvent::Incoming(Box::new(Incoming {
             dialog,
@@ -421,7 +447,12 @@ impl Bench {
             user_agent: None,
             offer,
         })));
-        dialog
+    }
+
+    /// A callee that speaks these codecs in its order.
+    pub(crate) fn speaks(&mut self, dialog: DialogKey, codecs: &[Codec]) {
+        let (_, session) = self.far.get_mut(&dialog).unwrap();
+        *session = Self::session(dialog).speaking(codecs);
     }
 
     pub(crate) fn ada_dials(&mut self, dialled: &str) -> DialogKey {

@@ -9,6 +9,7 @@
 
 mod bench;
 mod browsers;
+mod codecs;
 mod disclosure;
 mod properties;
 mod providers;
