@@ -222,7 +222,9 @@ impl Baresip {
             .and_then(|rest| rest.first_chunk())
             .context("no WAV file")?;
         let rate_hz = u32::from_le_bytes(*rate_hz);
-        let samples = bytes.get(data..).unwrap_or_default().chunks_exact(2);
+        // Opus is written in stereo, the same on both sides: one of them is enough.
+        let channels = usize::from(bytes.get(22).copied().unwrap_or(1).max(1));
+        let samples = bytes.get(data..).unwrap_or_default().chunks_exact(2 * channels);
         let samples = samples
             .map(|pair| f32::from(i16::from_le_bytes([pair[0], pair[1]])) / 32_768.0)
             .collect();

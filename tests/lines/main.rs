@@ -3,6 +3,7 @@
 
 #![cfg(test)]
 
+mod codecs;
 mod consent;
 mod hold;
 mod limits;

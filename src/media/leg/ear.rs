@@ -8,6 +8,9 @@ use crate::rtp::{Header, sequence_after};
 /// Beyond this a gap is left silent, milliseconds.
 const CONCEALED_MS: i64 = 100;
 
+/// Numbers that lie further apart are those of a source that began anew (RFC 3550 appendix A.1).
+const FARTHEST: u16 = 3_000;
+
 /// Hears one stream of one codec.
 #[derive(Debug)]
 pub(super) struct Ear {
@@ -62,39 +65,40 @@ impl Ear {
         self.rate.khz()
     }
 
+    /// The source that a packet goes on with; none when it is another's, or began anew under its old name.
+    fn source_of(&self, header: &Header) -> Option<Source> {
+        let source = self.source.filter(|source| source.ssrc == header.ssrc)?;
+        let apart = source.sequence.wrapping_sub(header.sequence);
+        let apart = apart.min(apart.wrapping_neg());
+        (apart <= FARTHEST).then_some(source)
+    }
+
     /// Where a timestamp of the source stands on a clock that does not go round.
     pub(super) fn place(&self, header: &Header) -> i64 {
-        let known = self.source.filter(|source| source.ssrc == header.ssrc);
-        known.map_or(i64::from(header.timestamp), |source| {
+        self.source_of(header).map_or(i64::from(header.timestamp), |source| {
             source.next + i64::from(header.timestamp.wrapping_sub(source.next as u32) as i32)
         })
     }
 
     /// Counts a packet that is no audio. Whether it is the first of its source; `None` when it comes too late.
     pub(super) fn count(&mut self, header: &Header) -> Option<bool> {
-        let at = self.place(header);
-        match &mut self.source {
-            Some(source) if source.ssrc == header.ssrc => {
-                let fresh = sequence_after(header.sequence, source.sequence);
-                source.sequence = if fresh { header.sequence } else { source.sequence };
-                fresh.then_some(false)
-            }
-            Some(_) | None => {
-                let (ssrc, sequence) = (header.ssrc, header.sequence);
-                self.source = Some(Source {
-                    ssrc,
-                    sequence,
-                    next: at,
-                });
-                Some(true)
-            }
+        let next = self.place(header);
+        let known = self.source_of(header);
+        if known.is_some_and(|source| !sequence_after(header.sequence, source.sequence)) {
+            return None;
         }
+        self.source = Some(Source {
+            ssrc: header.ssrc,
+            sequence: header.sequence,
+            next: known.map_or(next, |source| source.next),
+        });
+        Some(known.is_none())
     }
 
     /// Hears a packet; `None` when it comes too late: what it says was made up for.
     pub(super) fn hear(&mut self, header: &Header, payload: &[u8]) -> Option<Heard> {
         let at = self.place(header);
-        let known = self.source.filter(|source| source.ssrc == header.ssrc);
+        let known = self.source_of(header);
         let is_first = self.count(header)?;
         let (expected, before) = known.map_or((at, header.sequence.wrapping_sub(1)), |source| {
             (source.next, source.sequence)

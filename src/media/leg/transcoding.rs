@@ -328,7 +328,10 @@ fn keys_as_tones_are_heard_in_every_codec() {
         }
         let keys = bench.events.iter().filter_map(|event| match event {
             MediaEvent::Digit { digit, .. } => Some(*digit),
-            _ => None,
+            MediaEvent::PlayDone { .. }
+            | MediaEvent::Silent { .. }
+            | MediaEvent::Heard { .. }
+            | MediaEvent::Closed { .. } => None,
         });
         assert_eq!(keys.collect::<String>(), "159#", "{codec:?}");
     }
@@ -347,4 +350,25 @@ fn jitter_and_reports_count_by_the_streams_own_clock() {
     let quality = a.quality();
     assert!(quality.jitter_ms < 1.0, "{quality:?}");
     assert_eq!((quality.received, quality.lost), (200, 0));
+}
+
+#[test]
+fn a_source_that_begins_anew_under_its_old_name_is_heard_at_once() {
+    let mut bench = Bench::new();
+    let (mut a, mut b) = legs(&bench, Codec::G722, Codec::Pcma);
+    let mut mouth = Mouth::new(Codec::G722, Rate::Narrow);
+    let mut sent = Vec::new();
+    for n in 0..10 {
+        if n == 5 {
+            (mouth.sequence, mouth.timestamp) = (40_000, 123_456_789);
+        }
+        let said = mouth.say(20);
+        sent.extend(across(&mut bench, &mut a, &mut b, &said));
+        bench.ms += 20;
+    }
+    assert_eq!(sent.len(), 10);
+    for pair in sent.windows(2) {
+        assert_eq!(pair[1].0.sequence, pair[0].0.sequence.wrapping_add(1));
+        assert_eq!(pair[1].0.timestamp, pair[0].0.timestamp.wrapping_add(160));
+    }
 }

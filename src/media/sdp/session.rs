@@ -140,11 +140,11 @@ impl Session {
             .iter()
             .map(|codec| (*codec, self.payload_type_of(*codec)))
             .collect();
-        let has_clock = |event: &Event| self.codecs.iter().any(|codec| codec.clock_khz() == event.khz);
-        // Whoever takes Opus may know keys on the usual clock only, so that one is always offered.
-        let events = TELEPHONE_EVENTS
-            .into_iter()
-            .filter(|event| event.khz == 8 || has_clock(event));
+        // Whoever takes Opus may know keys on the usual clock only, so that one is always offered. The other one is
+        // where Opus is likely to be chosen: an INVITE must stay short (RFC 3261 §18.1.1).
+        let likely = self.codecs.first().map_or(8, |codec| codec.clock_khz());
+        let events = TELEPHONE_EVENTS.into_iter();
+        let events = events.filter(|event| event.khz == 8 || event.khz == likely);
         let events: Vec<Event> = events.map(|event| self.offered_event(event)).collect();
         self.write(&formats, &events, self.local.port(), self.wanted)
     }
@@ -324,13 +324,13 @@ impl Session {
     }
 }
 
-/// What a payload type means. RFC 7587 §7 always writes two channels; that we send and would rather have one, and
-/// like a copy of what may be lost, stands in the parameters.
+/// What a payload type means. RFC 7587 §7 always writes two channels; that we send and would rather have one is what
+/// holds where nothing is said, that we like a copy of what may be lost is not.
 fn mapped(codec: Codec, number: u8) -> String {
     match codec {
         Codec::Pcmu | Codec::Pcma | Codec::G722 => format!("a=rtpmap:{number} {}/8000\r\n", codec.encoding()),
         Codec::Opus => {
-            format!("a=rtpmap:{number} opus/48000/2\r\na=fmtp:{number} useinbandfec=1;stereo=0;sprop-stereo=0\r\n")
+            format!("a=rtpmap:{number} opus/48000/2\r\na=fmtp:{number} useinbandfec=1\r\n")
         }
     }
 }

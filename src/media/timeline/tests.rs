@@ -312,6 +312,72 @@ fn linear_frames_of_a_mixer_come_out_unchanged() {
     assert_eq!(samples[160..320], (0..160_i16).map(|n| n * 100).collect::<Vec<_>>());
 }
 
+/// Two seconds of a pitch as frames of a codec, some of them lost; timestamps go round on the codec's own clock.
+fn said(codec: crate::Codec, first: u32, from_us: u64, lost: &[u16], chunk: &mut Chunk) {
+    use crate::coder::{Encoder, Rate};
+    let mut encoder = Encoder::new(codec, Rate::Narrow, None).unwrap();
+    for n in 0..100_u16 {
+        let wave = |k: i64| ((k as f64) * std::f64::consts::TAU / 8.0).sin() * 8_000.0;
+        let samples: Vec<i16> = (0..FRAME).map(|k| wave(i64::from(n) * FRAME + k) as i16).collect();
+        let mut payload = [0; 500];
+        let length = encoder.encode(&samples, &mut payload);
+        if lost.contains(&n) {
+            continue;
+        }
+        assert!(chunk.push(&Frame {
+            stream: 0,
+            codec: codec.captured(),
+            arrival_us: from_us + u64::from(n) * 20_000,
+            rtp_timestamp: first.wrapping_add(u32::from(n) * 20 * u32::from(codec.clock_khz())),
+            sequence: n,
+            payload: &payload[..length],
+        }));
+    }
+}
+
+fn loudness(samples: &[i16]) -> f64 {
+    (samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / samples.len() as f64).sqrt()
+}
+
+#[test]
+fn every_codec_of_a_call_comes_out_where_it_was_said() {
+    for codec in crate::Codec::ALL {
+        // The clock of the codec goes round in the middle of it.
+        let mut chunk = Chunk::with_capacity(100_000);
+        said(codec, u32::MAX - 20_000, 0, &[], &mut chunk);
+        let heard: Vec<i16> = blocks([0], [chunk]).flat_map(|block| block.streams.concat()).collect();
+        assert!((15_990..=16_010).contains(&heard.len()), "{codec:?}: {}", heard.len());
+        for part in heard[800..].chunks_exact(400) {
+            assert!(loudness(part) > 4_500.0, "{codec:?}");
+        }
+    }
+}
+
+#[test]
+fn a_leg_that_changes_its_codec_goes_on_at_the_same_place() {
+    let mut chunk = Chunk::with_capacity(200_000);
+    said(crate::Codec::Pcmu, 5_000, 0, &[], &mut chunk);
+    said(crate::Codec::Opus, 3_000_000_000, 2_000_000, &[], &mut chunk);
+    said(crate::Codec::G722, 77, 4_000_000, &[], &mut chunk);
+    let heard: Vec<i16> = blocks([0], [chunk]).flat_map(|block| block.streams.concat()).collect();
+    assert!((47_980..=48_020).contains(&heard.len()), "{}", heard.len());
+    for second in heard.chunks_exact(8_000) {
+        assert!(loudness(second) > 4_500.0);
+    }
+}
+
+#[test]
+fn what_an_opus_leg_lost_is_made_up_for() {
+    let mut chunk = Chunk::with_capacity(100_000);
+    said(crate::Codec::Opus, 9, 0, &[50, 51], &mut chunk);
+    let heard: Vec<i16> = blocks([0], [chunk]).flat_map(|block| block.streams.concat()).collect();
+    assert!(loudness(&heard[50 * 160..52 * 160]) > 2_000.0);
+    let mut chunk = Chunk::with_capacity(100_000);
+    said(crate::Codec::G722, 9, 0, &[50, 51], &mut chunk);
+    let heard: Vec<i16> = blocks([0], [chunk]).flat_map(|block| block.streams.concat()).collect();
+    assert!(loudness(&heard[50 * 160..52 * 160]) < 10.0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
