@@ -137,45 +137,23 @@ impl Documents {
             .and_then(|key| key.parse().ok())
             .unwrap_or(i64::MAX);
         let mut tx = self.scope.read().await?;
-        let statement = match engine {
-            Engine::Sqlite => format!(
-                "select d.place, {CALL_COLUMNS} from call_document_words \
-                 cross join call_documents d on d.place = call_document_words.rowid \
-                 cross join calls c on c.id = d.call_id \
-                 where call_document_words match $2 and call_document_words.rowid < $3 and d.tenant_id = $1 \
-                 and c.tenant_id = $1 and ($4 is null or c.user_id = $4) \
-                 order by call_document_words.rowid desc limit $5"
-            ),
+        let asked = asked(engine, question, narrowed.to);
+        let values = || args![tenant, asked.as_str(), before, narrowed.user, page.fetch()];
+        let rows = match engine {
+            Engine::Sqlite => tx.all_of(in_sqlite(), values()).await?,
             Engine::Postgres => {
                 tx.run("set local plan_cache_mode = force_custom_plan", args![]).await?;
-                // Of a beginning PostgreSQL knows nothing and expects one text in two hundred. Where there are far
-                // fewer it would walk through all of them, newest first; an index has the few at once.
-                let few = few(&mut tx, tenant, question, narrowed.to).await?;
-                let (before, source) = match few {
-                    Few::Words => (
-                        "with few as materialized (select place, tenant_id, call_id, words from call_documents \
-                         where tenant_id = $1 and words @@ to_tsquery('simple', $2) and place < $3) ",
-                        "few",
-                    ),
-                    Few::Notes => (
-                        "with noted as materialized (select id from calls where tenant_id = $1 and notes <> ''), \
-                         few as materialized (select place, tenant_id, call_id, words from noted \
-                         join call_documents on call_documents.call_id = noted.id) ",
-                        "few",
-                    ),
-                    Few::Nothing => ("", "call_documents"),
-                };
-                format!(
-                    "{before}select d.place, {CALL_COLUMNS} from {source} d join calls c on c.id = d.call_id \
-                     where d.words @@ to_tsquery('simple', $2) and d.place < $3 and d.tenant_id = $1 \
-                     and c.tenant_id = $1 and ($4 is null or c.user_id = $4) order by d.place desc limit $5"
-                )
+                let newest = tx.all_of(in_newest(), values()).await?;
+                if newest.len() as i64 >= page.fetch() {
+                    newest
+                } else {
+                    // Of a beginning PostgreSQL knows nothing and expects one text in two hundred. Where there are far
+                    // fewer it would walk through all of them, newest first; an index has the few at once.
+                    let few = few(&mut tx, tenant, question, narrowed.to).await?;
+                    tx.all_of(in_all(few), values()).await?
+                }
             }
         };
-        let asked = asked(engine, question, narrowed.to);
-        let rows = tx
-            .all_of(statement, args![tenant, asked, before, narrowed.user, page.fetch()])
-            .await?;
         let found = rows
             .iter()
             .map(|row| Ok((row.int("place")?, call_of(row)?)))
@@ -195,6 +173,9 @@ impl Documents {
     }
 }
 
+/// So many of the newest texts are looked through before an index is asked: words that many texts have fill a page
+/// from them, and an index would first put together all that have them.
+const NEWEST: i64 = 400;
 /// Fewer texts than this are sorted, more are met soon on the way from the newest.
 const MANY: i64 = 2000;
 /// So many letters of a beginning are rarely those of hundreds of words, which an index reads slower than texts.
@@ -209,6 +190,55 @@ enum Few {
     Notes,
     /// Nothing.
     Nothing,
+}
+
+/// SQLite's index answers newest first and stops when the page is full.
+fn in_sqlite() -> String {
+    format!(
+        "select d.place, {CALL_COLUMNS} from call_document_words \
+         cross join call_documents d on d.place = call_document_words.rowid \
+         cross join calls c on c.id = d.call_id \
+         where call_document_words match $2 and call_document_words.rowid < $3 and d.tenant_id = $1 \
+         and c.tenant_id = $1 and ($4 is null or c.user_id = $4) \
+         order by call_document_words.rowid desc limit $5"
+    )
+}
+
+/// What PostgreSQL finds among the [`NEWEST`].
+fn in_newest() -> String {
+    in_postgres(
+        &format!(
+            "with newest as materialized (select place, tenant_id, call_id, words from call_documents \
+             where tenant_id = $1 and place < $3 order by place desc limit {NEWEST}) "
+        ),
+        "newest",
+    )
+}
+
+/// What PostgreSQL finds among all.
+fn in_all(few: Few) -> String {
+    match few {
+        Few::Words => in_postgres(
+            "with few as materialized (select place, tenant_id, call_id, words from call_documents \
+             where tenant_id = $1 and words @@ to_tsquery('simple', $2) and place < $3) ",
+            "few",
+        ),
+        Few::Notes => in_postgres(
+            "with noted as materialized (select id from calls where tenant_id = $1 and notes <> ''), \
+             few as materialized (select place, tenant_id, call_id, words from noted \
+             join call_documents on call_documents.call_id = noted.id) ",
+            "few",
+        ),
+        Few::Nothing => in_postgres("", "call_documents"),
+    }
+}
+
+fn in_postgres(before: &str, source: &str) -> String {
+    format!(
+        "{before}select d.place, {CALL_COLUMNS} from {source} d join calls c on c.id = d.call_id \
+         where d.words @@ to_tsquery('simple', $2) and d.place < $3 and d.tenant_id = $1 \
+         and c.tenant_id = $1 and ($4 is null or c.user_id = $4) order by d.place desc limit $5"
+    )
 }
 
 /// What of a question few texts have; PostgreSQL's part of [`Documents::find`].

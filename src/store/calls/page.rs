@@ -10,6 +10,7 @@ use crate::transcripts::transcript_of;
 use crate::voicemails::voicemail_of;
 use strowger_model::record::{Call, CallEvent, Consent, Leg, Recording, Transcript, Voicemail};
 use strowger_model::{CallId, Metadata, TenantId};
+use time::OffsetDateTime;
 
 /// A call with all that belongs to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -235,6 +236,23 @@ impl Calls {
             .iter()
             .map(|row| row.text("tag"))
             .collect()
+    }
+
+    /// Whether somebody removed this call, or erased a person or number, since then. An audit line of it outlives
+    /// the rows.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn was_removed(&self, call: CallId, since: OffsetDateTime) -> Result<bool> {
+        let mut tx = self.scope.read().await?;
+        let lines = tx
+            .count(
+                "select count(*) as n from audit where at >= $1 and tenant_id = $2 \
+                 and (action = 'call.remove' and target = $3 or action = 'subject.erase')",
+                args![since, self.scope.tenant(), call],
+            )
+            .await?;
+        Ok(lines > 0)
     }
 
     /// Removes a call with its legs, recordings, messages and transcripts, and destroys the keys of its

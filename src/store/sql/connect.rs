@@ -157,7 +157,8 @@ async fn prepare(connection: &mut AnyConnection, engine: Engine) -> Result<(), s
             for pragma in [
                 "pragma busy_timeout = 10000",
                 "pragma journal_mode = wal",
-                "pragma synchronous = normal",
+                // With `normal` a power cut takes what was committed last, after the capture it was made of is gone.
+                "pragma synchronous = full",
                 "pragma foreign_keys = on",
                 "pragma secure_delete = on",
                 "pragma temp_store = memory",

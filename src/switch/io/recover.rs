@@ -6,8 +6,10 @@ use crate::journal::{Entry, Finished, Message, Taken};
 use std::collections::HashMap;
 use strowger_model::capture::Purpose;
 use strowger_model::record::Call;
-use strowger_model::{CallId, HangupCause, RecordingId, VoicemailId, World};
-use strowger_store::capture::{CaptureSpool, Recovered};
+use strowger_model::{
+    CallId, CallState, CallType, Direction, HangupCause, Metadata, RecordingId, TenantId, VoicemailId, World,
+};
+use strowger_store::capture::{self, CaptureSpool, Recovered};
 use strowger_store::{NewRecording, Store};
 use time::OffsetDateTime;
 use tracing::{info, warn};
@@ -43,23 +45,85 @@ pub(super) async fn close_unfinished(
         let tenant = finished.call.tenant;
         journal.write_waiting(tenant, Entry::Finish(Box::new(finished))).await;
     }
-    // Captures of calls that were written as ended: their work may have been asked for already, and
-    // asking twice changes nothing.
-    for recovered in captures.into_values().flatten() {
+    for (call, taken) in captures {
+        let Some(tenant) = taken.first().map(|recovered| recovered.meta.tenant) else {
+            continue;
+        };
+        let calls = store.tenant(tenant).calls();
+        let since = taken.iter().map(began_at).min().unwrap_or_else(|| world.now());
+        if calls.get(call).await.map_err(Error::Recover)?.is_some() {
+            add(store, &taken).await;
+        } else if calls.was_removed(call, since).await.map_err(Error::Recover)? {
+            erase(store, &taken).await;
+        } else {
+            warn!(call_id = %call, "a call's row was lost; it is made anew from what was captured");
+            let call = lost(call, tenant, since, &taken);
+            let begin = Entry::Begin {
+                call: Box::new(call.clone()),
+                legs: Vec::new(),
+            };
+            journal.write_waiting(tenant, begin).await;
+            let finished = finished(call, &taken, world);
+            journal.write_waiting(tenant, Entry::Finish(Box::new(finished))).await;
+        }
+    }
+    Ok(())
+}
+
+/// Captures of a call that was written as ended: their work may have been asked for already, and asking twice
+/// changes nothing.
+async fn add(store: &Store, taken: &[Recovered]) {
+    for recovered in taken {
         let recording = NewRecording {
             id: recovered.meta.recording,
             capture: recovered.meta.capture,
             name: String::new(),
             recorded_by: asked_by(recovered.meta.purpose).to_owned(),
             problem: None,
-            created_at: began_at(&recovered),
+            created_at: began_at(recovered),
         };
         let calls = store.tenant(recovered.meta.tenant).calls();
         if let Err(problem) = calls.add_recording(recovered.meta.call, &recording).await {
-            warn!(call_id = %recovered.meta.call, problem = &problem as &dyn std::error::Error, "a capture has no call any more");
+            warn!(call_id = %recovered.meta.call, problem = &problem as &dyn std::error::Error, "a capture's recording cannot be written");
         }
     }
-    Ok(())
+}
+
+/// Somebody removed the call; its audio was to go with it.
+async fn erase(store: &Store, taken: &[Recovered]) {
+    for recovered in taken {
+        if let Err(problem) = capture::erase(store, recovered.meta.capture).await {
+            warn!(call_id = %recovered.meta.call, problem = &problem as &dyn std::error::Error, "a removed call's capture cannot be erased");
+        }
+    }
+}
+
+/// What a capture knows of a call whose row a power cut took, or the end of a daemon while its database was silent.
+fn lost(id: CallId, tenant: TenantId, since: OffsetDateTime, taken: &[Recovered]) -> Call {
+    let mut speakers = taken.iter().flat_map(|recovered| &recovered.streams);
+    Call {
+        id,
+        tenant,
+        user: None,
+        direction: Direction::Internal,
+        call_type: CallType::Internal,
+        state: CallState::Active,
+        from_number: "unknown".to_owned(),
+        from_name: speakers.next().map(|stream| stream.speaker.clone()),
+        to_number: "unknown".to_owned(),
+        started_at: since,
+        answered_at: Some(since),
+        ended_at: None,
+        duration_ms: 0,
+        cause: None,
+        flow_version: None,
+        notes: "The row of this call was lost in a power cut; its recording was found.".to_owned(),
+        metadata: Metadata::default(),
+        transcribe: false,
+        cost_micros: 0,
+        currency: String::new(),
+        tags: Vec::new(),
+    }
 }
 
 fn finished(call: Call, captures: &[Recovered], world: &dyn World) -> Finished {
@@ -114,4 +178,121 @@ const fn asked_by(purpose: Purpose) -> &'static str {
 fn began_at(capture: &Recovered) -> OffsetDateTime {
     let nanos = i128::from(capture.meta.started_unix_ms) * 1_000_000;
     OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::journal;
+    use super::*;
+    use std::sync::Arc;
+    use std::time::Duration;
+    use strowger_host::Shutdown;
+    use strowger_model::capture::{CaptureMeta, Chunk, Codec, Frame, Sink as _, StreamMeta};
+    use strowger_model::{CaptureId, LegId};
+    use strowger_store::capture::SpoolConfig;
+    use strowger_store::{Actor, NewTenant, StoreConfig};
+
+    /// One capture of a second of sound whose daemon went down.
+    async fn left_behind(store: &Store, tenant: TenantId, world: &dyn World) -> CaptureMeta {
+        let config = SpoolConfig {
+            reserve_bytes: 0,
+            commit_every: Duration::from_millis(20),
+            ..SpoolConfig::default()
+        };
+        let spool = CaptureSpool::start(store, &config).unwrap();
+        let meta = CaptureMeta {
+            capture: CaptureId::generate(world),
+            recording: RecordingId::generate(world),
+            tenant,
+            call: CallId::generate(world),
+            purpose: Purpose::Call,
+            started_unix_ms: 1_700_000_000_000,
+        };
+        let stream = StreamMeta {
+            stream: 0,
+            leg: LegId::generate(world),
+            speaker: "Ada".to_owned(),
+        };
+        let capture = spool.open(&meta, &[stream]).await.unwrap();
+        let mut chunk = Chunk::with_capacity(20_000);
+        for n in 0..50_u16 {
+            let frame = Frame {
+                stream: 0,
+                codec: Codec::Pcma,
+                arrival_us: u64::from(n) * 20_000,
+                rtp_timestamp: u32::from(n) * 160,
+                sequence: n,
+                payload: &[0x55; 160],
+            };
+            assert!(chunk.push(&frame));
+        }
+        assert!(capture.sink(0).submit(chunk).is_ok());
+        capture.finish().await.unwrap();
+        spool.close().await;
+        meta
+    }
+
+    async fn restart(store: &Store, world: &dyn World) {
+        let shutdown = Shutdown::new();
+        let spool = CaptureSpool::start(store, &SpoolConfig::default()).unwrap();
+        let journal = journal::start(store, &shutdown).await.unwrap();
+        close_unfinished(store, &spool, &journal, world).await.unwrap();
+        drop(journal);
+        shutdown.tasks().close();
+        shutdown.tasks().wait().await;
+        spool.close().await;
+    }
+
+    async fn bench(folder: &std::path::Path) -> (Store, TenantId, Arc<dyn World>) {
+        let world: Arc<dyn World> = Arc::new(strowger_model::world::SeededWorld::new(3, 1_700_000_000_000));
+        let config = StoreConfig {
+            url: format!("sqlite://{}/s.db", folder.display()),
+            data_dir: folder.to_owned(),
+            master_key: [7; 32],
+        };
+        let store = Store::open(&config, Arc::clone(&world)).await.unwrap();
+        let new = NewTenant {
+            name: "ours".to_owned(),
+            realm: "ours.example".to_owned(),
+        };
+        let tenant = store.tenants().create(&Actor::system(), new).await.unwrap();
+        (store, tenant.id, world)
+    }
+
+    #[tokio::test]
+    async fn a_capture_whose_calls_row_a_power_cut_took_becomes_a_recording() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, tenant, world) = bench(folder.path()).await;
+        let meta = left_behind(&store, tenant, world.as_ref()).await;
+        // Twice: a second crash in the middle changes nothing.
+        for _ in 0..2 {
+            restart(&store, world.as_ref()).await;
+        }
+        let call = store.tenant(tenant).calls().detail(meta.call).await.unwrap().unwrap();
+        assert_eq!(call.call.from_name.as_deref(), Some("Ada"));
+        assert_eq!(call.call.cause, Some(HangupCause::DaemonRestart));
+        assert!(
+            (900..=1100).contains(&call.call.duration_ms),
+            "{}",
+            call.call.duration_ms
+        );
+        let recordings: Vec<_> = call.recordings.iter().map(|one| (one.id, one.capture)).collect();
+        assert_eq!(recordings, [(meta.recording, Some(meta.capture))]);
+    }
+
+    #[tokio::test]
+    async fn a_removed_call_does_not_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, tenant, world) = bench(folder.path()).await;
+        let meta = left_behind(&store, tenant, world.as_ref()).await;
+        let calls = store.tenant(tenant).calls();
+        let call = lost(meta.call, tenant, world.now(), &[]);
+        calls.begin(&call, &[]).await.unwrap();
+        assert!(calls.remove(&Actor::system(), meta.call).await.unwrap());
+        restart(&store, world.as_ref()).await;
+        assert!(calls.get(meta.call).await.unwrap().is_none());
+        let spool = CaptureSpool::start(&store, &SpoolConfig::default()).unwrap();
+        assert!(spool.recover().await.unwrap().is_empty());
+        spool.close().await;
+    }
 }
