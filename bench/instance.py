@@ -18,8 +18,9 @@ def until(what, seconds, ready):
 class Instance:
     """The folder of a sandbox, made below `beneath` or the system's temporary folder."""
 
-    def __init__(self, work, debug=False, more=(), beneath=None, environment=None):
-        self.work = work
+    def __init__(self, work, debug=False, more=(), beneath=None, environment=None, postgres=None):
+        self.work, self.postgres = work, postgres
+        more = [*more, "--database", postgres] if postgres else more
         self.programs = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / ("debug" if debug else "release")
         self.log = open(work / "log", "wb")
         self.environment = dict(os.environ, STROWGER__WORKER__SUPERVISE="false", **(environment or {}))
@@ -51,14 +52,18 @@ class Instance:
         child.wait()
 
     def rows(self, statement):
+        if self.postgres:
+            out = subprocess.check_output(["psql", "-XAtq", "-F\t", "-c", "set strowger.tenant = '*'", "-c", statement, self.postgres], text=True)
+            as_number = lambda cell: int(cell) if cell.lstrip("-").isdigit() else cell or None
+            return [tuple(map(as_number, line.split("\t"))) for line in out.splitlines()]
         with sqlite3.connect(f"file:{self.folder}/strowger.db?mode=ro", uri=True, timeout=30) as db:
             return db.execute(statement).fetchall()
 
     def count(self, statement):
         return self.rows(f"select count(*) from {statement}")[0][0]
 
-    def calls(self, count, seconds, settle=0.2, report=None):
-        return subprocess.Popen([self.work / "callgen", "--target", self.card["sip"], "--uac", "127.0.0.1:7060", "--uas", "127.0.0.1:7070", "--calls", str(count), "--rate", "50", "--steady", str(seconds), "--settle", str(settle), "--number", "1001", "--max", str(seconds + 15)], stdout=report or subprocess.DEVNULL, stderr=self.log, text=True)
+    def calls(self, count, seconds, settle=0.2, report=None, more=()):
+        return subprocess.Popen([self.work / "callgen", "--target", self.card["sip"], "--uac", "127.0.0.1:7060", "--uas", "127.0.0.1:7070", "--calls", str(count), "--rate", "50", "--steady", str(seconds), "--settle", str(settle), "--number", "1001", "--max", str(seconds + 15), *more], stdout=report or subprocess.DEVNULL, stderr=self.log, text=True)
 
     def work_ends(self, seconds):
         """All captures have become recordings."""
