@@ -2,7 +2,7 @@
 
 use crate::health::{Check, Mood};
 use crate::state::ApiState;
-use strowger_store::{BucketHealth, Health, ProviderHealth, ProviderState};
+use strowger_store::{BucketHealth, Health, ProviderHealth, ProviderState, Store};
 
 /// Jobs waiting above which workers are too few or too slow.
 const MANY_JOBS: i64 = 500;
@@ -18,12 +18,7 @@ pub(crate) async fn look(state: &ApiState) -> Vec<Check> {
     let mut checks = Vec::new();
     match state.access.store().health().await {
         Ok(health) => {
-            checks.push(Check {
-                name: "database",
-                mood: Mood::Pass,
-                stops_calls: true,
-                detail: format!("{} answers", health.engine),
-            });
+            checks.push(database(state.access.store(), &health));
             checks.push(queue(&health));
             checks.push(workers(&health));
             checks.extend(disk(health.free_bytes));
@@ -31,11 +26,15 @@ pub(crate) async fn look(state: &ApiState) -> Vec<Check> {
         }
         Err(problem) => {
             tracing::error!(%problem, "the database does not answer");
+            let advice = state.access.store().damage().map_or_else(
+                || "the database does not answer; look at its service and at the daemon's log".to_owned(),
+                |damage| format!("the database is damaged ({damage}); restart to go back to the last copy"),
+            );
             checks.push(Check {
                 name: "database",
                 mood: Mood::Fail,
                 stops_calls: true,
-                detail: "the database does not answer; look at its service and at the daemon's log".to_owned(),
+                detail: advice,
             });
         }
     }
@@ -46,6 +45,32 @@ pub(crate) async fn look(state: &ApiState) -> Vec<Check> {
     }
     checks.extend(memory());
     checks
+}
+
+fn database(store: &Store, health: &Health) -> Check {
+    let (mood, detail) = match (store.damage(), store.put_aside().first()) {
+        (Some(damage), _) => (
+            Mood::Fail,
+            format!(
+                "the database is damaged ({damage}): nothing is written to it, calls go on; restart to go back to the last copy"
+            ),
+        ),
+        (None, Some(aside)) => (
+            Mood::Warn,
+            format!(
+                "{} answers from a copy: the database was damaged and lies at {}; remove it when you have looked at it",
+                health.engine,
+                aside.display()
+            ),
+        ),
+        (None, None) => (Mood::Pass, format!("{} answers", health.engine)),
+    };
+    Check {
+        name: "database",
+        mood,
+        stops_calls: false,
+        detail,
+    }
 }
 
 fn queue(health: &Health) -> Check {

@@ -21,10 +21,11 @@ use strowger_model::settings::Layer;
 use strowger_rooms::RoomsHandle;
 use strowger_rooms::io::turn::TurnHandle;
 use strowger_sip::{Limits, SipConfig};
-use strowger_store::{Bucket, Store, StoreConfig, SystemWorld, keys};
+use strowger_store::{Bucket, PutBack, Store, StoreConfig, SystemWorld, keys};
 use strowger_switch::io::{self as switch, SwitchHandle};
+use time::OffsetDateTime;
 use tokio::net::TcpListener;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// How long tasks may take to end once they are told to.
 const GRACE: Duration = Duration::from_secs(15);
@@ -54,24 +55,56 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
         .context("cannot start the runtime")
 }
 
+/// Opens the store for the daemon, which alone may put a damaged database back from its last copy: whoever else has it
+/// open writes nothing to it from then on.
+async fn open_whole_store(config: &Config) -> Result<Store> {
+    const CANNOT: &str = "cannot put the database back (database.url)";
+    let store = store_config(config)?;
+    told(strowger_store::mend(&store).await.context(CANNOT)?);
+    match open_store(config).await {
+        Ok(store) => Ok(store),
+        Err(problem) => match strowger_store::mend_thoroughly(&store).await.context(CANNOT)? {
+            None => Err(problem),
+            back => {
+                told(back);
+                open_store(config).await
+            }
+        },
+    }
+}
+
+fn told(back: Option<PutBack>) {
+    if let Some(back) = back {
+        error!(
+            problem = back.problem,
+            aside = %back.aside.display(),
+            copied_at = %OffsetDateTime::from(back.copied_at),
+            "the database was damaged: it is put back as it was copied last; the damaged one is kept"
+        );
+    }
+}
+
 /// Opens the store that the configuration names.
 pub(crate) async fn open_store(config: &Config) -> Result<Store> {
-    std::fs::create_dir_all(&config.data_dir)
-        .with_context(|| format!("cannot make the folder {} (data_dir)", config.data_dir.display()))?;
-    let world = SystemWorld;
-    let master_key = keys::load_or_create(&config.master_key_file, &world)
-        .context("cannot load the master key (master_key_file)")?;
-    let store = StoreConfig {
-        url: config.database_url(),
-        data_dir: config.data_dir.clone(),
-        master_key,
-    };
+    let store = store_config(config)?;
     let bucket = config.storage.as_ref().map(Bucket::open).transpose();
     let bucket = bucket.context("cannot use the bucket (storage)")?;
-    let store = Store::open(&store, Arc::new(world)).await;
+    let store = Store::open(&store, Arc::new(SystemWorld)).await;
     Ok(store
         .context("cannot open the database (database.url)")?
         .with_bucket(bucket))
+}
+
+fn store_config(config: &Config) -> Result<StoreConfig> {
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("cannot make the folder {} (data_dir)", config.data_dir.display()))?;
+    let master_key = keys::load_or_create(&config.master_key_file, &SystemWorld)
+        .context("cannot load the master key (master_key_file)")?;
+    Ok(StoreConfig {
+        url: config.database_url(),
+        data_dir: config.data_dir.clone(),
+        master_key,
+    })
 }
 
 /// The platform tier of the settings, for a command that runs beside the daemon.
@@ -97,7 +130,7 @@ impl Daemon {
     pub(crate) async fn start(config: &Config, file: Option<&Path>, shutdown: &Shutdown) -> Result<Self> {
         let metrics = Metrics::install().context("cannot install the metrics registry")?;
         let world: Arc<dyn World> = Arc::new(SystemWorld);
-        let store = open_store(config).await?;
+        let store = open_whole_store(config).await?;
         let access = Access::new(
             store.clone(),
             Arc::clone(&world),

@@ -16,6 +16,9 @@ pub enum Error {
     /// The database refused or could not be reached.
     #[error("the database did not answer as it should")]
     Database(#[source] DatabaseError),
+    /// The database's file is damaged, so nothing is written to it.
+    #[error("the database is damaged ({0}); nothing is written to it; restart strowger to go back to the last copy")]
+    Damaged(String),
     /// The schema could not be brought up to date.
     #[error("cannot bring the database schema up to date")]
     Migrate(#[source] sqlx::migrate::MigrateError),

@@ -87,11 +87,12 @@ impl Store {
         self.inner.db.pool().close().await;
     }
 
-    /// Takes what was deleted out of files that still hold it: SQLite's log of changes, PostgreSQL's dead rows.
+    /// Takes what was deleted out of files that still hold it: SQLite's log of changes and copy, PostgreSQL's dead rows.
     ///
     /// # Errors
     /// The database did not answer.
     pub(crate) async fn forget_pages(&self) -> Result<()> {
+        self.drop_copy()?;
         let statement = match self.db().engine() {
             Engine::Sqlite => "pragma wal_checkpoint(truncate)",
             Engine::Postgres => "vacuum",

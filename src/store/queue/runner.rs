@@ -58,6 +58,10 @@ pub struct Runner {
 const LOOK: Duration = Duration::from_secs(5);
 /// How often a running job's progress is written down, and looked whether somebody stopped it.
 const STEER: Duration = Duration::from_secs(2);
+/// How old the copy of the database may be that a damaged one is put back from.
+const COPY_EVERY: Duration = Duration::from_mins(5);
+/// Copying takes at most one part in so many of a worker's time.
+const COPY_SHARE: u32 = 20;
 /// How often a worker says that it lives, and looks for those that do not.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
@@ -104,6 +108,7 @@ impl Runner {
         // While the others transcribe for minutes, this one runs errands for which somebody waits.
         tasks.spawn(hand(Job::ERRAND, &errands).work());
         tasks.spawn(beat(self.store.clone(), self.config.name.clone(), shutdown.clone()));
+        tasks.spawn(copies(self.store.clone(), shutdown.clone()));
         tasks.spawn(tickets(
             self.store.clone(),
             self.config.name.clone(),
@@ -163,6 +168,26 @@ async fn beat(store: Store, name: String, shutdown: CancellationToken) {
                 problem = &problem as &dyn std::error::Error,
                 "the queue's upkeep failed"
             );
+        }
+    }
+}
+
+/// Keeps a copy of the database that is at most [`COPY_EVERY`] old, or older where copying takes long.
+async fn copies(store: Store, shutdown: CancellationToken) {
+    loop {
+        let took = match store.copy_database().await {
+            Ok(took) => took.unwrap_or_default(),
+            Err(problem) => {
+                error!(
+                    problem = &problem as &dyn std::error::Error,
+                    "the database cannot be copied"
+                );
+                Duration::ZERO
+            }
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(COPY_EVERY.max(took * COPY_SHARE)) => {}
         }
     }
 }

@@ -9,7 +9,7 @@ mod page;
 mod row;
 
 pub(crate) use arg::{Arg, ToArg, args, millis};
-pub(crate) use connect::{Db, Engine, Tx};
+pub(crate) use connect::{Db, Engine, Tx, file_of};
 pub use page::{Page, Paged};
 pub(crate) use page::{cut, cut_by, escape_like};
 pub(crate) use row::Row;

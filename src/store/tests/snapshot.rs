@@ -1,0 +1,128 @@
+//! A damaged database file: SQLite's alone.
+
+use super::harness::actor;
+use crate::{Error, NewTenant, Page, Store, StoreConfig, SystemWorld, mend, mend_thoroughly};
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+
+fn config(folder: &Path) -> StoreConfig {
+    StoreConfig {
+        url: format!("sqlite://{}/strowger.db", folder.display()),
+        data_dir: folder.to_owned(),
+        master_key: [7; 32],
+    }
+}
+
+async fn open(config: &StoreConfig) -> Store {
+    Store::open(config, Arc::new(SystemWorld)).await.unwrap()
+}
+
+async fn add(store: &Store, name: &str) -> crate::Result<()> {
+    let new = NewTenant {
+        name: name.to_owned(),
+        realm: format!("{name}.example"),
+    };
+    store.tenants().create(&actor(), new).await.map(drop)
+}
+
+async fn names(store: &Store) -> Vec<String> {
+    let tenants = store.tenants().list(&Page::first(10)).await.unwrap().items;
+    let mut names: Vec<String> = tenants.into_iter().map(|tenant| tenant.name).collect();
+    names.sort();
+    names
+}
+
+/// Writes rubbish over every page from the second on, or over all.
+fn spoil(file: &Path, from: u64) {
+    let length = std::fs::metadata(file).unwrap().len();
+    let mut file = std::fs::File::options().write(true).open(file).unwrap();
+    file.seek(SeekFrom::Start(from)).unwrap();
+    file.write_all(&vec![0xA5; usize::try_from(length - from).unwrap()])
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_put_back_from_its_copy_and_kept() {
+    for from in [0, 4096] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        let store = open(&config).await;
+        add(&store, "before").await.unwrap();
+        assert!(store.copy_database().await.unwrap().is_some());
+        add(&store, "after").await.unwrap();
+        store.close().await;
+        let file = folder.path().join("strowger.db");
+        spoil(&file, from);
+        let spoilt = std::fs::read(&file).unwrap();
+
+        let back = mend(&config).await.unwrap().unwrap();
+        assert_eq!(std::fs::read(&back.aside).unwrap(), spoilt);
+        let store = open(&config).await;
+        assert_eq!((names(&store).await, store.damage()), (vec!["before".to_owned()], None));
+        assert_eq!(store.put_aside(), [back.aside]);
+        add(&store, "later").await.unwrap();
+        store.close().await;
+        assert_eq!(mend(&config).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_whole_database_stays_and_one_without_a_copy_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    assert_eq!(mend(&config).await.unwrap(), None);
+    let store = open(&config).await;
+    add(&store, "ours").await.unwrap();
+    store.close().await;
+    assert_eq!(mend(&config).await.unwrap(), None);
+    let file = folder.path().join("strowger.db");
+    spoil(&file, 4096);
+    let refused = mend(&config).await.unwrap_err();
+    assert!(
+        matches!(&refused, Error::Damaged(why) if why.contains("no copy")),
+        "{refused}"
+    );
+    assert!(file.exists());
+}
+
+#[tokio::test]
+async fn what_is_seen_to_be_damaged_is_written_to_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    let store = open(&config).await;
+    add(&store, "ours").await.unwrap();
+    store.copy_database().await.unwrap();
+    store.close().await;
+    let file = folder.path().join("strowger.db");
+    spoil(&file, std::fs::metadata(&file).unwrap().len() - 4 * 4096);
+    // Whoever opens it does not look through it: the damage shows when those pages are read.
+    let store = open(&config).await;
+    assert_eq!(store.damage(), None);
+    assert!(store.copy_database().await.is_err());
+    assert!(store.damage().is_some());
+    assert!(matches!(add(&store, "theirs").await, Err(Error::Damaged(_))));
+    store.close().await;
+    assert!(mend_thoroughly(&config).await.unwrap().is_some());
+    assert_eq!(names(&open(&config).await).await, ["ours"]);
+}
+
+#[tokio::test]
+async fn who_still_has_the_damaged_file_open_writes_nothing_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    let old = open(&config).await;
+    add(&old, "ours").await.unwrap();
+    // What stands in the log of changes would mend the spoilt pages.
+    old.forget_pages().await.unwrap();
+    old.copy_database().await.unwrap();
+    let file = folder.path().join("strowger.db");
+    std::fs::write(folder.path().join("strowger.db.damage"), "seen elsewhere").unwrap();
+    assert!(matches!(add(&old, "theirs").await, Err(Error::Damaged(why)) if why == "seen elsewhere"));
+    spoil(&file, 4096);
+    mend(&config).await.unwrap().unwrap();
+    assert!(matches!(add(&old, "theirs").await, Err(Error::Damaged(why)) if why.contains("another file")));
+    let new = open(&config).await;
+    add(&new, "theirs").await.unwrap();
+    assert_eq!(names(&new).await, ["ours", "theirs"]);
+}
