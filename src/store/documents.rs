@@ -175,7 +175,7 @@ impl Documents {
 
 /// So many of the newest texts are looked through before an index is asked: words that many texts have fill a page
 /// from them, and an index would first put together all that have them.
-const NEWEST: i64 = 400;
+const NEWEST: i64 = 150;
 /// Fewer texts than this are sorted, more are met soon on the way from the newest.
 const MANY: i64 = 2000;
 /// So many letters of a beginning are rarely those of hundreds of words, which an index reads slower than texts.

@@ -185,9 +185,10 @@ async fn copies(store: Store, shutdown: CancellationToken) {
                 Duration::ZERO
             }
         };
+        let next = tokio::time::Instant::now() + COPY_EVERY.max(took * COPY_SHARE);
         tokio::select! {
             () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(COPY_EVERY.max(took * COPY_SHARE)) => {}
+            () = tokio::time::sleep_until(next) => {}
         }
     }
 }

@@ -68,6 +68,20 @@ async fn a_damaged_database_is_put_back_from_its_copy_and_kept() {
 }
 
 #[tokio::test]
+async fn a_removed_tenant_stands_in_no_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    let store = open(&config).await;
+    add(&store, "gone").await.unwrap();
+    store.copy_database().await.unwrap();
+    let copy = folder.path().join("strowger.db.copy");
+    assert!(copy.exists());
+    let tenant = store.tenants().list(&Page::first(1)).await.unwrap().items.remove(0);
+    assert!(store.tenants().remove(&actor(), tenant.id).await.unwrap());
+    assert!(!copy.exists());
+}
+
+#[tokio::test]
 async fn a_whole_database_stays_and_one_without_a_copy_is_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path());
