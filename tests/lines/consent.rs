@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, channels, detail, log, only_call, phone, tone_file};
-use strowger_tests::{Baresip, Sandbox, eventually, tone};
+use strowger_tests::{Baresip, Sandbox, eventually, minutes, tone};
 
 const NUMBER: &str = "+15550003000";
 
@@ -132,4 +132,70 @@ async fn who_refuses_talks_on_and_nothing_of_it_is_stored() {
         bytes += entry.unwrap().metadata().unwrap().len();
     }
     assert_eq!(bytes, 0, "something was captured");
+}
+
+/// The outcomes of everybody who was asked, once there are so many; the phone presses its key again and again.
+async fn outcome(sandbox: &Sandbox, phone: &mut Baresip, key: &str, count: usize) -> Vec<String> {
+    let mut again = tokio::time::interval(Duration::from_secs(2));
+    // The question is heard for a while.
+    again.tick().await;
+    for _ in 0..20 {
+        again.tick().await;
+        phone.press(key).await.unwrap();
+        let kept = sandbox.get("/api/consents").await.unwrap();
+        let kept = kept["items"].as_array().unwrap();
+        if kept.len() == count {
+            return kept
+                .iter()
+                .map(|one| one["outcome"].as_str().unwrap().to_owned())
+                .collect();
+        }
+    }
+    panic!("nobody took the key {key}");
+}
+
+#[tokio::test]
+async fn in_a_recorded_room_the_phone_that_agrees_is_recorded_and_the_one_that_refuses_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = asking().await;
+    let room = json!({"name": "Friday", "recording": "always"});
+    let room = sandbox.post("/api/rooms", &room).await.unwrap();
+    let number = "+15550003100";
+    let body = json!({"phone_number": number, "target": {"kind": "room", "id": room["id"]}});
+    sandbox.post("/api/numbers/purchase", &body).await.unwrap();
+    let (mut agrees, mut refuses) = phones(&sandbox, folder.path()).await;
+    agrees.dial(number).await.unwrap();
+    agrees.event("CALL_ESTABLISHED").await.unwrap();
+    assert_eq!(outcome(&sandbox, &mut agrees, "1", 1).await, ["agreed"]);
+    refuses.dial(number).await.unwrap();
+    refuses.event("CALL_ESTABLISHED").await.unwrap();
+    let mut both = outcome(&sandbox, &mut refuses, "2", 2).await;
+    both.sort();
+    assert_eq!(both, ["agreed", "refused"]);
+    let path = format!("/api/rooms/{}/participants", room["id"].as_str().unwrap());
+    let people = sandbox.get(&path).await.unwrap();
+    let people = people["participants"].as_array().unwrap();
+    let unrecorded: Vec<&Value> = people.iter().map(|one| &one["unrecorded"]).collect();
+    assert!(
+        unrecorded.len() == 2 && unrecorded.contains(&&json!("refused")) && unrecorded.contains(&&Value::Null),
+        "{people:?}"
+    );
+    refuses.event_within("CALL_RTCP", SOON).await.unwrap();
+    refuses.event_within("CALL_RTCP", SOON).await.unwrap();
+    refuses.hang_up().await.unwrap();
+    agrees.hang_up().await.unwrap();
+
+    let meeting = minutes::recorded(&sandbox, "Friday", |recording| recording["status"] == "ready")
+        .await
+        .unwrap();
+    let recording = &meeting["recordings"][0];
+    assert_eq!(recording["tracks"].as_array().unwrap().len(), 1, "{recording}");
+    let mix = minutes::sound(&sandbox, &recording["audio_url"]).await.unwrap();
+    let heard = |hertz| tone::seconds_above(&mix, minutes::RATE_HZ, hertz, -40.0);
+    assert!(heard(CALLER_HZ) > 5.0, "who agreed is heard for {} s", heard(CALLER_HZ));
+    assert!(
+        heard(CALLEE_HZ) < 0.3,
+        "who refused is heard for {} s",
+        heard(CALLEE_HZ)
+    );
 }
