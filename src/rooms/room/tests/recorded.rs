@@ -59,7 +59,7 @@ fn speak(meeting: &mut Meeting, phones: &[&AudioPort]) {
     let mut turn = 0_usize;
     meeting.run(Duration::from_millis(400), |_| {
         turn += 1;
-        let sign = if turn % 2 == 0 { 1 } else { -1 };
+        let sign = if turn.is_multiple_of(2) { 1 } else { -1 };
         for phone in phones {
             let frame =
                 std::array::from_fn::<i16, FRAME_SAMPLES, _>(|at| if at % 8 < 4 { 6_000 * sign } else { -6_000 });
