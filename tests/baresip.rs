@@ -1,5 +1,7 @@
 //! baresip as a phone: registers, calls, answers, presses keys, holds, speaks from a WAV file.
 
+use crate::nat::Home;
+use crate::network::reach;
 use crate::process;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
@@ -8,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
@@ -41,12 +43,19 @@ pub const G711: &str = "PCMU,PCMA";
 /// A running phone.
 #[derive(Debug)]
 pub struct Baresip {
-    stream: TcpStream,
+    stream: Box<dyn Wire>,
     pending: Vec<u8>,
     events: Vec<Value>,
     folder: TempDir,
     _child: Child,
+    /// What carries the orders into its network, where it is another.
+    _relay: Option<Child>,
 }
+
+/// A way to the phone's control port.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send + Sync + std::fmt::Debug {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync + std::fmt::Debug> Wire for T {}
 
 impl Baresip {
     /// Starts a phone.
@@ -54,6 +63,14 @@ impl Baresip {
     /// # Errors
     /// It does not come up within ten seconds.
     pub async fn start(setup: &Setup<'_>) -> Result<Self> {
+        Self::start_at(setup, None).await
+    }
+
+    /// As [`Baresip::start`], at home behind routers.
+    ///
+    /// # Errors
+    /// It does not come up within ten seconds.
+    pub async fn start_at(setup: &Setup<'_>, home: Option<&Home>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         // The port above the SIP port is baresip's TLS listener, so control sits further away.
         let port = match setup.port {
@@ -63,29 +80,64 @@ impl Baresip {
         let control = process::free_port()?;
         std::fs::write(
             folder.path().join("config"),
-            config(folder.path(), setup.speaks, port, control)?,
+            config(
+                folder.path(),
+                setup.speaks,
+                (home.map_or("127.0.0.1", Home::address), port),
+                control,
+            )?,
         )?;
         std::fs::write(folder.path().join("accounts"), account(setup))?;
         std::fs::write(folder.path().join("contacts"), "")?;
         let log = std::fs::File::create(folder.path().join("log"))?;
+        let inside = home.map(Home::inside);
+        let mut command = match &inside {
+            None => Command::new("baresip"),
+            Some([program, before @ ..]) => {
+                let mut command = Command::new(program);
+                command.args(before).arg("baresip");
+                command
+            }
+        };
         let child = process::start(
-            Command::new("baresip")
+            command
                 .arg("-f")
                 .arg(folder.path())
                 .stdout(Stdio::from(log.try_clone()?))
                 .stderr(Stdio::from(log)),
         )?;
-        let stream = crate::eventually(Duration::from_secs(10), "baresip's control port", || async {
-            Ok(TcpStream::connect(("127.0.0.1", control)).await?)
-        })
-        .await?;
-        let phone = Self {
+        let patience = Duration::from_secs(10);
+        let (stream, relay): (Box<dyn Wire>, _) = match &inside {
+            None => {
+                let connected = crate::eventually(patience, "baresip's control port", || async {
+                    Ok(TcpStream::connect(("127.0.0.1", control)).await?)
+                });
+                (Box::new(connected.await?), None)
+            }
+            Some(inside) => {
+                let folder = folder.path();
+                crate::eventually(patience, "baresip's control port", || async {
+                    let log = std::fs::read_to_string(folder.join("log"))?;
+                    anyhow::ensure!(log.contains("baresip is ready"), "its log says: {log}");
+                    Ok(())
+                })
+                .await?;
+                let (relay, from, to) = reach(inside, control)?;
+                (Box::new(tokio::io::join(from, to)), Some(relay))
+            }
+        };
+        let is_relayed = relay.is_some();
+        let mut phone = Self {
             stream,
             pending: Vec::new(),
             events: Vec::new(),
             folder,
             _child: child,
+            _relay: relay,
         };
+        if is_relayed {
+            phone.is_heard().await?;
+        }
         if setup.registers {
             // The event may have come before anybody listened; the log keeps it.
             crate::eventually(Duration::from_secs(20), "baresip's registration", || async {
@@ -96,6 +148,17 @@ impl Baresip {
             .await?;
         }
         Ok(phone)
+    }
+
+    /// Waits until the shell in between carries words: events that come before are told to nobody.
+    async fn is_heard(&mut self) -> Result<()> {
+        self.command("listcalls", "").await?;
+        let mut buffer = [0u8; 8192];
+        let answer = tokio::time::timeout(Duration::from_secs(20), self.stream.read(&mut buffer)).await;
+        let count = answer.context("the phone does not answer")??;
+        anyhow::ensure!(count > 0, "the phone ended");
+        self.pending.extend_from_slice(&buffer[..count]);
+        self.take_netstrings()
     }
 
     /// Sends a command of baresip's menu.
@@ -264,12 +327,12 @@ fn account(setup: &Setup<'_>) -> String {
     .replace(";medianat=", "")
 }
 
-fn config(folder: &Path, speaks: &Path, port: u16, control: u16) -> Result<String> {
+fn config(folder: &Path, speaks: &Path, (address, port): (&str, u16), control: u16) -> Result<String> {
     let folder = folder.to_str().context("a temporary folder with an odd name")?;
     let speaks = speaks.to_str().context("a sound file with an odd name")?;
     let mut text = String::new();
     let lines = [
-        format!("sip_listen 127.0.0.1:{port}"),
+        format!("sip_listen {address}:{port}"),
         "audio_path /usr/share/baresip".to_owned(),
         format!("audio_source aufile,{speaks}"),
         "audio_player aubridge,heard".to_owned(),

@@ -31,7 +31,7 @@ pub async fn alone() -> MutexGuard<'static, ()> {
 const LOG_MOST: usize = 60;
 
 /// The functions that tests call in a page.
-const EAR: &str = include_str!("clients/ear.js");
+pub(crate) const EAR: &str = include_str!("clients/ear.js");
 
 /// How a browser is set up.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,12 +1,15 @@
 //! What whole-product tests and the demo are made of: the real binaries, real partners, real audio.
 //!
-//! [`Sandbox`] starts a throw-away instance, [`Baresip`] and [`sipp`] are phones and providers, [`Chromium`] is a person's browser,
+//! [`Sandbox`] starts a throw-away instance, [`Baresip`] and [`sipp`] are phones and providers, [`Chromium`] and [`Firefox`] are
+//! browsers of people,
 //! [`tone`] makes and measures audio, [`speech`] has recorded human speech with its exact text.
 
 pub mod baresip;
 pub mod chromium;
 pub mod events;
+pub mod firefox;
 pub mod minutes;
+pub mod nat;
 pub mod network;
 pub mod patience;
 pub mod pings;
@@ -21,5 +24,6 @@ pub mod tone;
 pub use baresip::Baresip;
 pub use chromium::Chromium;
 pub use events::Events;
+pub use firefox::Firefox;
 pub use patience::{eventually, within};
 pub use sandbox::Sandbox;

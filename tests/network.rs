@@ -1,9 +1,9 @@
 //! A network of its own for a partner: a namespace joined to ours by one line, which can be cut, narrowed and
 //! kept from carrying UDP. Only root may make one.
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::process::Stdio;
-use tokio::process::Command;
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 /// Networks at once on this machine.
 const MOST: u8 = 200;
@@ -56,6 +56,10 @@ impl Network {
         run(&["ip", "-n", name, "link", "set", far, "up"]).await?;
         run(&["ip", "-n", name, "link", "set", "lo", "up"]).await?;
         run(&["ip", "-n", name, "route", "add", "default", "via", &self.host]).await
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Our own address as the network sees it.
@@ -150,16 +154,43 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         // The line goes with its far end.
-        let gone = std::process::Command::new("ip")
-            .args(["netns", "delete", &self.name])
-            .stderr(Stdio::null())
-            .status();
-        // Nothing more can be done about it; the next network takes another number.
-        drop(gone);
+        remove(&self.name);
     }
 }
 
-async fn run(line: &[&str]) -> Result<()> {
+/// Takes a namespace away.
+pub(crate) fn remove(name: &str) {
+    let gone = std::process::Command::new("ip")
+        .args(["netns", "delete", name])
+        .stderr(Stdio::null())
+        .status();
+    // Nothing more can be done about it; the next network takes another number.
+    drop(gone);
+}
+
+/// The two ends of a connection to a port of the loopback in another network, which a shell there carries.
+///
+/// # Errors
+/// There is no such network, or no shell.
+pub(crate) fn reach(inside: &[&str], port: u16) -> Result<(Child, ChildStdout, ChildStdin)> {
+    let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port} || exit 1; cat <&3 & exec cat >&3");
+    let [program, before @ ..] = inside else {
+        bail!("no network");
+    };
+    let mut shell = Command::new(program)
+        .args(before)
+        .args(["bash", "-c", &script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let (from, to) = (shell.stdout.take(), shell.stdin.take());
+    let (from, to) = from.zip(to).context("no pipes")?;
+    Ok((shell, from, to))
+}
+
+/// Runs a program to its end.
+pub(crate) async fn run(line: &[&str]) -> Result<()> {
     let [program, arguments @ ..] = line else {
         return Ok(());
     };

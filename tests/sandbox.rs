@@ -100,9 +100,11 @@ impl Sandbox {
     /// It does not start within a minute.
     pub async fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
         let mut command = Command::new(process::program("strowger")?);
-        command.args(["sandbox", "--sip", "127.0.0.1:0"]).args(arguments);
-        if !arguments.contains(&"--http") {
-            command.args(["--http", "127.0.0.1:0"]);
+        command.arg("sandbox").args(arguments);
+        for place in ["--http", "--sip"] {
+            if !arguments.contains(&place) {
+                command.args([place, "127.0.0.1:0"]);
+            }
         }
         if let Some(models) = std::env::var_os("STROWGER_TEST_MODELS") {
             command.arg("--models").arg(models);

@@ -1,6 +1,7 @@
 //! Scenes that many tests share: a phone of the demo tenant, a call's row, a recording's two channels.
 
 use crate::baresip::{G711, Setup};
+use crate::nat::Home;
 use crate::{Baresip, Sandbox, eventually, tone};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -41,12 +42,25 @@ pub async fn phone_over(
     answers: bool,
     transport: &str,
 ) -> Result<Baresip> {
+    phone_at(sandbox, index, (speaks, answers, transport), None).await
+}
+
+/// Registers the `index`th phone of the sandbox at home behind routers: what it speaks, whether it answers, over what.
+///
+/// # Errors
+/// It does not register.
+pub async fn phone_at(
+    sandbox: &Sandbox,
+    index: usize,
+    (speaks, answers, transport): (&Path, bool, &str),
+    home: Option<&Home>,
+) -> Result<Baresip> {
     let device = sandbox
         .card
         .devices
         .get(index)
         .context("the sandbox has no such phone")?;
-    Baresip::start(&Setup {
+    let setup = Setup {
         server: sandbox.sip(),
         user: &device.user,
         password: &device.password,
@@ -56,8 +70,8 @@ pub async fn phone_over(
         registers: true,
         codecs: G711,
         port: None,
-    })
-    .await
+    };
+    Baresip::start_at(&setup, home).await
 }
 
 /// The calls of the log, newest first.

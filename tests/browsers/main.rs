@@ -2,8 +2,10 @@
 
 #![cfg(test)]
 
+mod firefox;
 mod meeting;
 mod mixed;
+mod nat;
 mod networks;
 mod sample;
 mod troubles;

@@ -9,19 +9,21 @@ use strowger_tests::{Chromium, Sandbox, minutes, process};
 use tokio::time::Instant;
 
 /// A sandbox that this network reaches, and the port of its relay over TLS.
-async fn sandbox_for(network: &Network) -> (Sandbox, u16) {
+pub(super) async fn sandbox_for(network: &Network) -> (Sandbox, u16) {
     let port = || process::free_port().unwrap();
     let (host, tls) = (network.host(), port());
     let secure = format!("{host}:{tls}");
     let (media, relay) = (format!("{host}:{}", port()), format!("{host}:{}", port()));
     let environment = [
+        ("STROWGER__MEDIA__BIND", host),
         ("STROWGER__ROOMS__UDP", media.as_str()),
         ("STROWGER__ROOMS__TCP", &media),
         ("STROWGER__TURN__UDP", &relay),
         ("STROWGER__TURN__TCP", &relay),
         ("STROWGER__TURN__TLS", &secure),
     ];
-    let sandbox = Sandbox::start_with(&["--http", &format!("{host}:0")], &environment)
+    let any = format!("{host}:0");
+    let sandbox = Sandbox::start_with(&["--http", &any, "--sip", &any], &environment)
         .await
         .unwrap();
     (sandbox, tls)
@@ -29,7 +31,7 @@ async fn sandbox_for(network: &Network) -> (Sandbox, u16) {
 
 /// What a browser is told so that it takes an address that is no loopback for a secure place, and the certificate
 /// that the relay made for itself for a good one.
-fn trusting(sandbox: &Sandbox) -> [String; 2] {
+pub(super) fn trusting(sandbox: &Sandbox) -> [String; 2] {
     [
         format!("--unsafely-treat-insecure-origin-as-secure={}", sandbox.card.http),
         "--ignore-certificate-errors".to_owned(),
@@ -39,7 +41,7 @@ fn trusting(sandbox: &Sandbox) -> [String; 2] {
 /// The page calls the line weak.
 const WEAK: &str = "['warn', 'bad'].some((word) => document.querySelector('#line').classList.contains(word))";
 
-async fn hear_each_other(inside: &Page<'_>, outside: &Page<'_>) {
+pub(super) async fn hear_each_other(inside: &Page<'_>, outside: &Page<'_>) {
     let (one, other) = tokio::join!(inside.hears(&[GUEST_HZ]), outside.hears(&[HOST_HZ]));
     one.unwrap();
     other.unwrap();
