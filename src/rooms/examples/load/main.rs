@@ -202,6 +202,10 @@ struct Window {
 fn report(plan: &Plan, tally: &Tally, window: &Window) {
     let cores = window.server_s.map(|server_s| server_s / window.took);
     let rounded = |value: f64| (value * 1000.0).round() / 1000.0;
+    // A screen costs as well: its streams and packets share what the server spent.
+    let screens = tally.watchers.load(Ordering::Relaxed);
+    let all_streams = window.streams as f64 + screens as f64;
+    let all_packets = (window.packets + tally.screen_packets.load(Ordering::Relaxed)) as f64;
     let figures = serde_json::json!({
         "clients": plan.clients,
         "speakers": plan.speakers,
@@ -212,8 +216,8 @@ fn report(plan: &Plan, tally: &Tally, window: &Window) {
         "packets_per_s": rounded(window.packets as f64 / window.took),
         "expected_per_s": window.streams * 50,
         "server_cpu_percent": cores.map(|cores| rounded(cores * 100.0)),
-        "server_percent_per_stream": cores.map(|cores| rounded(cores * 100.0 / window.streams as f64)),
-        "server_us_per_packet": window.server_s.map(|s| rounded(s * 1e6 / window.packets as f64)),
+        "server_percent_per_stream": cores.map(|cores| rounded(cores * 100.0 / all_streams)),
+        "server_us_per_packet": window.server_s.map(|s| rounded(s * 1e6 / all_packets)),
         "plain_relay_us_per_packet": rounded(window.floor_us),
         "server_rss_kib": window.rss_kib,
         "own_cpu_percent": rounded(window.own_s / window.took * 100.0),
