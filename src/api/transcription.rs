@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use strowger_model::captions::{self, Form};
 use strowger_model::record::Transcript;
 use strowger_model::role::Permission;
-use strowger_model::speech::{Point, Segment};
+use strowger_model::speech::{Point, Segment, Suggestion, Topic};
 use strowger_model::{CallId, RecordingId, TranscriptId, VoicemailId};
 use strowger_store::{Actor, Scope, TranscriptFilter};
 use utoipa::{IntoParams, ToSchema};
@@ -67,6 +67,10 @@ pub(crate) struct TranscriptJson {
     key_points: Vec<PointJson>,
     /// Who promised or asked what.
     action_items: Vec<PointJson>,
+    /// What it was about, what was heard most first.
+    topics: Vec<TopicJson>,
+    /// How the call seems to have ended; a person decides.
+    outcome: Option<OutcomeJson>,
     /// Who made it.
     provider: String,
     /// With what model.
@@ -97,6 +101,67 @@ pub(crate) struct PointJson {
     speaker: String,
     /// Where, milliseconds from the start.
     at_ms: i64,
+}
+
+/// What a call was about.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TopicJson {
+    /// The name of a list, or words that were said.
+    name: String,
+    /// Whether it is the name of a list.
+    listed: bool,
+    /// In how many sentences it was heard.
+    times: i64,
+    /// The sentence in which it was heard first.
+    text: String,
+    /// Who said that.
+    speaker: String,
+    /// Where, milliseconds from the start.
+    at_ms: i64,
+    /// Who heard it: `local-rules`, or a provider's name.
+    provider: String,
+}
+
+impl From<Topic> for TopicJson {
+    fn from(topic: Topic) -> Self {
+        Self {
+            name: topic.name,
+            listed: topic.listed,
+            times: topic.times,
+            text: topic.text,
+            speaker: topic.speaker,
+            at_ms: topic.at_ms,
+            provider: topic.provider,
+        }
+    }
+}
+
+/// How a call seems to have ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OutcomeJson {
+    /// `resolved`, `follow_up`, `callback_promised`, `appointment`, `sale`, `complaint_open`, `not_interested`,
+    /// `wrong_number`, `voicemail` or `no_result`.
+    disposition: &'static str,
+    /// The sentence that tells; empty where nothing was said.
+    text: String,
+    /// Who said it.
+    speaker: String,
+    /// Where, milliseconds from the start.
+    at_ms: i64,
+    /// Who suggests it: `local-rules`, or a provider's name.
+    provider: String,
+}
+
+impl From<Suggestion> for OutcomeJson {
+    fn from(told: Suggestion) -> Self {
+        Self {
+            disposition: told.ending.code(),
+            text: told.text,
+            speaker: told.speaker,
+            at_ms: told.at_ms,
+            provider: told.provider,
+        }
+    }
 }
 
 /// A turn.
@@ -208,6 +273,14 @@ impl From<Transcript> for TranscriptJson {
             summary,
             key_points: points(|analysis| &analysis.key_points),
             action_items: points(|analysis| &analysis.action_items),
+            topics: analysis
+                .into_iter()
+                .flat_map(|analysis| analysis.topics.clone())
+                .map(TopicJson::from)
+                .collect(),
+            outcome: analysis
+                .and_then(|analysis| analysis.outcome.clone())
+                .map(OutcomeJson::from),
             provider: transcript.provider,
             model: transcript.model,
             cost: cost_micros as f64 / 1e6,

@@ -27,6 +27,7 @@ pub mod search;
 pub mod settings;
 pub mod speech;
 pub mod subject;
+pub mod topics;
 pub mod trunk;
 pub mod world;
 

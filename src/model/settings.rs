@@ -236,6 +236,12 @@ pub const KEYS: &[Key] = &[
         label: "Words for how a call ended up, beside answered, missed, voicemail and the other ends",
     },
     Key {
+        name: "topic_lists",
+        kind: Kind::Text(4000),
+        default: "",
+        label: "Topics to listen for beside those built in, as in “pool: swim*, towel; billing: invoice”",
+    },
+    Key {
         name: "ai_may_leave_site",
         kind: Kind::Switch,
         default: "false",

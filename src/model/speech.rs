@@ -71,6 +71,66 @@ pub struct Point {
     pub at_ms: i64,
 }
 
+coded! {
+    /// How a call seems to have ended, by what was said in it.
+    Ending {
+        /// What was wanted is done.
+        Resolved = "resolved",
+        /// Something is still to be done.
+        FollowUp = "follow_up",
+        /// Somebody is to be called back.
+        CallbackPromised = "callback_promised",
+        /// Somebody is expected at a time.
+        Appointment = "appointment",
+        /// Something was bought or ordered.
+        Sale = "sale",
+        /// A complaint to which nothing was promised.
+        ComplaintOpen = "complaint_open",
+        /// What was offered is not wanted.
+        NotInterested = "not_interested",
+        /// Somebody else was wanted.
+        WrongNumber = "wrong_number",
+        /// A message was left.
+        Voicemail = "voicemail",
+        /// Only one side spoke, or nobody did.
+        NoResult = "no_result",
+    }
+}
+
+/// What a call was about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topic {
+    /// The name of a list, or words that were said.
+    pub name: String,
+    /// Whether it is the name of a list.
+    pub listed: bool,
+    /// In how many sentences it was heard.
+    pub times: i64,
+    /// The sentence in which it was heard first.
+    pub text: String,
+    /// Who said that, as shown to people.
+    pub speaker: String,
+    /// Where, milliseconds from the start of the recording.
+    pub at_ms: i64,
+    /// Which provider heard it.
+    pub provider: String,
+}
+
+/// How a call seems to have ended, and why one would think so. A suggestion: people decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suggestion {
+    /// How.
+    pub ending: Ending,
+    /// The sentence that tells; empty where nothing was said.
+    pub text: String,
+    /// Who said it, as shown to people.
+    pub speaker: String,
+    /// Where, milliseconds from the start of the recording.
+    pub at_ms: i64,
+    /// Which provider suggests it.
+    pub provider: String,
+}
+
 /// What was understood of a transcript.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Analysis {
@@ -86,6 +146,12 @@ pub struct Analysis {
     pub key_points: Vec<Point>,
     /// Who promised or asked what.
     pub action_items: Vec<Point>,
+    /// What it was about, what was heard most first.
+    #[serde(default)]
+    pub topics: Vec<Topic>,
+    /// How it seems to have ended; nothing where nothing tells, and for meetings.
+    #[serde(default)]
+    pub outcome: Option<Suggestion>,
     /// Which provider made this ("local-rules").
     pub provider: String,
     /// What it took to make.

@@ -68,7 +68,9 @@ pub use audit::{Actor, Audit, AuditFilter, Verdict};
 pub use bindings::Bindings;
 pub use blobs::{Blobs, Moved};
 pub use bucket::{Bucket, BucketError};
-pub use calls::{Beside, CallDetail, CallFilter, CallStats, Calls, FinishedCall, NewRecording, NewVoicemail, Part};
+pub use calls::{
+    Beside, CallDetail, CallFilter, CallStats, Calls, Ended, FinishedCall, NewRecording, NewVoicemail, Part,
+};
 pub use compliance::Compliance;
 pub use consents::Consents;
 pub use devices::{DeviceChange, Devices, NewDevice};

@@ -18,7 +18,13 @@ pub(super) fn items(sentences: &[Sentence]) -> Vec<Point> {
     items
 }
 
-fn is_action(sentence: &Sentence) -> bool {
+/// Whether somebody promises something in it.
+pub(super) fn is_promise(sentence: &Sentence) -> bool {
+    is_action(sentence) && cues::count(&sentence.plain, cues::PROMISES) > 0
+}
+
+/// Whether somebody promises or asks something in it.
+pub(super) fn is_action(sentence: &Sentence) -> bool {
     if sentence.word_count() < 4 || cues::count(&sentence.plain, cues::NO_ACTION) > 0 {
         return false;
     }

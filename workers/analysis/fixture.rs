@@ -1,10 +1,11 @@
 //! The rules against thirty made-up calls: nothing invented, summaries short, what was promised found.
 
-use super::analyse;
 use super::sentences::split;
 use super::tests::call;
+use super::{Matter, analyse};
 use std::collections::BTreeSet;
 use strowger_model::speech::{Analysis, Segment};
+use strowger_model::topics::TopicLists;
 
 struct Case {
     name: &'static str,
@@ -32,7 +33,7 @@ fn cases() -> Vec<Case> {
     }
     let analysed = |(name, turns, marked): (&'static str, Vec<String>, Vec<usize>)| {
         let lines: Vec<&str> = turns.iter().map(String::as_str).collect();
-        let (analysis, turns) = analyse(call(&lines));
+        let (analysis, turns) = analyse(call(&lines), Matter::Call, &TopicLists::default());
         Case {
             name,
             analysis,

@@ -1,4 +1,4 @@
-//! What was meant: mood, summary, key points and action items, by rules that run anywhere.
+//! What was meant: mood, summary, key points, action items, topics and how it ended, by rules that run anywhere.
 //!
 //! Everything here is a pure function of the transcript. Nothing is invented: summary and points are
 //! sentences that were said. Start reading at [`analyse`].
@@ -6,29 +6,39 @@
 mod actions;
 mod cues;
 #[cfg(test)]
+mod endings;
+#[cfg(test)]
 mod fixture;
 mod mood;
+mod outcome;
 mod sentences;
 mod summary;
+mod topics;
 
 use strowger_model::speech::{Analysis, Segment, Usage};
+use strowger_model::topics::TopicLists;
 
 /// The name results of these rules carry.
 pub const PROVIDER: &str = "local-rules";
 
-/// Understands a call's transcript, and gives its segments the mood of each.
-#[must_use]
-pub fn analyse(segments: Vec<Segment>) -> (Analysis, Vec<Segment>) {
-    understand(segments, mood::Whose::Caller)
+/// What a transcript is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matter {
+    /// A call between somebody and one of us.
+    Call,
+    /// A message that somebody left.
+    Message,
+    /// A meeting, in which nobody is the caller and which ends in no way of these.
+    Meeting,
 }
 
-/// Understands a meeting's transcript, in which nobody is the caller.
+/// Understands a transcript, and gives its segments the mood of each. `lists` are the topics listened for.
 #[must_use]
-pub fn analyse_meeting(segments: Vec<Segment>) -> (Analysis, Vec<Segment>) {
-    understand(segments, mood::Whose::Everybody)
-}
-
-fn understand(segments: Vec<Segment>, whose: mood::Whose) -> (Analysis, Vec<Segment>) {
+pub fn analyse(segments: Vec<Segment>, matter: Matter, lists: &TopicLists) -> (Analysis, Vec<Segment>) {
+    let whose = match matter {
+        Matter::Call | Matter::Message => mood::Whose::Caller,
+        Matter::Meeting => mood::Whose::Everybody,
+    };
     let segments = mood::of_turns(segments);
     let sentences = sentences::sentences(&segments);
     let ranked = summary::rank(&sentences);
@@ -40,6 +50,12 @@ fn understand(segments: Vec<Segment>, whose: mood::Whose) -> (Analysis, Vec<Segm
         summary: summary::summary(&sentences, &ranked),
         key_points: summary::key_points(&sentences, &ranked),
         action_items: actions::items(&sentences),
+        topics: topics::topics(&sentences, lists),
+        outcome: match matter {
+            Matter::Call => outcome::suggest(&sentences, false),
+            Matter::Message => outcome::suggest(&sentences, true),
+            Matter::Meeting => None,
+        },
         provider: PROVIDER.to_owned(),
         usage: Usage::default(),
     };
@@ -103,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_complaint_that_ends_well_goes_from_bad_to_good() {
-        let (analysis, segments) = analyse(complaint());
+        let (analysis, segments) = analyse(complaint(), Matter::Call, &TopicLists::default());
         assert!(analysis.sentiment_trend[0] < -0.2, "{analysis:?}");
         assert!(analysis.sentiment_trend[1] > 0.2, "{analysis:?}");
         assert_eq!(segments[1].sentiment, Sentiment::Negative);
@@ -115,7 +131,7 @@ mod tests {
     fn nothing_is_invented() {
         let call = complaint();
         let said: String = call.iter().map(|segment| format!("{} ", segment.text)).collect();
-        let (analysis, _) = analyse(call);
+        let (analysis, _) = analyse(call, Matter::Call, &TopicLists::default());
         let count = sentences::split(&analysis.summary).len();
         assert!((1..=3).contains(&count), "{}", analysis.summary);
         for sentence in sentences::split(&analysis.summary) {
@@ -130,7 +146,7 @@ mod tests {
 
     #[test]
     fn promises_and_requests_are_found_with_their_speaker_and_time() {
-        let (analysis, segments) = analyse(complaint());
+        let (analysis, segments) = analyse(complaint(), Matter::Call, &TopicLists::default());
         let items: Vec<(&str, &str)> = analysis
             .action_items
             .iter()
@@ -151,7 +167,7 @@ mod tests {
 
     #[test]
     fn silence_is_said_so() {
-        let (analysis, segments) = analyse(Vec::new());
+        let (analysis, segments) = analyse(Vec::new(), Matter::Call, &TopicLists::default());
         assert!(segments.is_empty());
         assert_eq!(analysis.summary, "Nobody spoke.");
         assert_eq!(analysis.sentiment, Sentiment::Neutral);

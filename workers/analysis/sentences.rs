@@ -10,6 +10,8 @@ pub(super) struct Sentence {
     /// As [`cues::plain`] makes it.
     pub(super) plain: String,
     pub(super) speaker: String,
+    /// Whether the caller's channel has it.
+    pub(super) is_callers: bool,
     pub(super) at_ms: i64,
 }
 
@@ -42,6 +44,7 @@ pub(super) fn sentences(segments: &[Segment]) -> Vec<Sentence> {
             sentences.push(Sentence {
                 plain: cues::plain(&text),
                 speaker: segment.speaker.clone(),
+                is_callers: segment.channel == 0,
                 at_ms,
                 text,
             });

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use strowger_model::speech::{Analysis, Segment, Sentiment};
-use strowger_worker::analysis;
+use strowger_model::topics::TopicLists;
+use strowger_worker::analysis::{self, Matter};
 use strowger_worker::providers::chain::{Providers, Wish};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -109,7 +110,10 @@ fn calls() -> Vec<(Analysis, Vec<Segment>)> {
             words: Vec::new(),
         });
     }
-    calls.into_iter().map(analysis::analyse).collect()
+    calls
+        .into_iter()
+        .map(|call| analysis::analyse(call, Matter::Call, &TopicLists::default()))
+        .collect()
 }
 
 /// What the server says to each call: what the rules found, in the shape a language model is asked for.

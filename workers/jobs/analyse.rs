@@ -1,9 +1,10 @@
-//! Transcript → mood, summary, key points, action items, and what it means where somebody can tell.
+//! Transcript → mood, summary, key points, action items, topics, how it ended, and what it means where somebody can tell.
 
 use super::{Desk, Fault, apart, outside};
-use crate::analysis;
+use crate::analysis::{self, Matter};
 use crate::providers::chain::Wish;
 use strowger_model::meaning::stretches;
+use strowger_model::topics::TopicLists;
 use strowger_model::{TenantId, TranscriptId};
 
 pub(super) async fn run(desk: &Desk, tenant: TenantId, transcript: TranscriptId) -> Result<(), Fault> {
@@ -16,17 +17,19 @@ pub(super) async fn run(desk: &Desk, tenant: TenantId, transcript: TranscriptId)
         return Ok(());
     }
     let is_meeting = scope.minutes().get(row.call).await?.is_some();
-    let (mut analysis, segments) = apart(move || {
-        Ok(if is_meeting {
-            analysis::analyse_meeting(row.segments)
-        } else {
-            analysis::analyse(row.segments)
-        })
-    })
-    .await?;
-    // The rules' result stands where nobody else is asked, answers or is believed.
     let settings = scope.recordings().settings(row.recording).await?;
+    let lists = TopicLists::of(&settings);
+    let matter = match row.source.as_str() {
+        _ if is_meeting => Matter::Meeting,
+        "voicemail" => Matter::Message,
+        _ => Matter::Call,
+    };
+    let (mut analysis, segments) = apart(move || Ok(analysis::analyse(row.segments, matter, &lists))).await?;
+    // The rules' result stands where nobody else is asked, answers or is believed.
     outside::understand(desk, &scope, &settings, &segments, &mut analysis).await?;
+    if matter == Matter::Meeting {
+        analysis.outcome = None;
+    }
     // Without vectors it is found by its words, and by its meaning once they are made after all.
     let parts = stretches(&segments, Some(&analysis));
     let meanings = outside::meanings(desk, &scope, &Wish::of(&settings), parts).await?;

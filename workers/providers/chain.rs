@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use strowger_model::settings::Settings;
 use strowger_model::speech::{Analysis, Segment};
+use strowger_model::topics::TopicLists;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
@@ -28,6 +29,8 @@ pub struct Wish {
     pub hearing: Vec<String>,
     /// Who is asked what texts mean: the first who can and may, since vectors of two models cannot be compared.
     pub embedding: Vec<String>,
+    /// The names of the topics that calls are looked through for.
+    pub topics: Vec<String>,
     /// Whether anything may leave the house.
     pub consents: bool,
     /// How long all tries of one task may take together.
@@ -48,6 +51,7 @@ impl Wish {
             understanding: order("ai_understanding_order"),
             hearing: order("ai_transcription_order"),
             embedding: order("ai_embedding_order"),
+            topics: TopicLists::of(settings).names(),
             consents: settings.switch("ai_may_leave_site"),
             budget: Duration::from_secs(settings.number("ai_budget_seconds").unsigned_abs()),
         }
@@ -180,6 +184,7 @@ impl Providers {
     /// Has a transcript understood. `local` is what the rules made of it.
     pub async fn understand(&self, wish: &Wish, segments: &[Segment], local: &Analysis) -> Outcome<Analysis> {
         let lines = prompt::lines(segments);
+        let rules = prompt::rules(&wish.topics);
         let asking = Asking {
             task: Task::Understand,
             order: &wish.understanding,
@@ -188,14 +193,16 @@ impl Providers {
         self.ask(
             wish,
             &asking,
-            |provider| provider.dialect.chat(prompt::RULES, &lines),
+            |provider| provider.dialect.chat(&rules, &lines),
             |provider, body| {
                 let (text, tokens) = provider.dialect.read_chat(body)?;
-                let analysis = Analysis {
-                    provider: provider.name.clone(),
-                    ..prompt::believed(&text, segments, local)?
+                let known = prompt::Known {
+                    segments,
+                    local,
+                    topics: &wish.topics,
+                    provider: &provider.name,
                 };
-                Ok((analysis, tokens))
+                Ok((prompt::believed(&text, known)?, tokens))
             },
         )
         .await

@@ -10,6 +10,7 @@ use crate::wire::{Listing, page};
 use axum::Json;
 use serde::Deserialize;
 use strowger_model::role::Permission;
+use strowger_model::speech::Ending;
 use strowger_model::{CallState, CallType, Direction, UserId};
 use strowger_store::CallFilter;
 use time::OffsetDateTime;
@@ -29,6 +30,11 @@ pub(crate) struct LogQuery {
     call_type: Option<String>,
     /// Calls that ended up so: `answered`, `missed`, `voicemail`, or a word of your own.
     disposition: Option<String>,
+    /// Calls that seem to have ended so, by what was said: `resolved`, `follow_up`, `callback_promised`, `appointment`,
+    /// `sale`, `complaint_open`, `not_interested`, `wrong_number`, `voicemail` or `no_result`.
+    suggested_disposition: Option<String>,
+    /// Calls about this: a name of a list, such as `billing`, or words that a call's `topics` hold.
+    topic: Option<String>,
     /// A state, or several with commas between: `completed`, `missed`, `no_answer`, `busy`, `cancelled`, `failed`, `initiated`, `ringing`, `active`.
     status: Option<String>,
     /// Calls of this user.
@@ -70,6 +76,13 @@ fn filter(query: LogQuery) -> Result<CallFilter, Problem> {
     Ok(CallFilter {
         call_type: coded("call_type", query.call_type.as_deref(), CallType::from_code)?,
         disposition: query.disposition,
+        suggested: coded(
+            "suggested_disposition",
+            query.suggested_disposition.as_deref(),
+            Ending::from_code,
+        )?
+        .map(|ending| ending.code().to_owned()),
+        topic: query.topic,
         number: query.number,
         direction,
         states,

@@ -23,6 +23,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(stats::summary))
         .routes(routes!(one::get, one::update, one::remove))
         .routes(routes!(one::hang_up))
+        .routes(routes!(one::accept))
         .routes(routes!(recording::steer))
         .routes(routes!(consents::list))
         .routes(routes!(tags::add))

@@ -90,6 +90,28 @@ pub(crate) async fn update(
     Ok(Json(find(&scope, id).await?))
 }
 
+/// Takes the suggested disposition as the call's own. What a person chose is never overwritten.
+#[utoipa::path(
+    post, path = "/api/calls/{id}/disposition/accept", tag = "calls",
+    params(("id" = Uuid, Path, description = "The call's id")),
+    responses((status = 200, description = "The call as it is now", body = CallJson), Refusals, Named, Sent)
+)]
+pub(crate) async fn accept(caller: Caller, Id(id): Id<CallId>) -> Result<Json<CallJson>, Problem> {
+    let scope = caller.may(Permission::ManageCalls)?;
+    if scope.calls().get(id).await?.is_none() {
+        return Err(Problem::not_found("call"));
+    }
+    let taken = scope
+        .calls()
+        .accept_suggestion(&Actor::named(caller.actor()), id)
+        .await?;
+    if taken.is_none() {
+        let detail = "nothing is suggested, or a person said how the call ended up";
+        return Err(Problem::conflict("nothing_to_accept", detail));
+    }
+    Ok(Json(find(&scope, id).await?))
+}
+
 /// Deletes a call with its recordings and transcripts. A running call has to be ended first.
 #[utoipa::path(
     delete, path = "/api/calls/{id}", tag = "calls", params(("id" = Uuid, Path, description = "The call's id")),
@@ -134,8 +156,8 @@ pub(super) async fn find(scope: &Scope, id: CallId) -> Result<CallJson, Problem>
         is_ready: recording.state == "ready",
         transcript: detail.transcripts.first().map(|transcript| transcript.id),
     });
-    let mut json = CallJson::of(detail.call, beside.as_ref());
-    json.disposition = scope.calls().dispositions(&[id]).await?.remove(&id);
+    let ended = scope.calls().ended(&[id]).await?.remove(&id);
+    let mut json = CallJson::of(detail.call, beside.as_ref()).ended(ended);
     json.legs = Some(detail.legs.into_iter().map(LegJson::from).collect());
     json.consents = Some(detail.consents.into_iter().map(ConsentJson::from).collect());
     json.events = Some(detail.events.into_iter().map(EventJson::from).collect());
@@ -146,13 +168,10 @@ pub(super) async fn find(scope: &Scope, id: CallId) -> Result<CallJson, Problem>
 pub(super) async fn with_beside(scope: &Scope, calls: Vec<Call>) -> Result<Vec<CallJson>, Problem> {
     let ids: Vec<CallId> = calls.iter().map(|call| call.id).collect();
     let beside = scope.calls().beside(&ids).await?;
-    let mut dispositions = scope.calls().dispositions(&ids).await?;
+    let mut ended = scope.calls().ended(&ids).await?;
     let written = calls.into_iter().map(|call| {
-        let disposition = dispositions.remove(&call.id);
-        CallJson {
-            disposition,
-            ..CallJson::of(call.clone(), beside.get(&call.id))
-        }
+        let (beside, ended) = (beside.get(&call.id), ended.remove(&call.id));
+        CallJson::of(call, beside).ended(ended)
     });
     Ok(written.collect())
 }

@@ -4,7 +4,7 @@ use crate::wire::{seconds, stamp};
 use serde::Serialize;
 use strowger_model::record::{Call, CallEvent, Consent, Leg, Quality};
 use strowger_model::{CallId, Metadata};
-use strowger_store::Beside;
+use strowger_store::{Beside, Ended};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -59,6 +59,11 @@ pub(crate) struct CallJson {
     /// How it ended up, once it is over: `answered`, `missed`, `voicemail` or another end by itself, or a word that a
     /// person gave it.
     pub disposition: Option<String>,
+    /// How it seems to have ended, by what was said in it: `resolved`, `follow_up`, `callback_promised`, `appointment`,
+    /// `sale`, `complaint_open`, `not_interested`, `wrong_number`, `voicemail` or `no_result`.
+    pub suggested_disposition: Option<String>,
+    /// What it was about, what was heard most first: names of lists, and words that were said.
+    pub topics: Vec<String>,
     /// What a person noted.
     pub notes: String,
     /// What the program that placed it gave along, as it came.
@@ -204,12 +209,29 @@ impl CallJson {
             cost: call.cost_micros as f64 / 1e6,
             currency: call.currency,
             disposition: None,
+            suggested_disposition: None,
+            topics: Vec::new(),
             notes: call.notes,
             metadata: call.metadata,
             tags: call.tags,
             legs: None,
             events: None,
             consents: None,
+        }
+    }
+}
+
+impl CallJson {
+    /// The same with how the call ended up and what it was about.
+    #[must_use]
+    pub(super) fn ended(self, ended: Option<Ended>) -> Self {
+        let ended = ended.unwrap_or_default();
+        let some = |word: String| Some(word).filter(|word| !word.is_empty());
+        Self {
+            disposition: some(ended.disposition),
+            suggested_disposition: some(ended.suggested),
+            topics: ended.topics,
+            ..self
         }
     }
 }

@@ -272,6 +272,79 @@ async fn a_call_says_how_it_ended_up_and_a_person_may_say_better() {
 }
 
 #[tokio::test]
+async fn what_was_said_suggests_an_end_that_a_person_may_accept() {
+    use strowger_model::speech::{Analysis, Ending, Sentiment, Suggestion, Topic, Usage};
+    let house = House::new().await;
+    let path = format!("/api/calls/{}", house.acme.call);
+    let accept = format!("{path}/disposition/accept");
+    assert_eq!(
+        house.ask("POST", &accept, None).await.expect(409)["code"],
+        "nothing_to_accept"
+    );
+    let analysis = Analysis {
+        sentiment: Sentiment::Neutral,
+        sentiment_score: 0.0,
+        sentiment_trend: [0.0, 0.0],
+        summary: "An invoice is wrong.".into(),
+        key_points: vec![],
+        action_items: vec![],
+        topics: vec![Topic {
+            name: "billing".into(),
+            listed: true,
+            times: 2,
+            text: "The invoice is wrong.".into(),
+            speaker: "Ada".into(),
+            at_ms: 900,
+            provider: "local-rules".into(),
+        }],
+        outcome: Some(Suggestion {
+            ending: Ending::CallbackPromised,
+            text: "I will call you back.".into(),
+            speaker: "Bob".into(),
+            at_ms: 4200,
+            provider: "local-rules".into(),
+        }),
+        provider: "local-rules".into(),
+        usage: Usage::default(),
+    };
+    let transcripts = house.store.tenant(house.acme.id).transcripts();
+    let transcript = house.acme.ids["transcript"].parse().unwrap();
+    transcripts.analysed(transcript, &analysis, &[]).await.unwrap();
+
+    let call = house.get(&path).await.expect(200);
+    assert_eq!(
+        (&call["suggested_disposition"], &call["topics"]),
+        (&json!("callback_promised"), &json!(["billing"]))
+    );
+    let text = house.get(&format!("/api/transcription/{transcript}")).await.expect(200);
+    assert_eq!(text["outcome"]["at_ms"], 4200);
+    assert_eq!(text["topics"][0]["text"], "The invoice is wrong.");
+    let count = async |query: &str| {
+        let listed = house.get(&format!("/api/calls/log?{query}")).await.expect(200);
+        listed["items"].as_array().unwrap().len()
+    };
+    assert_eq!(count("topic=billing&suggested_disposition=callback_promised").await, 1);
+    assert_eq!(
+        (count("topic=praise").await, count("suggested_disposition=sale").await),
+        (0, 0)
+    );
+    house.get("/api/calls/log?suggested_disposition=won").await.expect(422);
+
+    let theirs = house.zenith.token(Role::TenantAdmin).to_owned();
+    house.ask_as(&theirs, "POST", &accept, None).await.expect(404);
+    assert_eq!(
+        house.ask("POST", &accept, None).await.expect(200)["disposition"],
+        "callback_promised"
+    );
+    house
+        .ask("PATCH", &path, Some(json!({"disposition": "resolved"})))
+        .await
+        .expect(200);
+    house.ask("POST", &accept, None).await.expect(409);
+    assert_eq!(house.get(&path).await.expect(200)["disposition"], "resolved");
+}
+
+#[tokio::test]
 async fn a_running_call_is_ended_and_only_a_finished_one_is_deleted() {
     let house = House::new().await;
     let call = house

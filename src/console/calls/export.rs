@@ -9,13 +9,13 @@ use axum::response::IntoResponse;
 use futures_util::stream;
 use strowger_model::CallId;
 use strowger_model::record::Call;
-use strowger_store::{CallFilter, Page as Keyset, Scope};
+use strowger_store::{CallFilter, Ended, Page as Keyset, Scope};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 const PAGE: i64 = 500;
 
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 20] = [
     "id",
     "start",
     "answer",
@@ -29,6 +29,8 @@ const COLUMNS: [&str; 18] = [
     "duration_s",
     "cause",
     "disposition",
+    "suggested_disposition",
+    "topics",
     "cost",
     "currency",
     "tags",
@@ -77,12 +79,12 @@ fn rows(scope: Scope, filter: CallFilter) -> impl stream::Stream<Item = Result<B
                     match scope.calls().log(&filter, &page).await {
                         Ok(found) => {
                             let ids: Vec<CallId> = found.items.iter().map(|call| call.id).collect();
-                            let words = match scope.calls().dispositions(&ids).await {
-                                Ok(words) => words,
+                            let mut ended = match scope.calls().ended(&ids).await {
+                                Ok(ended) => ended,
                                 Err(problem) => return Some((Err(problem), Left::Nothing)),
                             };
-                            let word = |call: &Call| words.get(&call.id).cloned().unwrap_or_default();
-                            let text: String = found.items.iter().map(|call| line(cells(call, word(call)))).collect();
+                            let mut of = |call: &Call| ended.remove(&call.id).unwrap_or_default();
+                            let text: String = found.items.iter().map(|call| line(cells(call, of(call)))).collect();
                             let left = found.next.map_or(Left::Nothing, |next| Left::From(Some(next)));
                             (Ok(text.into()), left)
                         }
@@ -96,7 +98,7 @@ fn rows(scope: Scope, filter: CallFilter) -> impl stream::Stream<Item = Result<B
     })
 }
 
-fn cells(call: &Call, disposition: String) -> [String; 18] {
+fn cells(call: &Call, ended: Ended) -> [String; 20] {
     let moment = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_default();
     let maybe = |at: Option<OffsetDateTime>| at.map(moment).unwrap_or_default();
     [
@@ -112,7 +114,9 @@ fn cells(call: &Call, disposition: String) -> [String; 18] {
         call.to_number.clone(),
         format!("{}.{:03}", call.duration_ms / 1000, call.duration_ms % 1000),
         call.cause.map(|cause| cause.code().to_owned()).unwrap_or_default(),
-        disposition,
+        ended.disposition,
+        ended.suggested,
+        ended.topics.join("; "),
         format!("{}.{:06}", call.cost_micros / 1_000_000, call.cost_micros % 1_000_000),
         call.currency.clone(),
         call.tags.join(" "),
@@ -122,7 +126,7 @@ fn cells(call: &Call, disposition: String) -> [String; 18] {
 }
 
 /// A line of RFC 4180.
-fn line(cells: [String; 18]) -> String {
+fn line(cells: [String; 20]) -> String {
     let cells = cells.map(|cell| quoted(&harmless(cell)));
     format!("{}\r\n", cells.join(","))
 }

@@ -20,6 +20,7 @@ use strowger_model::record::{Call, JobRow, Recording};
 use strowger_model::retention::{Kind, RetentionPolicy};
 use strowger_model::role::Permission;
 use strowger_model::search::Question;
+use strowger_model::topics::TopicLists;
 use strowger_model::{CallId, CallState, CallType, Direction, FlowVersionId, disposition};
 use strowger_store::{AuditFilter, CallBrief, CallFilter, Page as Keyset};
 use time::{Duration, OffsetDateTime};
@@ -34,6 +35,7 @@ pub(crate) fn routes() -> Router<ConsoleState> {
         .route("/t/{tenant}/calls/{call}", get(show))
         .route("/t/{tenant}/calls/{call}/transcript/{form}", get(transcript_file))
         .route("/t/{tenant}/calls/{call}/notes", post(note))
+        .route("/t/{tenant}/calls/{call}/outcome", post(accept))
         .route("/t/{tenant}/calls/{call}/delete", post(delete))
         .route("/t/{tenant}/calls/{call}/transcribe", post(transcribe))
         .route("/t/{tenant}/live", get(live::board))
@@ -43,7 +45,9 @@ pub(crate) fn routes() -> Router<ConsoleState> {
         .route("/t/{tenant}/live/{call}/record", post(live::record))
 }
 
-const FILTERS: [&str; 9] = ["q", "from", "to", "way", "type", "state", "end", "user", "tag"];
+const FILTERS: [&str; 11] = [
+    "q", "from", "to", "way", "type", "state", "end", "seems", "about", "user", "tag",
+];
 
 pub(super) fn filter_of(values: &Values, clock: &Clock) -> CallFilter {
     CallFilter {
@@ -52,6 +56,8 @@ pub(super) fn filter_of(values: &Values, clock: &Clock) -> CallFilter {
         direction: Direction::from_code(values.get("way")),
         call_type: CallType::from_code(values.get("type")),
         disposition: values.optional("end"),
+        suggested: values.optional("seems"),
+        topic: values.optional("about"),
         states: CallState::from_code(values.get("state")).into_iter().collect(),
         from: clock.parse_day(values.get("from")),
         until: clock.parse_day(values.get("to")).map(|day| day + Duration::days(1)),
@@ -123,7 +129,9 @@ async fn index(desk: Desk) -> Page {
         Some(user) => desk.scope.views().of(user).await?,
         None => Vec::new(),
     };
+    let topics = TopicLists::of(&desk.scope.settings().resolve().await?).names();
     let found = Found {
+        topics,
         calls: found
             .items
             .into_iter()
@@ -198,9 +206,16 @@ async fn show(Path((_, call)): Path<(String, CallId)>, desk: Desk) -> Page {
         Some(version) => labels_of(&desk, version).await?,
         None => Labels::new(),
     };
-    let mut words = desk.scope.calls().dispositions(&[call]).await?;
+    let ended = desk
+        .scope
+        .calls()
+        .ended(&[call])
+        .await?
+        .remove(&call)
+        .unwrap_or_default();
     let known = Known {
-        disposition: words.remove(&call).unwrap_or_default(),
+        disposition: ended.disposition,
+        is_chosen: ended.is_chosen,
         dispositions: disposition::choices(&desk.scope.settings().resolve().await?),
         call: detail.call,
         legs: detail.legs,
@@ -308,8 +323,8 @@ async fn note(Path((_, call)): Path<(String, CallId)>, sent: Sent) -> Page {
             .await?;
     }
     let word = values.get("disposition");
-    let has = desk.scope.calls().dispositions(&[call]).await?;
-    if disposition::is_word(word) && has.get(&call).map(String::as_str) != Some(word) {
+    let has = desk.scope.calls().ended(&[call]).await?;
+    if disposition::is_word(word) && has.get(&call).is_none_or(|has| has.disposition != word) {
         desk.scope.calls().set_disposition(&desk.actor(), call, word).await?;
     }
     let mut tags: Vec<String> = values
@@ -324,6 +339,19 @@ async fn note(Path((_, call)): Path<(String, CallId)>, sent: Sent) -> Page {
         desk.scope.calls().set_tags(&desk.actor(), call, &tags).await?;
     }
     Ok(desk.back(&format!("/calls/{call}#no"), "saved"))
+}
+
+/// Takes the suggested word as the call's own.
+async fn accept(Path((_, call)): Path<(String, CallId)>, sent: Sent) -> Page {
+    let desk = sent.desk;
+    desk.may(Permission::ManageCalls)?;
+    visible(&desk, call).await?;
+    let taken = desk.scope.calls().accept_suggestion(&desk.actor(), call).await?;
+    if taken.is_none() {
+        let text = "Somebody said how this call ended up, or nothing is suggested any more.";
+        return Err(Fault::Conflict(text.into()));
+    }
+    Ok(desk.back(&format!("/calls/{call}#su"), "saved"))
 }
 
 async fn delete(Path((_, call)): Path<(String, CallId)>, sent: Sent) -> Page {

@@ -6,6 +6,7 @@ use crate::show::{
     State, Table, Values, words,
 };
 use strowger_model::record::Call;
+use strowger_model::speech::Ending;
 use strowger_model::{CallId, CallState, Direction, Role};
 use time::OffsetDateTime;
 
@@ -41,6 +42,8 @@ pub struct Found {
     pub views: Vec<(String, String, String)>,
     /// The users of the tenant to filter by: id and name.
     pub users: Vec<(String, String)>,
+    /// The topics to filter by.
+    pub topics: Vec<String>,
 }
 
 /// The views that everybody has: name and query.
@@ -118,6 +121,24 @@ fn filters(action: &str, found: &Found) -> Form {
     );
     let mut users = any("Anyone");
     users.extend(found.users.iter().map(|(id, name)| Choice::new(id, name)));
+    let mut endings = any("Any");
+    endings.extend(
+        Ending::ALL
+            .iter()
+            .map(|ending| Choice::new(ending.code(), words::spoken(ending.code()))),
+    );
+    let mut topics = any("Anything");
+    // What was said and is no list's name is filtered by from a call's page.
+    let asked = found.values.get("about").to_owned();
+    let others = Some(asked).filter(|name| !name.is_empty() && !found.topics.contains(name));
+    topics.extend(
+        found
+            .topics
+            .iter()
+            .cloned()
+            .chain(others)
+            .map(|name| Choice::new(name.clone(), words::spoken(&name))),
+    );
     let fields = vec![
         Field::input("q", "Words, name or number", "search", "off"),
         Field::input("from", "From", "date", "off"),
@@ -125,6 +146,8 @@ fn filters(action: &str, found: &Found) -> Form {
         Field::select("way", "Way", ways),
         Field::select("state", "Outcome", states),
         Field::select("user", "Reached", users),
+        Field::select("about", "About", topics),
+        Field::select("seems", "Seems to have ended", endings),
     ];
     Form::get(action, "Filter calls", fields, "Filter").filled(&found.values, &crate::show::Problems::default())
 }

@@ -6,6 +6,7 @@ mod export;
 mod handlers;
 pub mod list;
 mod live;
+mod matter;
 mod place;
 pub mod verdict;
 pub mod view;

@@ -2,6 +2,7 @@
 
 use super::beside::{consent_section, job_section, looked_section};
 use super::clock;
+use super::matter::{self, About, Ends};
 use super::verdict::{self, Verdict};
 use crate::draw::ladder;
 use crate::draw::lanes::{Lane, Step};
@@ -44,6 +45,8 @@ pub struct Known {
     pub may_change: bool,
     /// How it ended up, once it is over.
     pub disposition: String,
+    /// Whether a person said so.
+    pub is_chosen: bool,
     /// The words for that.
     pub dispositions: Vec<String>,
     /// Whether the deletion is to be confirmed on this page.
@@ -144,6 +147,10 @@ pub struct CallPage {
     pub points: Vec<Pointer>,
     /// What is to be done.
     pub todo: Vec<Pointer>,
+    /// What it was about.
+    pub about: Vec<About>,
+    /// How it seems to have ended.
+    pub ends: Option<Ends>,
     /// The way it took.
     pub steps: Vec<StepLine>,
     /// The address of the audio, empty when there is none.
@@ -249,7 +256,7 @@ fn sought(segment: &Segment, question: &Question) -> Vec<usize> {
         .collect()
 }
 
-fn pointers(points: &[Point], segments: &[Segment]) -> Vec<Pointer> {
+pub(super) fn pointers(points: &[Point], segments: &[Segment]) -> Vec<Pointer> {
     let line_of = |at_ms: i64| {
         let line = segments.iter().rev().find(|segment| segment.start_ms <= at_ms);
         line.map_or(at_ms, |segment| segment.start_ms)
@@ -572,6 +579,8 @@ pub fn page(shell: &Shell, base: &str, known: &Known) -> CallPage {
         todo: analysis
             .map(|found| pointers(&found.action_items, segments))
             .unwrap_or_default(),
+        about: matter::topics(known, &format!("{base}/calls")),
+        ends: matter::ends(known, &here, &shell.csrf),
         steps: steps
             .iter()
             .map(|step| StepLine {

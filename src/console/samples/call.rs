@@ -8,7 +8,7 @@ use crate::show::{State, Values};
 use strowger_model::job::JobState;
 use strowger_model::record::{AuditEntry, Call, CallEvent, JobRow, Leg, Quality, Recording, Transcript};
 use strowger_model::search::Question;
-use strowger_model::speech::{Analysis, Point, Segment, Sentiment, Word};
+use strowger_model::speech::{Analysis, Ending, Point, Segment, Sentiment, Suggestion, Topic, Word};
 use strowger_model::{
     CallId, CallState, CallType, Direction, HangupCause, JobId, LegId, RecordingId, Role, TenantId, TranscriptId,
 };
@@ -219,6 +219,18 @@ fn recording(call: &Call) -> Recording {
     }
 }
 
+fn topic(name: &str, listed: bool, times: i64, text: &str, at_s: i64) -> Topic {
+    Topic {
+        name: name.into(),
+        listed,
+        times,
+        text: text.into(),
+        speaker: if listed { "Jonas" } else { "Maria" }.into(),
+        at_ms: at_s * 1000,
+        provider: "local-rules".into(),
+    }
+}
+
 fn analysis() -> Analysis {
     let point = |text: &str, speaker: &str, at_s: i64| Point {
         text: text.into(),
@@ -238,6 +250,17 @@ fn analysis() -> Analysis {
             point("Text the booking to the caller.", "Jonas", 198),
             point("Do not chew on that side tonight.", "Maria", 203),
         ],
+        topics: vec![
+            topic("appointment", true, 2, "Then I book you with Dr Vogt on Sunday at 08:40.", 198),
+            topic("upper tooth", false, 3, "The crown on my upper tooth is loose again.", 24),
+        ],
+        outcome: Some(Suggestion {
+            ending: Ending::Appointment,
+            text: "Then I book you with Dr Vogt on Sunday at 08:40.".into(),
+            speaker: "Jonas".into(),
+            at_ms: 198_000,
+            provider: "local-rules".into(),
+        }),
         provider: "local-rules".into(),
         usage: strowger_model::speech::Usage::default(),
     }
@@ -334,6 +357,7 @@ pub(crate) fn known() -> Known {
         kept_until: Some(time::macros::datetime!(2027-02-19 14:02 UTC)),
         may_change: true,
         disposition: "answered".into(),
+        is_chosen: false,
         dispositions: vec!["resolved".into(), "follow_up".into(), "answered".into()],
         confirm: false,
         sought: Question::default(),
@@ -370,6 +394,7 @@ fn bare() -> Known {
         jobs: vec![],
         looked: vec![],
         disposition: "cancelled".into(),
+        is_chosen: false,
         dispositions: vec!["resolved".into()],
         consents: vec![],
         kept_until: None,
@@ -482,6 +507,7 @@ fn listed() -> Vec<Listed> {
 
 fn found(calls: Vec<Listed>, query: &str) -> Found {
     Found {
+        topics: strowger_model::topics::TopicLists::default().names(),
         next: (!calls.is_empty()).then(|| "0199".to_owned()),
         calls,
         values: Values::default().with("state", query.trim_start_matches("state=")),

@@ -278,3 +278,48 @@ async fn the_call_page_tells_the_whole_story() {
     let answer = bench.get(&format!("/calls/{}", recording.call), &admin).await;
     assert_eq!(answer.location(), format!("{base}/calls/{}", recording.call));
 }
+
+#[tokio::test]
+async fn what_a_call_was_about_leads_to_others_and_its_suggested_end_is_taken_with_one_click() {
+    let bench = Bench::new().await;
+    let tenant = bench.tenant("Harbour Dental").await;
+    let admin = bench.signed_in(Some(&tenant), Role::TenantAdmin).await;
+    let auditor = bench.signed_in(Some(&tenant), Role::Auditor).await;
+    let recording = bench.call(&tenant, None).await;
+    let base = format!("/t/{}", tenant.id);
+    let page = format!("{base}/calls/{}", recording.call);
+    let html = bench.get(&page, &admin).await.text();
+    for part in [
+        "Appointment",
+        "calls?about=upper",
+        "3 times",
+        "suggested by local-rules",
+        "Accept",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+    assert!(!bench.get(&page, &auditor).await.text().contains("/outcome\""));
+    for (query, is_found) in [
+        ("about=appointment&seems=appointment", true),
+        ("about=upper+tooth", true),
+        ("about=billing", false),
+        ("seems=sale", false),
+    ] {
+        let list = bench.get(&format!("{base}/calls?{query}"), &admin).await.text();
+        assert_eq!(list.contains("Jonas Weber"), is_found, "{query}");
+    }
+    let file = bench.get(&format!("{base}/calls/export.csv"), &admin).await.text();
+    assert!(file.contains(",disposition,suggested_disposition,topics,"));
+    assert!(
+        file.contains(",answered,appointment,\"appointment; upper tooth\","),
+        "{file}"
+    );
+
+    let accept = format!("{page}/outcome");
+    assert_eq!(bench.post(&accept, &admin, "").await.status, StatusCode::SEE_OTHER);
+    let html = bench.get(&page, &admin).await.text();
+    assert!(!html.contains("/outcome\"") && html.contains("suggested by local-rules"));
+    let file = bench.get(&format!("{base}/calls/export.csv"), &admin).await.text();
+    assert!(file.contains(",appointment,appointment,"), "{file}");
+    assert_eq!(bench.post(&accept, &admin, "").await.status, StatusCode::CONFLICT);
+}

@@ -21,6 +21,10 @@ pub struct CallFilter {
     pub call_type: Option<CallType>,
     /// Calls that ended up so.
     pub disposition: Option<String>,
+    /// Calls that seem to have ended so, by what was said.
+    pub suggested: Option<String>,
+    /// Calls about this.
+    pub topic: Option<String>,
     /// Calls in one of these states.
     pub states: Vec<CallState>,
     /// Calls that began at or after this.
@@ -360,6 +364,13 @@ impl Calls {
                 );
                 by_tag()
             }
+            (None, None) if filter.topic.is_some() && filter.number.is_none() => {
+                clause.and(
+                    "call_topics.tenant_id = $1 and call_topics.topic = ? and calls.id = call_topics.call_id",
+                    args![filter.topic],
+                );
+                by_topic()
+            }
             (words, tag) => {
                 if let Some(tag) = tag {
                     clause.and(
@@ -382,6 +393,15 @@ impl Calls {
         }
         if let Some(word) = &filter.disposition {
             clause.and("calls.disposition = ?", args![word]);
+        }
+        if let Some(word) = &filter.suggested {
+            clause.and("calls.suggested = ?", args![word]);
+        }
+        if let Some(topic) = filter.topic.as_ref().filter(|_| source.from != BY_TOPIC) {
+            clause.and(
+                "exists (select 1 from call_topics where call_topics.call_id = calls.id and call_topics.topic = ?)",
+                args![topic],
+            );
         }
         if let Some(from) = filter.from {
             clause.and("calls.started_at >= ?", args![from]);
@@ -443,7 +463,16 @@ fn by_tag() -> Source {
     }
 }
 
+fn by_topic() -> Source {
+    Source {
+        from: BY_TOPIC.to_owned(),
+        order: "call_topics.started_at desc, call_topics.call_id desc",
+        after: "call_topics.started_at <= ? and (call_topics.started_at < ? or call_topics.call_id < ?)",
+    }
+}
+
 const PLAIN: &str = "calls";
+const BY_TOPIC: &str = "call_topics cross join calls";
 
 impl Reading {
     /// Everything there is, in no order: where from, and which of it.

@@ -7,8 +7,10 @@ mod life;
 mod log;
 pub(crate) mod page;
 pub(crate) mod search;
+mod topics;
 
 pub use beside::Beside;
+pub use disposition::Ended;
 pub(crate) use life::put_call;
 pub use life::{FinishedCall, NewRecording, NewVoicemail};
 pub use log::{CallFilter, CallStats, Part};

@@ -1,6 +1,7 @@
 //! The search of the log: one text a call, kept beside it, and an index of that text by its trigrams.
 
 use super::log::Where;
+use super::topics;
 use crate::Result;
 use crate::documents;
 use crate::sql::{Engine, Row, ToArg as _, Tx, args, escape_like};
@@ -109,16 +110,13 @@ fn after_all_that_begin_with(text: &str) -> String {
 /// these calls it in the same transaction.
 pub(crate) async fn refresh(tx: &mut Tx, tenant: TenantId, call: CallId) -> Result<()> {
     let key = || args![tenant, call];
-    let Some(row) = tx
-        .one(
-            "select started_at, from_number, to_number, coalesce(from_name, '') as from_name, notes from calls \
-             where tenant_id = $1 and id = $2",
-            key(),
-        )
-        .await?
-    else {
-        return Ok(());
-    };
+    let statement = format!(
+        "select started_at, from_number, to_number, coalesce(from_name, '') as from_name, notes, {} from calls \
+         where tenant_id = $1 and id = $2",
+        topics::Standing::COLUMNS
+    );
+    let rows = tx.all_of(statement, key()).await?;
+    let Some(row) = rows.first() else { return Ok(()) };
     let mut parts = vec![
         row.text("from_number")?,
         row.text("to_number")?,
@@ -142,14 +140,18 @@ pub(crate) async fn refresh(tx: &mut Tx, tenant: TenantId, call: CallId) -> Resu
         notes: row.text("notes")?,
         ..Texts::default()
     };
+    let mut understood = Vec::new();
     for row in &transcripts {
-        texts.add(&row.text("text")?, row.opt_json("analysis")?);
+        let analysis: Option<Analysis> = row.opt_json("analysis")?;
+        texts.add(&row.text("text")?, analysis.as_ref());
+        understood.extend(analysis);
     }
+    topics::refresh(tx, tenant, call, topics::Standing::of(row)?, &understood).await?;
     parts.push(texts.said.clone());
     parts.retain(|part| !part.is_empty());
     // Two line feeds at the end: each letter begins a trigram, as a search for one or two letters needs it.
     let text = format!("{}\n\n", parts.join("\n").to_lowercase());
-    let place = put(tx, tenant, call, &row, &text).await?;
+    let place = put(tx, tenant, call, row, &text).await?;
     match place {
         Some(place) => documents::put(tx, tenant, call, place, &texts).await,
         None => Ok(()),
@@ -165,7 +167,7 @@ pub(crate) struct Texts {
 }
 
 impl Texts {
-    fn add(&mut self, said: &str, analysis: Option<Analysis>) {
+    fn add(&mut self, said: &str, analysis: Option<&Analysis>) {
         let line = |into: &mut String, text: &str| {
             if !into.is_empty() && !text.is_empty() {
                 into.push('\n');

@@ -78,6 +78,7 @@ pub(super) const PLACES: &[Place] = &[
     erased("legs", ID, &["party", "sip_call_id"], &[]),
     erased("call_events", &["call_id", "position"], &["detail"], &[]),
     dropped("call_tags", &["call_id", "tag"], &["tag"]),
+    dropped("call_topics", &["call_id", "topic"], &["topic"]),
     erased("consents", &["call_id", "position"], &["party", "text"], &[]),
     erased("recordings", ID, &["name", "description", "problem"], &[]),
     erased(
@@ -369,6 +370,7 @@ mod tests {
             "0038_erasures",
             "0044_bucket_and_uploads",
             "0047_meanings",
+            "0070_topics",
         ])
         .map(|name| {
             let path = format!("{}/../../migrations/{name}.sql", env!("CARGO_MANIFEST_DIR"));

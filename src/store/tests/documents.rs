@@ -141,6 +141,8 @@ fn summaries_and_notes_are_found_and_what_goes_is_found_no_more() {
                 speaker: "Ada".into(),
                 at_ms: 1500,
             }],
+            topics: vec![],
+            outcome: None,
             provider: "local-rules".into(),
             usage: strowger_model::speech::Usage::default(),
         };

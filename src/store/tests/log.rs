@@ -118,6 +118,8 @@ fn every_combination_of_filters_finds_what_its_plain_reading_finds() {
                             let filter = CallFilter {
                                 call_type: None,
                                 disposition: None,
+                                suggested: None,
+                                topic: None,
                                 search: search.map(str::to_owned),
                                 states: states.clone(),
                                 direction: way,

@@ -17,5 +17,6 @@ mod queue;
 mod retention;
 mod snapshot;
 mod subjects;
+mod topics;
 mod uploads;
 mod webhooks;

@@ -4,7 +4,7 @@
 use super::super::mock::{Answer, Mock};
 use super::*;
 use serde_json::{Value, json};
-use strowger_model::speech::Sentiment;
+use strowger_model::speech::{Ending, Sentiment};
 
 /// Providers named `one`, `two` … at these servers, each with its kind and further lines.
 fn providers(folder: &tempfile::TempDir, servers: &[(&Mock, &str, &str)]) -> Providers {
@@ -32,6 +32,7 @@ fn wish(names: &[&str]) -> Wish {
         understanding: order.clone(),
         hearing: order.clone(),
         embedding: order,
+        topics: TopicLists::default().names(),
         consents: true,
         budget: Duration::from_secs(5),
     }
@@ -48,11 +49,13 @@ fn talk() -> (Vec<Segment>, Analysis) {
         sentiment: Sentiment::Neutral,
         words: vec![],
     };
-    let (local, segments) = crate::analysis::analyse(vec![segment]);
+    let (local, segments) =
+        crate::analysis::analyse(vec![segment], crate::analysis::Matter::Call, &TopicLists::default());
     (segments, local)
 }
 
-const UNDERSTOOD: &str = r#"{"summary": "The boiler broke.", "sentiment": "negative", "key_points": [], "action_items": [{"text": "Refund", "line": 1}]}"#;
+const UNDERSTOOD: &str = r#"{"summary": "The boiler broke.", "sentiment": "negative", "key_points": [], "action_items": [{"text": "Refund", "line": 1}],
+    "topics": [{"name": "billing", "line": 1}, {"name": "boiler", "line": 1}], "outcome": {"ending": "complaint_open", "line": 1}}"#;
 
 fn chat() -> Answer {
     let body = json!({"choices": [{"message": {"content": UNDERSTOOD}}], "usage": {"prompt_tokens": 100, "completion_tokens": 20}});
@@ -105,6 +108,17 @@ async fn each_family_is_asked_to_understand_as_its_documents_say() {
             ("one", "The boiler broke.")
         );
         assert_eq!(analysis.action_items[0].at_ms, 700);
+        let topics: Vec<(&str, bool, &str)> = analysis
+            .topics
+            .iter()
+            .map(|topic| (topic.name.as_str(), topic.listed, topic.provider.as_str()))
+            .collect();
+        assert_eq!(topics, [("billing", true, "one"), ("boiler", false, "one")]);
+        let told = analysis.outcome.unwrap();
+        assert_eq!(
+            (told.ending, told.at_ms, told.provider.as_str()),
+            (Ending::ComplaintOpen, 700, "one")
+        );
         assert_eq!(outcome.tries.len(), 1);
         assert_eq!(
             outcome.tries[0].tokens,
@@ -127,7 +141,11 @@ async fn each_family_is_asked_to_understand_as_its_documents_say() {
             ),
             _ => (&body["messages"][0]["content"], &body["messages"][1]["content"]),
         };
-        assert!(rules.as_str().unwrap().contains("JSON"));
+        let rules = rules.as_str().unwrap();
+        assert!(
+            rules.contains("JSON") && rules.contains("technical_fault") && rules.contains("callback_promised"),
+            "{rules}"
+        );
         assert_eq!(talk, "1. Ada: My boiler broke and I want a refund.");
         match kind {
             "openai" => assert_eq!(body["model"], "chat-model"),
