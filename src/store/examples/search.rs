@@ -1,4 +1,5 @@
-//! How fast words are found: fills transcripts of six hundred words each and looks for common and rare ones.
+//! How fast words and meanings are found: fills transcripts of six hundred words each, looks for common and rare ones,
+//! and compares questions with as many vectors as are looked at.
 //!
 //! `cargo run --release -p strowger-store --example search -- [URL] [TRANSCRIPTS]`, where `URL` is
 //! `postgres://…` of an empty database or nothing for SQLite in a temporary folder. With no transcripts (`0`) it
@@ -13,19 +14,23 @@
 
 use std::sync::Arc;
 use std::time::Instant;
+use strowger_model::meaning::Meaning;
 use strowger_model::record::Call;
 use strowger_model::search::Question;
 use strowger_model::speech::{Segment, Sentiment, Word};
 use strowger_model::{CallId, CallState, CallType, CaptureId, Direction, Metadata, RecordingId};
 use strowger_store::{
-    Actor, Afterwards, FinishedCall, Narrowed, NewRecording, NewTenant, Page, RecordingResult, Scope, Store,
-    StoreConfig, SystemWorld, TranscriptResult, Where,
+    Actor, Afterwards, FinishedCall, Meanings, Narrowed, NewRecording, NewTenant, Page, RecordingResult, Scope, Store,
+    StoreConfig, StretchMeaning, SystemWorld, TranscriptFilter, TranscriptResult, Where,
 };
 
 const ROUNDS: usize = 40;
 const BUDGET_MS: f64 = 300.0;
 const WORDS: u64 = 600;
 const WORDS_A_TURN: u64 = 20;
+/// Stretches of a transcript, and figures of a vector.
+const STRETCHES: i64 = 10;
+const FIGURES: usize = 1536;
 
 #[tokio::main]
 async fn main() {
@@ -85,7 +90,69 @@ async fn main() {
         slowest = slowest.max(measure(scope, name, asked, to).await);
     }
     println!("slowest p95 {slowest:.1} ms, budget {BUDGET_MS} ms");
+    by_meaning(scope).await;
     store.close().await;
+}
+
+/// As many vectors as are looked at of a tenant, of the length that common models make, and questions to them.
+async fn by_meaning(scope: &Scope) {
+    let meanings = scope.meanings();
+    let (mut written, mut page) = (0, Page::first(200));
+    while written < Meanings::MOST {
+        let part = scope.transcripts().list(&TranscriptFilter::default(), &page).await;
+        let part = part.expect("transcripts");
+        for transcript in &part.items {
+            let vectors: Vec<StretchMeaning> = (0..STRETCHES)
+                .map(|n| StretchMeaning {
+                    from_ms: Some(n * 24_000),
+                    to_ms: n * 24_000,
+                    meaning: vector(u64::try_from(written + n).unwrap_or(0)),
+                })
+                .collect();
+            meanings
+                .put(transcript.id, "bench/model", &vectors)
+                .await
+                .expect("vectors");
+            written += STRETCHES;
+        }
+        page.after = part.next;
+        if page.after.is_none() {
+            break;
+        }
+    }
+    let mut took = Vec::new();
+    for n in 0..ROUNDS {
+        let asked = vector(1_000_000_007 + n as u64);
+        let began = Instant::now();
+        let found = meanings.near(("bench/model", &asked), Narrowed::default(), 20).await;
+        took.push(began.elapsed().as_secs_f64() * 1000.0);
+        assert!(!found.expect("an answer").is_empty());
+    }
+    took.sort_by(f64::total_cmp);
+    let at = |share: f64| {
+        took.get((took.len() as f64 * share) as usize)
+            .copied()
+            .unwrap_or_default()
+    };
+    println!(
+        "by meaning, {written} vectors of {FIGURES}  p50 {:8.2} ms   p95 {:8.2} ms",
+        at(0.5),
+        at(0.95)
+    );
+}
+
+/// A vector that is the same in every run.
+fn vector(seed: u64) -> Meaning {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let figures: Vec<f32> = (0..FIGURES)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1_u64 << 24) as f32 - 0.5
+        })
+        .collect();
+    Meaning::of(&figures).expect("a vector")
 }
 
 /// Pages from the newest on, twenty calls each; p95 over them.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use strowger_model::TranscriptId;
 use strowger_model::meaning::Meaning;
 use strowger_model::settings::{Entry, Lock};
+use strowger_model::subject::Subject;
 
 async fn one(bench: &Bench, scope: &Scope, text: &str) -> TranscriptId {
     said(bench, scope, None, &[turn("Ada", 0, text)]).await.1
@@ -111,5 +112,30 @@ fn a_question_is_put_once_and_answered_for_all_who_ask_it() {
         assert_eq!(search().await.unwrap(), ByMeaning::Failed("answered 429".into()));
         bench.world.advance(61_000);
         assert_ne!(meanings.ask("angry people").await.unwrap().id, id);
+    });
+}
+
+#[test]
+fn who_is_erased_is_found_by_meaning_no_more() {
+    on_each_engine(|bench| async move {
+        let (acme, zenith) = (bench.tenant("acme").await, bench.tenant("zenith").await);
+        let about = "Mister Okonkwo is furious.";
+        let (named, other) = (one(&bench, &acme, about).await, one(&bench, &acme, "Dinner.").await);
+        let theirs = one(&bench, &zenith, about).await;
+        for (scope, transcript) in [(&acme, named), (&acme, other), (&zenith, theirs)] {
+            let vectors = [stretch(None, [1.0, 0.0]), stretch(Some(0), [1.0, 0.0])];
+            scope.meanings().put(transcript, MODEL, &vectors).await.unwrap();
+        }
+        let asked = Meaning::of(&[1.0, 0.0]).unwrap();
+        let found = async |scope: &Scope| {
+            let hits = scope.meanings().near((MODEL, &asked), Narrowed::default(), 9).await;
+            let hits = hits.unwrap().into_iter();
+            hits.filter_map(|(hit, _)| hit.places[0].transcript).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&acme).await.len(), 2);
+        let subject = Subject::read("Okonkwo").unwrap();
+        acme.subjects().erase(&actor(), &subject).await.unwrap();
+        assert_eq!(found(&acme).await, [other]);
+        assert_eq!(found(&zenith).await, [theirs]);
     });
 }
