@@ -242,7 +242,7 @@ impl Session {
             doing: "transcribing",
             source,
         })?;
-        Ok(words(&self.tokens(), piece))
+        Ok(words(&self.tokens(), piece, run.samples))
     }
 
     fn params<'a>(&self, piece: &Piece, language: &'a str, options: &Options, effort: Effort) -> FullParams<'a, 'a> {

@@ -9,6 +9,7 @@ mod course;
 pub mod cpu;
 mod engine;
 pub mod models;
+mod onset;
 mod pieces;
 mod speech;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! From the model's tokens to words with times, and from words to turns. Pure.
 
+use super::onset::onset_ms;
 use super::pieces::Piece;
 use strowger_model::speech::Word;
 
@@ -32,8 +33,9 @@ const TOO_LONG_MS: i64 = 30_000;
 const LONGEST_WORD_MS: i64 = 1500;
 
 /// Joins tokens to words and gives them times in the recording: a word ends where its last token
-/// ends, and begins where the word before it ended or its span begins.
-pub(super) fn words(tokens: &[Token], piece: &Piece) -> Vec<Word> {
+/// ends, and begins where it begins to sound after the word before it ended or its span began. `samples` are the
+/// recording's.
+pub(super) fn words(tokens: &[Token], piece: &Piece, samples: &[i16]) -> Vec<Word> {
     let mut groups: Vec<Vec<&Token>> = Vec::new();
     for token in tokens {
         match groups.last_mut() {
@@ -60,6 +62,7 @@ pub(super) fn words(tokens: &[Token], piece: &Piece) -> Vec<Word> {
             .max(piece.part_start_ms(piece_end_ms))
             .max(end_ms - LONGEST_WORD_MS)
             .min(end_ms);
+        let start_ms = onset_ms(samples, start_ms, end_ms);
         let sum: f32 = group.iter().map(|token| token.probability).sum();
         words.push(Word {
             text,
@@ -201,6 +204,7 @@ mod tests {
                 token(" Yes", 1700),
             ],
             piece,
+            &[],
         );
         assert_eq!(text(&words), "Good morning. Yes");
         assert_eq!((words[0].start_ms, words[0].end_ms), (1000, 1400));
@@ -216,7 +220,7 @@ mod tests {
             probability: 1.0,
             end_ms: 100,
         };
-        let words = words(&[token(b" caf\xc3"), token(b"\xa9")], piece);
+        let words = words(&[token(b" caf\xc3"), token(b"\xa9")], piece, &[]);
         assert_eq!(words[0].text, "café");
     }
 
@@ -231,6 +235,7 @@ mod tests {
         let words = words(
             &[token(b" Monday", 700), token(b",", 1500), token(b" Tuesday", 2000)],
             piece,
+            &[],
         );
         assert_eq!((words[0].text.as_str(), words[0].end_ms), ("Monday,", 700));
         assert_eq!((words[1].start_ms, words[1].end_ms), (700, 2000));
