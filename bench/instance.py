@@ -15,12 +15,39 @@ def until(what, seconds, ready):
     sys.exit(f"{pathlib.Path(sys.argv[0]).name}: no {what} within {seconds} s")
 
 
+class Postgres:
+    """A server of this bench's own, which refuses to run as root."""
+
+    PORT = 7099
+
+    def __init__(self, work):
+        self.data = work / "postgres"
+        self.programs = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+        self.url = f"postgres://strowger@127.0.0.1:{self.PORT}/postgres"
+        shutil.rmtree(self.data, ignore_errors=True)
+        self.data.mkdir(mode=0o700)
+        shutil.chown(self.data, "postgres", "postgres")
+        self.run("initdb", "-U", "strowger", "--auth=trust")
+        self.start()
+
+    def run(self, program, *more):
+        command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", self.programs / program, "-D", self.data, *more]
+        subprocess.check_call(command, stdout=subprocess.DEVNULL)
+
+    def start(self):
+        options = f"-p {self.PORT} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.data}"
+        self.run("pg_ctl", "-w", "-l", self.data / "log", "-o", options, "start")
+
+    def stop(self):
+        self.run("pg_ctl", "-w", "-m", "immediate", "stop")
+
+
 class Instance:
     """The folder of a sandbox, made below `beneath` or the system's temporary folder."""
 
-    def __init__(self, work, debug=False, more=(), beneath=None, environment=None, postgres=None):
-        self.work, self.postgres = work, postgres
-        more = [*more, "--database", postgres] if postgres else more
+    def __init__(self, work, debug=False, more=(), beneath=None, environment=None, server=None):
+        self.work, self.server = work, server
+        more = [*more, "--database", server.url] if server else more
         self.programs = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / ("debug" if debug else "release")
         self.log = open(work / "log", "wb")
         self.environment = dict(os.environ, STROWGER__WORKER__SUPERVISE="false", **(environment or {}))
@@ -35,8 +62,10 @@ class Instance:
         self.config = self.folder / "strowger.toml"
         self.children = {}
 
-    def start(self, program):
-        self.children[program] = subprocess.Popen([self.programs / program, "serve", "--config", self.config], stdout=self.log, stderr=self.log, env=self.environment)
+    def start(self, program, name=None, before=()):
+        """Starts a program, which is known by `name` from then on, by way of the command `before`."""
+        command = [*before, self.programs / program, "serve", "--config", self.config]
+        self.children[name or program] = subprocess.Popen(command, stdout=self.log, stderr=self.log, env=self.environment)
         if program == "strowger":
             until("daemon", 60, self.answers)
 
@@ -46,14 +75,20 @@ class Instance:
         except OSError:
             return False
 
+    def ask(self, method, path, body=None, kind="application/json"):
+        head = {"Authorization": f"Bearer {self.card['api_token']}", "Content-Type": kind}
+        request = urllib.request.Request(self.card["http"] + path, body, head, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read() or b"null")
+
     def kill(self, program, how=signal.SIGKILL):
         child = self.children.pop(program)
         child.send_signal(how)
         child.wait()
 
     def rows(self, statement):
-        if self.postgres:
-            out = subprocess.check_output(["psql", "-XAtq", "-F\t", "-c", "set strowger.tenant = '*'", "-c", statement, self.postgres], text=True)
+        if self.server:
+            out = subprocess.check_output(["psql", "-XAtq", "-F\t", "-c", "set strowger.tenant = '*'", "-c", statement, self.server.url], text=True)
             as_number = lambda cell: int(cell) if cell.lstrip("-").isdigit() else cell or None
             return [tuple(map(as_number, line.split("\t"))) for line in out.splitlines()]
         with sqlite3.connect(f"file:{self.folder}/strowger.db?mode=ro", uri=True, timeout=30) as db:
@@ -88,6 +123,8 @@ class Instance:
     def end(self, keep):
         for program in list(self.children):
             self.kill(program, signal.SIGTERM)
+        if self.server:
+            self.server.stop()
         if keep:
             print(self.folder)
         else:
