@@ -3,8 +3,11 @@
 
 use super::speech::Span;
 
-/// Silence between two spans of a piece: 200 ms at 16 kHz.
+/// Silence before the first span of a piece and between two: 200 ms at 16 kHz.
 const GAP: usize = 3200;
+/// How loud a piece is where nothing is, 1.0 being full scale: silence of zeros is nothing the model was taught on, and
+/// after it it mishears the beginnings of words.
+const HISS: f32 = 0.0003;
 const SAMPLES_PER_MS: usize = 16;
 
 /// A span and where it stands in its piece.
@@ -31,7 +34,7 @@ pub(super) fn pack(spans: &[Span], longest: usize) -> Vec<Piece> {
             piece.parts.push(Part { at, span: *span });
         } else {
             pieces.push(Piece {
-                parts: vec![Part { at: 0, span: *span }],
+                parts: vec![Part { at: GAP, span: *span }],
             });
         }
     }
@@ -51,7 +54,7 @@ impl Piece {
 
     /// Its samples, out of the whole recording's.
     pub(super) fn samples(&self, whole: &[i16]) -> Vec<f32> {
-        let mut samples = vec![0.0; self.len()];
+        let mut samples: Vec<f32> = hiss().take(self.len()).collect();
         for part in &self.parts {
             let (Some(from), Some(to)) = (
                 whole.get(part.span.start..part.span.end),
@@ -60,7 +63,7 @@ impl Piece {
                 continue;
             };
             for (sample, out) in from.iter().zip(to) {
-                *out = f32::from(*sample) / 32_768.0;
+                *out += f32::from(*sample) / 32_768.0;
             }
         }
         samples
@@ -90,6 +93,14 @@ impl Piece {
     }
 }
 
+/// The same faint noise for every piece, so that a piece is always heard alike (Numerical Recipes' generator).
+fn hiss() -> impl Iterator<Item = f32> {
+    std::iter::successors(Some(1_u32), |seed| {
+        Some(seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223))
+    })
+    .map(|seed| ((seed >> 16) as f32 / 32_768.0 - 1.0) * HISS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,21 +118,22 @@ mod tests {
     fn spans_are_packed_until_the_piece_is_full() {
         let pieces = pack(&[span(0, 10), span(20, 30), span(40, 50)], 28 * SECOND);
         assert_eq!(pieces.len(), 2);
-        assert_eq!(pieces[0].len(), 20 * SECOND + GAP);
-        assert_eq!(pieces[1].len(), 10 * SECOND);
+        assert_eq!(pieces[0].len(), 20 * SECOND + 2 * GAP);
+        assert_eq!(pieces[1].len(), 10 * SECOND + GAP);
     }
 
     #[test]
     fn times_lead_back_to_the_recording() {
         let pieces = pack(&[span(5, 10), span(20, 30)], 28 * SECOND);
         let piece = &pieces[0];
-        assert_eq!(piece.time_ms(0), 5000);
-        assert_eq!(piece.time_ms(5000), 10_000);
-        assert_eq!(piece.time_ms(5100), 10_000, "within the gap");
-        assert_eq!(piece.time_ms(5200), 20_000);
-        assert_eq!(piece.time_ms(6200), 21_000);
+        assert_eq!(piece.time_ms(0), 5000, "before the first");
+        assert_eq!(piece.time_ms(200), 5000);
+        assert_eq!(piece.time_ms(5200), 10_000);
+        assert_eq!(piece.time_ms(5300), 10_000, "within the gap");
+        assert_eq!(piece.time_ms(5400), 20_000);
+        assert_eq!(piece.time_ms(6400), 21_000);
         assert_eq!(piece.time_ms(60_000), 30_000, "beyond the end");
-        assert_eq!(piece.part_start_ms(6200), 20_000);
+        assert_eq!(piece.part_start_ms(6400), 20_000);
     }
 
     #[test]
@@ -131,9 +143,14 @@ mod tests {
             .collect();
         let pieces = pack(&[span(0, 1), span(2, 3)], 28 * SECOND);
         let samples = pieces[0].samples(&whole);
-        assert!((samples[0] - 0.5).abs() < 1e-6);
-        assert!(samples[SECOND + GAP / 2].abs() < 1e-6);
-        assert!((samples[SECOND + GAP] - 0.5).abs() < 1e-6);
-        assert_eq!(samples.len(), 2 * SECOND + GAP);
+        let silence = [0..GAP, GAP + SECOND..2 * GAP + SECOND];
+        for at in silence.into_iter().flatten() {
+            assert!(samples[at].abs() <= HISS);
+        }
+        assert!(samples[..GAP].iter().any(|sample| sample.abs() > HISS / 2.0));
+        for at in [GAP, 2 * GAP + SECOND] {
+            assert!((samples[at] - 0.5).abs() <= HISS);
+        }
+        assert_eq!(samples.len(), 2 * (SECOND + GAP));
     }
 }

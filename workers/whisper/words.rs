@@ -197,11 +197,11 @@ mod tests {
         };
         let words = words(
             &[
-                token(" Good", 400),
-                token(" mor", 700),
-                token("ning", 900),
-                token(".", 900),
-                token(" Yes", 1700),
+                token(" Good", 600),
+                token(" mor", 900),
+                token("ning", 1100),
+                token(".", 1100),
+                token(" Yes", 1900),
             ],
             piece,
             &[],
@@ -233,7 +233,7 @@ mod tests {
             end_ms,
         };
         let words = words(
-            &[token(b" Monday", 700), token(b",", 1500), token(b" Tuesday", 2000)],
+            &[token(b" Monday", 900), token(b",", 1700), token(b" Tuesday", 2200)],
             piece,
             &[],
         );

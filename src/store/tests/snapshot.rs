@@ -2,6 +2,7 @@
 
 use super::harness::actor;
 use crate::{Error, NewTenant, Page, Store, StoreConfig, SystemWorld, mend, mend_thoroughly};
+use sqlx::Row as _;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -33,13 +34,16 @@ async fn names(store: &Store) -> Vec<String> {
     names
 }
 
-/// Writes rubbish over every page from the second on, or over all.
+/// Writes rubbish over all that follows.
 fn spoil(file: &Path, from: u64) {
     let length = std::fs::metadata(file).unwrap().len();
+    overwrite(file, from, length - from);
+}
+
+fn overwrite(file: &Path, from: u64, length: u64) {
     let mut file = std::fs::File::options().write(true).open(file).unwrap();
     file.seek(SeekFrom::Start(from)).unwrap();
-    file.write_all(&vec![0xA5; usize::try_from(length - from).unwrap()])
-        .unwrap();
+    file.write_all(&vec![0xA5; usize::try_from(length).unwrap()]).unwrap();
 }
 
 #[tokio::test]
@@ -107,9 +111,11 @@ async fn what_is_seen_to_be_damaged_is_written_to_no_more() {
     let store = open(&config).await;
     add(&store, "ours").await.unwrap();
     store.copy_database().await.unwrap();
+    let root = sqlx::query("select rootpage from sqlite_master where name = 'saved_views'");
+    let page: i64 = root.fetch_one(store.db().pool()).await.unwrap().get(0);
     store.close().await;
     let file = folder.path().join("strowger.db");
-    spoil(&file, std::fs::metadata(&file).unwrap().len() - 4 * 4096);
+    overwrite(&file, (u64::try_from(page).unwrap() - 1) * 4096, 4096);
     // Whoever opens it does not look through it: the damage shows when those pages are read.
     let store = open(&config).await;
     assert_eq!(store.damage(), None);
