@@ -1,5 +1,5 @@
 """An instance of the product for the benches that hurt it: a sandbox's folder, whose programs are started and killed here."""
-import json, os, pathlib, shutil, signal, sqlite3, subprocess, sys, time, urllib.request
+import contextlib, json, os, pathlib, shutil, signal, sqlite3, subprocess, sys, time, urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -91,7 +91,7 @@ class Instance:
             out = subprocess.check_output(["psql", "-XAtq", "-F\t", "-c", "set strowger.tenant = '*'", "-c", statement, self.server.url], text=True)
             as_number = lambda cell: int(cell) if cell.lstrip("-").isdigit() else cell or None
             return [tuple(map(as_number, line.split("\t"))) for line in out.splitlines()]
-        with sqlite3.connect(f"file:{self.folder}/strowger.db?mode=ro", uri=True, timeout=30) as db:
+        with contextlib.closing(sqlite3.connect(f"file:{self.folder}/strowger.db?mode=ro", uri=True, timeout=30)) as db:
             return db.execute(statement).fetchall()
 
     def count(self, statement):
