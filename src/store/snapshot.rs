@@ -3,7 +3,7 @@
 //! A worker copies the database every few minutes with `VACUUM INTO`, which reads every row: a copy that came to its
 //! end is whole, and one that does not shows the damage early. PostgreSQL is looked after by its own means.
 
-use crate::sql::{Engine, file_of};
+use crate::sql::file_of;
 use crate::store::take_turn;
 use crate::{Error, Result, Store, StoreConfig};
 
@@ -34,6 +34,11 @@ fn beside(file: &Path, ending: &str) -> PathBuf {
 /// The copy of a database.
 fn copy_of(file: &Path) -> PathBuf {
     beside(file, ".copy")
+}
+
+/// A copy that is being made.
+fn part_of(file: &Path) -> PathBuf {
+    beside(file, ".copy-part")
 }
 
 /// The note that a database is damaged, with what was seen.
@@ -114,6 +119,12 @@ fn put_back(file: &Path, problem: String) -> Result<PutBack> {
         copied_at,
         aside,
     })
+}
+
+/// Puts a copy that came to its end in the place of the one before.
+fn keep(fresh: &Path, copy: &Path) -> Result<()> {
+    sync(fresh)?;
+    std::fs::rename(fresh, copy).map_err(Error::file("move", fresh))
 }
 
 fn sync(file: &Path) -> Result<()> {
@@ -204,27 +215,45 @@ impl Store {
             return Ok(None);
         }
         let began = tokio::time::Instant::now();
-        let fresh = beside(&file, ".copy-part");
+        let fresh = part_of(&file);
         remove(&fresh)?;
         let wish = sqlx::query("vacuum into $1").bind(fresh.to_string_lossy().into_owned());
         let done = wish.execute(self.db().pool()).await;
         done.map_err(|problem| self.db().noticed(problem))?;
         let copy = copy_of(&file);
-        tokio::task::spawn_blocking(move || {
-            sync(&fresh)?;
-            std::fs::rename(&fresh, &copy).map_err(Error::file("move", &fresh))
-        })
-        .await
-        .unwrap_or(Err(Error::Stopped("file worker")))?;
+        let kept = tokio::task::spawn_blocking(move || keep(&fresh, &copy)).await;
         drop(lock);
-        Ok(Some(began.elapsed()))
+        match kept.unwrap_or(Err(Error::Stopped("file worker"))) {
+            Ok(()) => Ok(Some(began.elapsed())),
+            // Something was erased meanwhile.
+            Err(problem) if problem.is_absence() => Ok(None),
+            Err(problem) => Err(problem),
+        }
     }
 
-    /// Removes the copy: what was erased must not stand in it until the next.
+    /// Removes the copy, and one that is being made: what was erased must not stand in it until the next.
     pub(crate) fn drop_copy(&self) -> Result<()> {
-        match (self.db().engine(), file_of(self.url())) {
-            (Engine::Sqlite, Some(file)) => remove(&copy_of(&file)),
-            _ => Ok(()),
-        }
+        let Some(file) = file_of(self.url()) else {
+            return Ok(());
+        };
+        // In this order: without its passing name a copy that ends right now cannot take the place of the other.
+        remove(&part_of(&file))?;
+        remove(&copy_of(&file))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_whose_passing_file_was_removed_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (fresh, copy) = (folder.path().join("part"), folder.path().join("copy"));
+        assert!(keep(&fresh, &copy).unwrap_err().is_absence());
+        assert!(!copy.exists());
+        std::fs::write(&fresh, "rows").unwrap();
+        keep(&fresh, &copy).unwrap();
+        assert!(copy.exists() && !fresh.exists());
     }
 }

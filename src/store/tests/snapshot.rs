@@ -80,9 +80,11 @@ async fn a_removed_tenant_stands_in_no_copy() {
     store.copy_database().await.unwrap();
     let copy = folder.path().join("strowger.db.copy");
     assert!(copy.exists());
+    let part = folder.path().join("strowger.db.copy-part");
+    std::fs::write(&part, "one that is being made").unwrap();
     let tenant = store.tenants().list(&Page::first(1)).await.unwrap().items.remove(0);
     assert!(store.tenants().remove(&actor(), tenant.id).await.unwrap());
-    assert!(!copy.exists());
+    assert!(!copy.exists() && !part.exists());
 }
 
 #[tokio::test]
