@@ -164,7 +164,7 @@ impl Board {
         }
     }
 
-    /// What is due once a second.
+    /// What is due a few times a second, for all legs at once: the writer of captures is woken once for them.
     pub(super) fn housekeeping(&mut self, now: Instant) {
         for slot in self.slots.iter_mut().flatten() {
             slot.leg.housekeeping(now, &mut self.outbox.waiting);

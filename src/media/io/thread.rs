@@ -27,7 +27,8 @@ pub(super) const MOST_THREADS: usize = 256;
 const CROWD: usize = 8;
 /// Datagrams taken from one socket before the others have their turn.
 const TURN: usize = 32;
-const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// What is captured is handed over with it: so much of a call's sound a kill may take.
+const HOUSEKEEPING: Duration = Duration::from_millis(300);
 const POLL_EVENTS: usize = 1_024;
 const WAKE: Token = Token(usize::MAX);
 

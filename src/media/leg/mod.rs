@@ -598,10 +598,10 @@ impl Leg {
         })
     }
 
-    /// What is due about once a second: old captures are handed over, early packets forgotten, silence noticed.
+    /// What is due a few times a second: what was captured is handed over, early packets forgotten, silence noticed.
     pub fn housekeeping(&mut self, now: Instant, events: &mut Events) {
         for tap in self.tap.iter_mut().chain(&mut self.played_tap) {
-            tap.flush_older(now);
+            tap.flush();
         }
         if self.is_connected() && self.early.as_ref().is_some_and(|early| early.is_over(now)) {
             self.early = None;

@@ -1,12 +1,11 @@
-//! The tap of a capture: packets as they came, packed and handed over about once a second.
+//! The tap of a capture: packets as they came, packed until they are handed over.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use strowger_model::capture::{Chunk, Codec, Frame, Mark, Sink};
 
-/// The memory of a chunk: a second of 20 ms packets (178 bytes each with their header) and some.
-pub const CHUNK_BYTES: usize = 10 * 1_024;
-
-const FLUSH_AFTER: Duration = Duration::from_millis(900);
+/// The memory of a chunk: what is said between two rounds of housekeeping in the widest format, linear at 8 kHz (338 bytes
+/// a 20 ms packet with its header), and one packet that came early.
+pub const CHUNK_BYTES: usize = 5_632 + 512;
 
 /// One stream of a capture.
 pub struct Tap {
@@ -14,7 +13,6 @@ pub struct Tap {
     began: Instant,
     sink: Box<dyn Sink>,
     chunk: Chunk,
-    first: Option<Instant>,
     paused: bool,
 }
 
@@ -35,7 +33,6 @@ impl Tap {
             began,
             sink,
             chunk: Chunk::with_capacity(CHUNK_BYTES),
-            first: None,
             paused: false,
         }
     }
@@ -71,20 +68,10 @@ impl Tap {
             // A frame longer than a whole chunk cannot come from a phone; it is not captured.
             let _ = self.chunk.push(&frame);
         }
-        self.first.get_or_insert(now);
-    }
-
-    /// Hands over what is packed if its oldest frame is about a second old.
-    pub fn flush_older(&mut self, now: Instant) {
-        let due = |first: Instant| now.saturating_duration_since(first) >= FLUSH_AFTER;
-        if self.first.is_some_and(due) {
-            self.flush();
-        }
     }
 
     /// Hands over what is packed.
     pub fn flush(&mut self) {
-        self.first = None;
         if self.chunk.is_empty() {
             return;
         }

@@ -7,9 +7,9 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 use strowger_model::CaptureId;
 use strowger_model::capture::{Chunk, Refusal, Sink};
 
-/// How many chunks of a stream may wait for the disk: half a minute of a leg. Beyond that the writer is
+/// How many chunks of a stream may wait for the disk: half a minute of a leg that hands over each 300 ms. Beyond that the writer is
 /// stuck, and chunks are dropped and marked.
-pub(super) const WAITING: usize = 32;
+pub(super) const WAITING: usize = 100;
 
 /// Takes one stream's chunks. Submitting neither blocks nor, once the writer keeps pace, allocates:
 /// written chunks come back through a channel of their own.

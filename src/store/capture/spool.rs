@@ -5,7 +5,7 @@ use super::index::{segments, survey};
 use super::reader::{CaptureReader, Ending, find_from};
 use super::record::{about, open_prefix};
 use super::sink::{StreamSink, WAITING};
-use super::writer::{Message, Rules, Shared, Writer};
+use super::writer::{Message, Opening, Rules, Shared, Writer};
 use crate::keys::{CryptoError, Key};
 use crate::{Error, Result, Store};
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use tracing::{error, warn};
 
 /// Messages on their way to the writer: what 400 legs say in half a minute. When it is full chunks are
 /// dropped and marked, and captures do not begin.
-const CHANNEL: usize = 16_384;
+const CHANNEL: usize = 40_960;
 
 /// How the spool is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Default for SpoolConfig {
             reserve_bytes: 512 << 20,
             segment_bytes: 64 << 20,
             segment_age: Duration::from_mins(5),
-            commit_every: Duration::from_secs(1),
+            commit_every: Duration::from_millis(300),
         }
     }
 }
@@ -133,13 +133,13 @@ impl CaptureSpool {
         let key = Key::generate(store.world())?;
         let wrapped = tenant_key.wrap(store.world(), &about(meta.capture), &key)?;
         let (done, durable) = oneshot::channel();
-        self.send(Message::Open {
+        self.send(Message::Open(Box::new(Opening {
             capture: meta.capture,
             key,
             clear: open_prefix(meta.tenant, &wrapped),
             meta: serde_json::to_vec(meta).map_err(|_| CryptoError::Cipher)?,
             done,
-        })?;
+        })))?;
         let capture = Capture {
             spool: self.clone(),
             meta: meta.clone(),

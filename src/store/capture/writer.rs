@@ -1,4 +1,4 @@
-//! The writer thread: one log, one group commit a second.
+//! The writer thread: one log, one group commit for all captures.
 
 use super::disk::free_bytes;
 use super::record::{self, Kind, Label};
@@ -19,13 +19,7 @@ use tracing::{error, info, warn};
 /// What the writer is told.
 pub(super) enum Message {
     /// Begin a capture; answered once its record is durable.
-    Open {
-        capture: CaptureId,
-        key: Key,
-        clear: Vec<u8>,
-        meta: Vec<u8>,
-        done: oneshot::Sender<bool>,
-    },
+    Open(Box<Opening>),
     /// Announce a stream.
     Stream { capture: CaptureId, meta: Vec<u8> },
     /// Keep frames.
@@ -43,6 +37,15 @@ pub(super) enum Message {
     },
     /// Commit and end the thread.
     Close,
+}
+
+/// A capture that is to begin. It is rare and large; the places of the channel are many and small.
+pub(super) struct Opening {
+    pub(super) capture: CaptureId,
+    pub(super) key: Key,
+    pub(super) clear: Vec<u8>,
+    pub(super) meta: Vec<u8>,
+    pub(super) done: oneshot::Sender<bool>,
 }
 
 /// What the writer's thread and everybody else look at.
@@ -116,7 +119,7 @@ impl Writer {
     /// Runs until told to close or nobody is left who could tell.
     #[expect(
         clippy::disallowed_methods,
-        reason = "this thread's own clock: the second of the group commit"
+        reason = "this thread's own clock: when the next group commit is due"
     )]
     pub(super) fn run(mut self, messages: &Receiver<Message>) {
         self.look_at_disk();
@@ -148,13 +151,14 @@ impl Writer {
 
     fn take(&mut self, message: Message) -> bool {
         match message {
-            Message::Open {
-                capture,
-                key,
-                clear,
-                meta,
-                done,
-            } => {
+            Message::Open(opening) => {
+                let Opening {
+                    capture,
+                    key,
+                    clear,
+                    meta,
+                    done,
+                } = *opening;
                 if self.shared.is_stopped() {
                     let _ = done.send(false);
                     return true;

@@ -12,10 +12,10 @@ use strowger_store::capture::{Capture, StreamSink};
 use tokio::sync::oneshot;
 use tracing::warn;
 
-/// A chunk is handed over when its first frame is this old.
-const PACKED: Duration = Duration::from_millis(900);
-/// Room for a second of Opus at its usual rates; more is handed over sooner.
-const CHUNK: usize = 16 * 1024;
+/// How often what was packed of all voices is handed over.
+const PACKED: Duration = Duration::from_millis(300);
+/// Room for so much Opus at its usual rates; more is handed over sooner.
+const CHUNK: usize = 6 * 1024;
 
 /// Whose sound, and from where: who comes again goes on in the same stream.
 type Voice = (String, TrackSource);
@@ -34,13 +34,12 @@ pub(super) struct Listener {
 
 struct Open {
     chunk: Chunk,
-    since: Option<Instant>,
     sink: StreamSink,
 }
 
 impl Open {
     fn hand_over(&mut self) {
-        if self.since.take().is_none() {
+        if self.chunk.is_empty() {
             return;
         }
         // What is refused is lost and marked; calls and meetings go on.
@@ -49,21 +48,11 @@ impl Open {
         };
     }
 
-    fn push(&mut self, frame: &Frame<'_>, now: Instant) {
+    fn push(&mut self, frame: &Frame<'_>) {
         if !self.chunk.push(frame) {
             self.hand_over();
-            if !self.chunk.push(frame) {
-                return;
-            }
-        }
-        self.since.get_or_insert(now);
-        self.hand_over_if_due(now);
-    }
-
-    fn hand_over_if_due(&mut self, now: Instant) {
-        let since = self.since.map(|since| now.saturating_duration_since(since));
-        if since.is_some_and(|since| since >= PACKED) {
-            self.hand_over();
+            // A frame longer than a whole chunk cannot come in a datagram; it is not captured.
+            let _ = self.chunk.push(frame);
         }
     }
 }
@@ -113,7 +102,6 @@ impl Listener {
         self.streams.insert(voice, stream);
         let open = Open {
             chunk: Chunk::with_capacity(CHUNK),
-            since: None,
             sink: capture.sink(stream),
         };
         self.open.insert(stream, open);
@@ -144,7 +132,7 @@ impl Tap for Listener {
         if now.saturating_duration_since(self.swept) >= PACKED {
             // What somebody said before they fell silent must not come seconds after what others say.
             self.swept = now;
-            self.open.values_mut().for_each(|open| open.hand_over_if_due(now));
+            self.open.values_mut().for_each(Open::hand_over);
         }
         if let Some(open) = self.open.get_mut(&stream) {
             let frame = Frame {
@@ -155,7 +143,7 @@ impl Tap for Listener {
                 sequence: packet.sequence as u16,
                 payload: &packet.payload,
             };
-            open.push(&frame, now);
+            open.push(&frame);
         }
     }
 
@@ -182,7 +170,7 @@ impl Drop for Listener {
                 sequence: 0,
                 payload: &[Mark::Paused.byte()],
             };
-            open.push(&end, now);
+            open.push(&end);
         }
         self.open.values_mut().for_each(Open::hand_over);
         if let (Some(capture), Some(give_back)) = (self.capture.take(), self.give_back.take()) {
