@@ -99,6 +99,10 @@ async fn a_daemon_that_dies_in_a_call_leaves_its_recording_and_closes_its_row() 
         .await
         .unwrap();
 
+    // Whoever talked is told that it is over: nobody is left listening to nothing.
+    caller.event_within("CALL_CLOSED", SOON).await.unwrap();
+    callee.event_within("CALL_CLOSED", SOON).await.unwrap();
+
     let call = only_call(&sandbox, "failed", SOON).await.unwrap();
     assert_eq!(call["id"], began["id"]);
     assert_eq!(call["hangup_cause"], "daemon_restart");

@@ -1,6 +1,7 @@
 //! What the SIP side is told at start.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Listeners, limits and times. [`SipConfig::default`] suits an appliance.
@@ -22,6 +23,9 @@ pub struct SipConfig {
     pub min_expires: Duration,
     /// How often a trunk is sent OPTIONS.
     pub ping_interval: Duration,
+    /// The file in which dialogs that stand are kept, so that the next daemon ends those of one that was killed. With
+    /// `None` nothing is kept.
+    pub kept_dialogs: Option<PathBuf>,
 }
 
 impl Default for SipConfig {
@@ -35,6 +39,7 @@ impl Default for SipConfig {
             max_expires: Duration::from_secs(3600),
             min_expires: Duration::from_secs(60),
             ping_interval: Duration::from_secs(10),
+            kept_dialogs: None,
         }
     }
 }

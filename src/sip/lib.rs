@@ -13,6 +13,7 @@ pub mod error;
 pub mod event;
 pub mod io;
 pub mod message;
+pub mod standing;
 pub mod transaction;
 
 mod guard;

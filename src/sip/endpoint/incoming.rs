@@ -64,6 +64,7 @@ impl Endpoint {
             .insert((dialog.sip_call_id.clone(), dialog.local_tag.clone()), key);
         self.by_invite.insert(server, key);
         self.dialogs.insert(key, dialog);
+        self.keep(key);
         self.core.tell(SipEvent::Incoming(Box::new(incoming)));
     }
 
@@ -107,6 +108,7 @@ impl Endpoint {
         };
         self.by_invite.remove(&server);
         self.core.respond(&server, 200, response);
+        self.keep(key);
         self.start_session(key, wish);
     }
 
@@ -175,8 +177,13 @@ impl Endpoint {
                 let timers = [unacked.repeat, unacked.give_up];
                 let (bye, is_late) = (bye.take(), *is_late);
                 dialog.phase = Phase::Established;
+                let before = dialog.path;
                 dialog.follow();
+                let has_moved = dialog.path != before;
                 timers.into_iter().for_each(|timer| self.core.forget(Some(timer)));
+                if has_moved {
+                    self.keep(key);
+                }
                 match bye {
                     Some(reason) => self.say_bye(key, reason.as_deref(), None),
                     None => {
@@ -292,7 +299,7 @@ pub(super) fn unacked(core: &mut super::core::Core, key: DialogKey, number: u32,
     }
 }
 
-fn offered(
+pub(super) fn offered(
     key: DialogKey,
     request: Message,
     server: ServerKey,

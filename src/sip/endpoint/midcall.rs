@@ -123,11 +123,19 @@ impl Endpoint {
             self.respond(key, &server, &request, status, path);
             return;
         }
+        let before = (dialog.target.clone(), dialog.path);
         dialog.retarget(&request);
         // RFC 3261 §12.2.2 and what NATs do: a target refresh says where the far side is.
         (dialog.path, dialog.heard) = (path, path);
         dialog.far = self.core.remote_of(path);
         dialog.follow();
+        let has_moved = (&dialog.target, dialog.path) != (&before.0, before.1);
+        if has_moved {
+            self.keep(key);
+        }
+        let Some(dialog) = self.dialogs.get_mut(&key) else {
+            return;
+        };
         if !is_offer {
             let response = accept(&self.core, dialog, &request, &Bytes::new(), wish);
             self.core.respond(&server, 200, response);
@@ -278,6 +286,7 @@ impl Endpoint {
                 dialog.exchange = Exchange::Settled;
                 dialog.described = body;
                 self.acknowledge(key, &client);
+                self.keep(key);
                 let body = sdp_of(response).unwrap_or_default();
                 self.core.tell(SipEvent::ReofferAnswered { dialog: key, body });
                 self.send_queued(key);
@@ -503,6 +512,7 @@ impl Endpoint {
             self.by_invite.remove(server);
         }
         self.by_tag.remove(&(dialog.sip_call_id, dialog.local_tag));
+        self.keep_no_more(key);
     }
 
     fn forget_timers(&mut self, key: DialogKey) {

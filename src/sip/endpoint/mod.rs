@@ -15,10 +15,12 @@ mod outgoing;
 mod receive;
 mod refer;
 mod registrar;
+mod standing;
 mod trunks;
 
 use crate::event::{DialogKey, SipEvent};
 use crate::register::Bindings;
+use crate::standing::Standing;
 use crate::transaction::{Alarm, ClientKey, FlowId, Path, ServerKey};
 use crate::trunk::{Ping, Registration};
 use crate::{Command, Directory, SipConfig};
@@ -99,6 +101,9 @@ pub enum Output {
     },
     /// Tell the switch.
     Event(SipEvent),
+    /// Keep how a dialog stands, in place of what was kept of it before; `None` when it stands no more. Only where
+    /// [`SipConfig::kept_dialogs`] is set.
+    Keep(DialogKey, Option<Box<Standing>>),
 }
 
 /// Who waits for the answer to a request we sent.

@@ -181,6 +181,7 @@ impl Endpoint {
                 fallback,
             }));
         }
+        self.keep(key);
     }
 
     pub(super) fn invite_answered(&mut self, key: DialogKey, response: &Message, path: Path) {
@@ -253,6 +254,7 @@ impl Endpoint {
             self.say_bye(key, None, None);
             return;
         }
+        self.keep(key);
         let body = sdp_of(response).unwrap_or_default();
         self.core.tell(SipEvent::Answered { dialog: key, body });
     }

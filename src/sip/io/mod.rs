@@ -6,6 +6,7 @@
 )]
 
 mod handle;
+mod keep;
 mod socket;
 mod task;
 mod tcp;

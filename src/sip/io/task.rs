@@ -1,8 +1,10 @@
 //! The one task that owns the endpoint: waits for an input or the deadline, hands it over, performs every output.
 
+use super::keep::Keeper;
 use super::tcp::{Arrival, Hub};
 use super::{SipHandle, socket};
 use crate::endpoint::{Endpoint, Input, Output};
+use crate::standing::Standing;
 use crate::transaction::{FlowId, Path};
 use crate::{Command, Directory, Error, SipConfig, SipEvent};
 use bytes::Bytes;
@@ -16,7 +18,7 @@ use strowger_model::record::Binding;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 /// Datagrams waiting for the endpoint. When it is full they are dropped, as a network would: SIP repeats them.
 const DATAGRAMS: usize = 4096;
@@ -81,11 +83,13 @@ pub(super) async fn start(
     }
     let now = Instant::now();
     let capacity = config.limits.queued_events;
+    let (keeper, standing) = keeper(&mut config);
     let mut endpoint = Endpoint::new(config, socket::interface(), directory, world, now);
     for binding in &bindings {
         handle.bound(binding);
     }
     endpoint.restore(bindings, now);
+    endpoint.farewell(standing, now);
     let (writers, backlog, is_congested) = (HashMap::new(), VecDeque::new(), false);
     let task = Task {
         endpoint,
@@ -96,6 +100,7 @@ pub(super) async fn start(
         capacity,
         backlog,
         is_congested,
+        keeper,
         handle: handle.clone(),
     };
     let (soft, hard) = (shutdown.soft().clone(), shutdown.hard().clone());
@@ -104,6 +109,27 @@ pub(super) async fn start(
         task.run(command_queue, datagrams, arrivals, soft, hard).await;
     });
     Ok((handle, receiver))
+}
+
+/// Where dialogs are kept, and those that a daemon before this one left standing. A file that cannot be had is no reason
+/// not to take calls.
+fn keeper(config: &mut SipConfig) -> (Option<Keeper>, Vec<Standing>) {
+    let Some(path) = &config.kept_dialogs else {
+        return (None, Vec::new());
+    };
+    match Keeper::open(path) {
+        Ok((keeper, standing)) => {
+            if !standing.is_empty() {
+                info!(dialogs = standing.len(), "ending dialogs that the last run left open");
+            }
+            (Some(keeper), standing)
+        }
+        Err(problem) => {
+            warn!(path = %path.display(), %problem, "dialogs cannot be kept: were the daemon killed, phones would not be told");
+            config.kept_dialogs = None;
+            (None, Vec::new())
+        }
+    }
 }
 
 async fn receive(socket: Arc<UdpSocket>, local: SocketAddr, queue: mpsc::Sender<Datagram>, stop: CancellationToken) {
@@ -139,6 +165,7 @@ struct Task {
     /// Events the switch has had no room for. Calls are refused by then, so it grows no further than those that stand.
     backlog: VecDeque<SipEvent>,
     is_congested: bool,
+    keeper: Option<Keeper>,
     handle: SipHandle,
 }
 
@@ -238,6 +265,11 @@ impl Task {
                 // Dropping the queue lets the writer finish what is in it and close.
                 Output::CloseFlow { flow } => drop(self.writers.remove(&flow)),
                 Output::Event(event) => self.tell(event),
+                Output::Keep(dialog, standing) => {
+                    if let Some(keeper) = &self.keeper {
+                        keeper.keep(dialog, standing);
+                    }
+                }
             }
         }
         let is_congested = !self.backlog.is_empty() || self.events.capacity() < self.capacity / 4;

@@ -116,6 +116,20 @@ impl<O: Clone> Clients<O> {
         );
     }
 
+    /// Takes over an INVITE that a daemon before this one sent: it waits for its final answer, and nothing is sent.
+    pub fn resume(&mut self, key: ClientKey, path: Path, request: Bytes, owner: O) {
+        let client = Client {
+            method: Method::Invite,
+            path,
+            request,
+            state: State::Proceeding,
+            repeat: None,
+            timeout: None,
+            owner,
+        };
+        self.all.insert(key, client);
+    }
+
     /// Meets a response with its transaction. `acknowledge` makes the ACK of a final response to an INVITE that is no
     /// 2xx.
     pub fn receive(&mut self, response: &Message, now: Instant, wire: &mut impl Wire) -> Delivered<O> {

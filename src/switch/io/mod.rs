@@ -100,7 +100,11 @@ pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<SwitchHandle, Er
     let bindings = parts.store.bindings().all().await.map_err(Error::Recover)?;
     let known: Arc<dyn strowger_sip::Directory> = Arc::clone(&directory) as _;
     let world = Arc::clone(&parts.world);
-    let (sip, sip_events) = strowger_sip::io::start(parts.sip, known, world, bindings, shutdown)
+    let sip = SipConfig {
+        kept_dialogs: Some(parts.store.data_dir().join("dialogs.standing")),
+        ..parts.sip
+    };
+    let (sip, sip_events) = strowger_sip::io::start(sip, known, world, bindings, shutdown)
         .await
         .map_err(Error::Sip)?;
     let board = Arc::new(Board::new());

@@ -13,6 +13,7 @@ mod loopback;
 mod mutated;
 mod register;
 mod sim;
+mod standing;
 mod streams;
 mod torture;
 mod trunks;

@@ -9,6 +9,7 @@ use strowger_model::trunk::{DigestAlgorithm, Transport};
 use strowger_model::world::SeededWorld;
 use strowger_model::{DeviceId, TenantId, TrunkId, World};
 use strowger_sip::endpoint::{Input, Output};
+use strowger_sip::standing::Standing;
 use strowger_sip::transaction::Path;
 use strowger_sip::{
     Command, DeviceAuth, DialogKey, Directory, Endpoint, Ha1, Invite, SipConfig, SipEvent, Target, TrunkAuth,
@@ -77,6 +78,10 @@ pub(crate) struct Node {
     pub(crate) address: SocketAddr,
     pub(crate) endpoint: Endpoint,
     pub(crate) events: Vec<SipEvent>,
+    /// What is kept of its dialogs.
+    pub(crate) kept: BTreeMap<DialogKey, Standing>,
+    known: Known,
+    is_dead: bool,
     read: usize,
 }
 
@@ -114,22 +119,30 @@ fn some_instant() -> Instant {
     Instant::now()
 }
 
+fn endpoint(address: SocketAddr, known: &Known, world: &Arc<SeededWorld>, now: Instant) -> Endpoint {
+    let config = SipConfig {
+        udp: vec![address],
+        kept_dialogs: Some("kept".into()),
+        ..SipConfig::default()
+    };
+    let world: Arc<dyn World> = Arc::clone(world) as Arc<dyn World>;
+    Endpoint::new(config, address.ip(), Arc::new(known.clone()), world, now)
+}
+
 impl Sim {
     pub(crate) fn new(seed: u64, known: Vec<Known>) -> Self {
         let world = Arc::new(SeededWorld::new(seed, 1_700_000_000_000));
         let start = some_instant();
         let nodes = known.into_iter().enumerate().map(|(index, known)| {
             let address = node_address(index);
-            let config = SipConfig {
-                udp: vec![address],
-                ..SipConfig::default()
-            };
-            let world: Arc<dyn World> = Arc::clone(&world) as Arc<dyn World>;
-            let endpoint = Endpoint::new(config, address.ip(), Arc::new(known), world, start);
+            let endpoint = endpoint(address, &known, &world, start);
             Node {
                 address,
                 endpoint,
                 events: Vec::new(),
+                kept: BTreeMap::new(),
+                known,
+                is_dead: false,
                 read: 0,
             }
         });
@@ -164,11 +177,32 @@ impl Sim {
         u64::from_le_bytes(bytes) % most.max(1)
     }
 
+    /// A node's process is killed: nothing is left of it but what was kept.
+    pub(crate) fn kill(&mut self, node: usize) {
+        let (now, world) = (self.now, Arc::clone(&self.world));
+        let node = &mut self.nodes[node];
+        node.endpoint = endpoint(node.address, &node.known, &world, now);
+        node.is_dead = true;
+    }
+
+    /// It is started again.
+    pub(crate) fn restart(&mut self, node: usize) {
+        let now = self.now;
+        let one = &mut self.nodes[node];
+        one.is_dead = false;
+        one.endpoint
+            .farewell(std::mem::take(&mut one.kept).into_values().collect(), now);
+        self.drain(node);
+    }
+
     pub(crate) fn command(&mut self, node: usize, command: Command) {
         self.input(node, Input::Command(command));
     }
 
     pub(crate) fn input(&mut self, node: usize, input: Input) {
+        if self.nodes[node].is_dead {
+            return;
+        }
         self.nodes[node].endpoint.handle(input, self.now);
         self.drain(node);
     }
@@ -181,6 +215,13 @@ impl Sim {
                     bytes,
                 } => self.put(node, remote, bytes),
                 Output::Event(event) => self.nodes[node].events.push(event),
+                Output::Keep(dialog, standing) => {
+                    let kept = &mut self.nodes[node].kept;
+                    match standing {
+                        Some(standing) => kept.insert(dialog, *standing),
+                        None => kept.remove(&dialog),
+                    };
+                }
                 Output::Transmit { .. } | Output::OpenFlow { .. } | Output::CloseFlow { .. } => {}
             }
         }
@@ -347,6 +388,7 @@ impl Sim {
                 "{} holds {held:?}",
                 node.address
             );
+            assert!(node.kept.is_empty(), "{} keeps {:?}", node.address, node.kept);
         }
     }
 
