@@ -2,6 +2,7 @@
 
 use crate::health::{Check, Mood};
 use crate::state::ApiState;
+use strowger_model::disk::{DiskLevel, DiskState};
 use strowger_store::{BucketHealth, Health, ProviderHealth, ProviderState, Store};
 
 /// Jobs waiting above which workers are too few or too slow.
@@ -21,7 +22,7 @@ pub(crate) async fn look(state: &ApiState) -> Vec<Check> {
             checks.push(database(state.access.store(), &health));
             checks.push(queue(&health));
             checks.push(workers(&health));
-            checks.extend(disk(health.free_bytes));
+            checks.extend(health.disk.as_ref().map(disk));
             checks.extend(health.bucket.as_ref().map(bucket));
         }
         Err(problem) => {
@@ -106,21 +107,20 @@ fn workers(health: &Health) -> Check {
     }
 }
 
-fn disk(free_bytes: Option<u64>) -> Option<Check> {
-    let free = free_bytes?;
-    let mood = if free < NO_DISK_BYTES {
+fn disk(disk: &DiskState) -> Check {
+    let mood = if disk.free_bytes < NO_DISK_BYTES {
         Mood::Fail
-    } else if free < LOW_DISK_BYTES {
+    } else if disk.free_bytes < LOW_DISK_BYTES || disk.level > DiskLevel::Room {
         Mood::Warn
     } else {
         Mood::Pass
     };
-    Some(Check {
+    Check {
         name: "disk",
         mood,
         stops_calls: true,
-        detail: format!("{} MiB free in the data folder", free / (1024 * 1024)),
-    })
+        detail: disk.story(),
+    }
 }
 
 /// The bucket recordings move to, as the last try found it. Its name is nothing for strangers.
@@ -199,15 +199,24 @@ mod tests {
 
     #[test]
     fn a_full_disk_stops_calls_and_a_long_queue_does_not() {
-        let full = disk(Some(1)).unwrap();
-        assert!(full.stops_calls && full.mood == Mood::Fail);
+        let mut full = DiskState::once(1, 1 << 40);
+        assert!(disk(&full).stops_calls && disk(&full).mood == Mood::Fail);
+        full.free_bytes = 1 << 39;
+        full.level = DiskLevel::Fills;
+        full.full_in = Some(std::time::Duration::from_secs(9_000));
+        assert_eq!(disk(&full).mood, Mood::Warn);
+        assert!(
+            disk(&full)
+                .detail
+                .ends_with("(50 %); as fast as it fills now, the reserve is reached in 2 h 30 min")
+        );
         let health = Health {
             engine: "sqlite",
             jobs_queued: 10_000,
             jobs_running: 0,
             jobs_dead: 0,
             longest_wait: Some(time::Duration::hours(1)),
-            free_bytes: None,
+            disk: None,
             bucket: None,
         };
         assert_eq!(workers(&health).mood, Mood::Fail, "nobody is there");

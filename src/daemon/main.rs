@@ -12,6 +12,7 @@
 )]
 
 mod command;
+mod disk;
 mod programs;
 mod room_desk;
 mod rooms;

@@ -2,7 +2,7 @@
 
 use crate::room_desk::HostDesk;
 use crate::worker_child::{self, WorkerChild};
-use crate::{programs, rooms, turn};
+use crate::{disk, programs, rooms, turn};
 use anyhow::{Context, Result};
 use axum::Router;
 use std::net::SocketAddr;
@@ -168,6 +168,7 @@ impl Daemon {
         }
         start_worker(config, file, shutdown)?;
         tidy(&metrics, shutdown);
+        disk::watch(&store, config.recording.reserve_bytes, shutdown);
         service::ready();
         let health = switch.clone();
         service::feed_watchdog(shutdown, move || health.is_alive());

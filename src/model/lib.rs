@@ -11,6 +11,7 @@ pub mod captions;
 pub mod capture;
 pub mod cause;
 pub mod compliance;
+pub mod disk;
 pub mod dispatch;
 pub mod disposition;
 pub mod id;

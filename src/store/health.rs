@@ -1,7 +1,11 @@
 //! Whether the database answers, for the health page and probes.
 
+use crate::capture;
 use crate::sql::{Engine, args};
 use crate::{Result, Store};
+use std::sync::PoisonError;
+use std::time::Instant;
+use strowger_model::disk::{DiskState, DiskWatch};
 
 /// What the store says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +20,8 @@ pub struct Health {
     pub jobs_dead: i64,
     /// How long the oldest job that is due has waited for a worker.
     pub longest_wait: Option<time::Duration>,
-    /// Free bytes on the disk of the data folder; `None` where the system does not say.
-    pub free_bytes: Option<u64>,
+    /// The disk of the data folder; `None` where the system does not say.
+    pub disk: Option<DiskState>,
     /// The bucket recordings move to; `None` where there is none.
     pub bucket: Option<BucketHealth>,
 }
@@ -38,6 +42,24 @@ pub struct BucketHealth {
 }
 
 impl Store {
+    /// Measures the disk of the data folder, of which `reserve_bytes` are kept free; to be called every few seconds. The
+    /// new state, when it is another one than before. It may wait for the disk.
+    pub fn watch_disk(&self, reserve_bytes: u64, now: Instant) -> Option<DiskState> {
+        let (free, size) = capture::room(self.data_dir())?;
+        let mut watch = self.disk_watch().lock().unwrap_or_else(PoisonError::into_inner);
+        let watch = watch.get_or_insert_with(|| DiskWatch::new(reserve_bytes));
+        watch.measure(free, size, now)
+    }
+
+    /// The disk of the data folder as it was measured last, or as it is where nobody measures.
+    #[must_use]
+    pub fn disk(&self) -> Option<DiskState> {
+        let watch = self.disk_watch().lock().unwrap_or_else(PoisonError::into_inner);
+        let measured = watch.as_ref().and_then(DiskWatch::state);
+        drop(watch);
+        measured.or_else(|| capture::room(self.data_dir()).map(|(free, size)| DiskState::once(free, size)))
+    }
+
     /// Asks the database a question and looks at the disk.
     ///
     /// # Errors
@@ -57,7 +79,7 @@ impl Store {
             jobs_running: 0,
             jobs_dead: 0,
             longest_wait: None,
-            free_bytes: crate::capture::free_bytes(self.data_dir()),
+            disk: self.disk(),
             bucket: self.bucket_health(None).await?,
         };
         for row in &rows {

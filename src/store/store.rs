@@ -5,7 +5,8 @@ use crate::keys::Keyring;
 use crate::sql::{Db, Engine, Tx, args};
 use crate::{Error, Result, Scope, migrate};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
+use strowger_model::disk::DiskWatch;
 use strowger_model::{TenantId, World};
 use time::OffsetDateTime;
 
@@ -33,6 +34,7 @@ struct Inner {
     keyring: Keyring,
     data_dir: PathBuf,
     bucket: OnceLock<Bucket>,
+    disk: Mutex<Option<DiskWatch>>,
 }
 
 impl Store {
@@ -57,6 +59,7 @@ impl Store {
                 keyring,
                 data_dir: config.data_dir.clone(),
                 bucket: OnceLock::new(),
+                disk: Mutex::new(None),
             }),
         })
     }
@@ -123,6 +126,10 @@ impl Store {
     #[must_use]
     pub fn data_dir(&self) -> &Path {
         &self.inner.data_dir
+    }
+
+    pub(crate) fn disk_watch(&self) -> &Mutex<Option<DiskWatch>> {
+        &self.inner.disk
     }
 
     pub(crate) fn db(&self) -> &Db {

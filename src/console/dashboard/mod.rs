@@ -67,7 +67,7 @@ async fn index(desk: Desk) -> Page {
         ),
         dead: waiting.dead,
         messages,
-        disk_used: None,
+        disk: if may_operate { desk.state.store().disk() } else { None },
         workers: waiting.workers,
     };
     let today = Today {

@@ -3,6 +3,7 @@
 use crate::calls::list::{Live, live_table};
 use crate::draw::bars;
 use crate::show::{Block, Body, Cell, Column, Figure, Link, Note, Page, Row, Section, Shell, State, Table, words};
+use strowger_model::disk::{DiskLevel, DiskState};
 use strowger_model::record::JobRow;
 
 /// Figures of the day and of the machine.
@@ -22,8 +23,8 @@ pub struct Health {
     pub dead: i64,
     /// Unread messages.
     pub messages: i64,
-    /// The part of the disk that is used, percent.
-    pub disk_used: Option<u8>,
+    /// The disk of recordings, for who may see to it.
+    pub disk: Option<DiskState>,
     /// Workers seen lately.
     pub workers: i64,
 }
@@ -118,12 +119,14 @@ fn strip(today: &Today) -> Vec<Figure> {
         (_, ms) => State::ok(format!("Oldest {}", words::short(ms))),
     };
     out.push(figure("Jobs waiting", waiting.to_string(), state));
-    if let Some(used) = health.disk_used {
-        let state = match used {
-            u if u >= 95 => State::bad("Almost full"),
-            u if u >= 85 => State::warn("Fills up"),
-            _ => State::ok("Room enough"),
+    if let Some(disk) = health.disk {
+        let state = match disk.level {
+            DiskLevel::Reserve => State::bad("Full"),
+            DiskLevel::Low => State::bad("Almost full"),
+            DiskLevel::Fills => State::warn("Fills up"),
+            DiskLevel::Room => State::ok("Room enough"),
         };
+        let used = 100_u64.saturating_sub(disk.free_percent());
         out.push(figure("Recording disk", format!("{used} %"), state));
     }
     out.push(figure(
@@ -161,6 +164,17 @@ fn needs(today: &Today, base: &str) -> Section {
                 words::short(today.health.waiting.1)
             ),
             link: Some(Link::new(format!("{base}/jobs"), "Open jobs")),
+        }));
+    }
+    if let Some(disk) = today.health.disk.filter(|disk| disk.level > DiskLevel::Room) {
+        notes.push(Body::Note(Note {
+            shape: if disk.level > DiskLevel::Fills { "bad" } else { "warn" },
+            strong: "The disk fills up.".into(),
+            text: format!(
+                "{}. Recording stops when the reserve is reached; calls go on.",
+                disk.story()
+            ),
+            link: Some(Link::new(format!("{base}/retention"), "Open retention")),
         }));
     }
     let open = notes.len();

@@ -5,6 +5,7 @@ use crate::calls::list::{self, Found, Kept, Listed, Live};
 use crate::calls::view::{self, Known};
 use crate::dashboard::{self, Health, Today, TrunkLine};
 use crate::show::{State, Values};
+use strowger_model::disk::DiskState;
 use strowger_model::job::JobState;
 use strowger_model::record::{AuditEntry, Call, CallEvent, JobRow, Leg, Quality, Recording, Transcript};
 use strowger_model::search::Question;
@@ -538,7 +539,7 @@ fn today() -> Today {
             waiting: (11, 1_560_000),
             dead: 1,
             messages: 3,
-            disk_used: Some(71),
+            disk: Some(DiskState::once(290_000_000_000, 1_000_000_000_000)),
             workers: 2,
         },
         live: live(),

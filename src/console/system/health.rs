@@ -5,6 +5,7 @@ use crate::desk::PlatformDesk;
 use crate::fault::Page;
 use crate::show::{Clock, Fact, Figure, State, words};
 use axum::response::IntoResponse;
+use strowger_model::disk::{DiskLevel, DiskState};
 use strowger_model::job::JobState;
 use strowger_rooms::io::turn::TurnHandle;
 use strowger_rooms::turn::{Figures, Refusal};
@@ -20,27 +21,29 @@ fn check(name: &str, state: State, detail: impl Into<String>) -> Check {
     }
 }
 
-fn disk(free_bytes: Option<u64>) -> Check {
+fn disk(disk: Option<DiskState>) -> Check {
     const GB: u64 = 1_000_000_000;
-    let Some(free) = free_bytes else {
+    let Some(disk) = disk else {
         return check(
             "Disk",
             State::idle("Unknown"),
             "The system does not say how much is free.",
         );
     };
-    let left = format!(
-        "{} free for recordings",
-        words::size(i64::try_from(free).unwrap_or(i64::MAX))
-    );
-    match free {
-        f if f < GB => check(
+    let story = disk.story();
+    match disk.level {
+        DiskLevel::Reserve => check(
+            "Disk",
+            State::bad("Full"),
+            format!("{story}. Nothing is recorded; make room and it goes on by itself."),
+        ),
+        DiskLevel::Room if disk.free_bytes >= GB => check("Disk", State::ok("Room enough"), format!("{story}.")),
+        DiskLevel::Fills => check("Disk", State::warn("Fills up"), format!("{story}.")),
+        DiskLevel::Low | DiskLevel::Room => check(
             "Disk",
             State::bad("Almost full"),
-            format!("{left}. Make room: recording stops when it is full."),
+            format!("{story}. Make room: recording stops when the reserve is reached."),
         ),
-        f if f < 10 * GB => check("Disk", State::warn("Fills up"), format!("{left}.")),
-        _ => check("Disk", State::ok("Room enough"), format!("{left}.")),
     }
 }
 
@@ -178,7 +181,7 @@ pub(crate) async fn health(desk: PlatformDesk) -> Page {
     let mut checks = vec![check("Database", State::ok("Works"), format!("{engine} answered."))];
     let figures = state.config().relay.as_ref().map(TurnHandle::figures);
     checks.extend(state.phones().map(|switch| recording(switch.spool())));
-    checks.extend([work, dead, disk(seen.free_bytes)]);
+    checks.extend([work, dead, disk(seen.disk)]);
     checks.extend(seen.bucket.as_ref().map(bucket));
     checks.extend([relay(figures.as_ref())]);
     let providers = state.store().known_providers();

@@ -20,7 +20,7 @@ mod spool;
 mod tests;
 mod writer;
 
-pub use disk::free_bytes;
+pub use disk::{free_bytes, room};
 pub(crate) use index::captures_kept;
 pub use index::erase;
 pub use reader::{CaptureReader, Damage, Ending};
