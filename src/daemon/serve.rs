@@ -20,9 +20,10 @@ use strowger_model::World;
 use strowger_model::settings::Layer;
 use strowger_rooms::RoomsHandle;
 use strowger_rooms::io::turn::TurnHandle;
+use strowger_rooms::turn::Network;
 use strowger_sip::{Limits, SipConfig};
 use strowger_store::{Bucket, PutBack, Store, StoreConfig, SystemWorld, keys};
-use strowger_switch::io::{self as switch, SwitchHandle};
+use strowger_switch::io::{self as switch, Outward, SwitchHandle};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tracing::{error, info, warn};
@@ -151,6 +152,7 @@ impl Daemon {
             media,
             media_events,
             rooms: rooms.clone(),
+            voice_apps: voice_apps(config),
             max_calls: config.sip.max_calls,
             reserve_bytes: config.recording.reserve_bytes,
         };
@@ -208,6 +210,16 @@ fn media_config(config: &Config) -> MediaConfig {
         silence_after: config.media.silence_timeout,
         ..MediaConfig::default()
     }
+}
+
+/// Voice apps may be at public addresses and where the administrator of this machine lets them be.
+fn voice_apps(config: &Config) -> Outward {
+    let networks = config.voice_apps.networks.iter();
+    Outward::public_and(
+        networks
+            .filter_map(|(address, prefix)| Network::new(*address, *prefix))
+            .collect(),
+    )
 }
 
 fn sip_config(config: &Config) -> SipConfig {

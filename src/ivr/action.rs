@@ -2,6 +2,7 @@
 
 use crate::say::Say;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use strowger_model::HangupCause;
 
@@ -82,6 +83,16 @@ pub enum DialOutcome {
     Cancelled,
 }
 
+/// How the connection with a voice app ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AppOutcome {
+    /// The app closed it in order.
+    Completed,
+    /// It could not be reached, refused, broke the protocol or was lost.
+    Failed,
+}
+
 /// What the flow asks of the call. Performed in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -149,6 +160,20 @@ pub enum Action {
     },
     /// Take the caller out of the room. No [`Event::RoomLeft`] is expected for it.
     LeaveRoom,
+    /// Connect the caller's audio, both ways, with a program at a WebSocket URL; told back by
+    /// [`Event::AppConnected`] and [`Event::AppEnded`].
+    VoiceApp {
+        /// This connection.
+        id: ActionId,
+        /// Where the program listens, as [`crate::AppUrl`] reads it.
+        url: String,
+        /// The key that signs the connection.
+        key: Option<String>,
+        /// What is handed to the program.
+        parameters: BTreeMap<String, String>,
+    },
+    /// Take the caller off the voice app. No [`Event::AppEnded`] is expected for it.
+    LeaveApp,
     /// End the call. Nothing follows.
     Hangup {
         /// Why.
@@ -189,6 +214,18 @@ pub enum Event {
         id: ActionId,
         /// Whether one is.
         is_there: bool,
+    },
+    /// The voice app is there and hears the caller.
+    AppConnected {
+        /// Which connection.
+        id: ActionId,
+    },
+    /// The voice app is gone, or did not come, and the caller is still there.
+    AppEnded {
+        /// Which connection.
+        id: ActionId,
+        /// How.
+        outcome: AppOutcome,
     },
     /// The caller hung up.
     CallerGone,

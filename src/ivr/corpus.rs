@@ -329,6 +329,21 @@ fn broken_ends() -> Vec<Broken> {
             Code::MissingAgent,
         ),
         (last("agent", json!({"agent": "clerk"})), "n", Code::DeadEnd),
+        (
+            one("voice_app", json!({}), json!({"fallback": "end"})),
+            "n",
+            Code::MissingAddress,
+        ),
+        (
+            one(
+                "voice_app",
+                json!({"url": "https://a.example"}),
+                json!({"fallback": "end"}),
+            ),
+            "n",
+            Code::BadAddress,
+        ),
+        (last("voice_app", json!({"url": "wss://a.example"})), "n", Code::DeadEnd),
         (one("hangup", json!({}), json!("end")), "n", Code::UnknownExit),
         (last("hangup", json!({"cause": "boredom"})), "n", Code::BadCause),
     ]
@@ -491,6 +506,11 @@ fn good() -> Vec<Value> {
             "agent",
             json!({"agent": "clerk", "timeout": 20}),
             json!({"no-agent": "end"}),
+        ),
+        one(
+            "stream",
+            json!({"url": "wss://voice.example/clerk", "parameters": {"from": "{caller}"}}),
+            json!({"failed": "end", "done": "end"}),
         ),
         last("hangup", json!({"cause": "busy"})),
         last("hangup", json!({"cause": "no-answer"})),

@@ -9,7 +9,7 @@ use crate::action::{Action, ActionId, DialOutcome, Event, Sound, Strategy, Targe
 use crate::flow::{Flow, Placed};
 use crate::nodes::{Next, Wait};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strowger_model::HangupCause;
@@ -163,7 +163,9 @@ impl Execution {
             | Event::PlayDone(_)
             | Event::VoicemailDone { .. }
             | Event::RoomLeft { .. }
-            | Event::Agent { .. } => {}
+            | Event::Agent { .. }
+            | Event::AppConnected { .. }
+            | Event::AppEnded { .. } => {}
         }
         match (&self.state.phase, event) {
             (Phase::Answering, Event::Answered) => {
@@ -183,6 +185,8 @@ impl Execution {
                 | Event::VoicemailDone { .. }
                 | Event::RoomLeft { .. }
                 | Event::Agent { .. }
+                | Event::AppConnected { .. }
+                | Event::AppEnded { .. }
                 | Event::CallerGone,
             )
             | (Phase::Over, _) => {}
@@ -379,6 +383,25 @@ impl Run<'_> {
             room,
             metadata,
         })
+    }
+
+    pub(crate) fn voice_app(
+        &mut self,
+        url: String,
+        key: Option<String>,
+        parameters: BTreeMap<String, String>,
+    ) -> ActionId {
+        self.state.typed.clear();
+        self.act(|id| Action::VoiceApp {
+            id,
+            url,
+            key,
+            parameters,
+        })
+    }
+
+    pub(crate) fn leave_app(&mut self) {
+        self.state.actions.push_back(Action::LeaveApp);
     }
 
     pub(crate) fn leave_room(&mut self) {

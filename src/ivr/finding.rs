@@ -78,6 +78,10 @@ codes! {
     MissingRoom = "missing-room",
     /// An agent node names no agent.
     MissingAgent = "missing-agent",
+    /// A voice app has no address.
+    MissingAddress = "missing-address",
+    /// The address of a voice app cannot be read.
+    BadAddress = "bad-address",
     /// A prompt does not exist.
     UnknownPrompt = "unknown-prompt",
     /// A user or extension does not exist.

@@ -10,6 +10,7 @@
 //! its tests.
 
 pub mod action;
+pub mod app_url;
 pub mod catalogue;
 pub mod disclosure;
 pub mod execution;
@@ -32,7 +33,8 @@ mod properties;
 mod testing;
 mod validate;
 
-pub use action::{Action, ActionId, DialOutcome, Event, Sound, Strategy, Target};
+pub use action::{Action, ActionId, AppOutcome, DialOutcome, Event, Sound, Strategy, Target};
+pub use app_url::{AppUrl, BadAppUrl};
 pub use catalogue::Catalogue;
 pub use disclosure::Disclosure;
 pub use execution::{Context, Execution, State};

@@ -1,7 +1,7 @@
 //! What holds for every flow and every caller.
 
 use crate::testing::{context, definition, instant};
-use crate::{Action, Catalogue, DialOutcome, Event, Execution, Flow, Script, State, check, simulate};
+use crate::{Action, AppOutcome, Catalogue, DialOutcome, Event, Execution, Flow, Script, State, check, simulate};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use time::macros::datetime;
 
 /// Nodes of any kind joined at random, most of them in ways the check lets pass.
 fn rows() -> impl Strategy<Value = Value> {
-    let node = (0u8..9, prop::collection::vec(1usize..12, 4), 0u32..3);
+    let node = (0u8..10, prop::collection::vec(1usize..12, 4), 0u32..3);
     prop::collection::vec(node, 1..12).prop_map(|nodes| {
         let count = nodes.len();
         let id = |at: usize| format!("n{}", 1 + at % count);
@@ -42,6 +42,11 @@ fn rows() -> impl Strategy<Value = Value> {
                 ),
                 6 => ("voicemail", json!({"mailbox": "ada"}), json!(a)),
                 7 => ("agent", json!({"agent": "clerk"}), json!({"fallback": a, "next": b})),
+                8 => (
+                    "voice_app",
+                    json!({"url": "wss://voice.example"}),
+                    json!({"fallback": a, "next": b}),
+                ),
                 _ => ("hangup", json!({}), json!(null)),
             };
             rows.push(json!([format!("n{}", at + 1), kind, data, exits]));
@@ -62,7 +67,15 @@ fn answer(action: &Action, outcome: DialOutcome) -> Option<Event> {
         Action::Dial { id, .. } => Some(Event::DialEnded { id: *id, outcome }),
         Action::Voicemail { id, .. } => Some(Event::VoicemailDone { id: *id }),
         Action::Room { id, .. } | Action::Agent { id, .. } => Some(Event::RoomLeft { id: *id }),
-        Action::EnteredNode { .. } | Action::StopPlay | Action::LeaveRoom | Action::Hangup { .. } => None,
+        Action::VoiceApp { id, .. } => Some(Event::AppEnded {
+            id: *id,
+            outcome: AppOutcome::Completed,
+        }),
+        Action::EnteredNode { .. }
+        | Action::StopPlay
+        | Action::LeaveRoom
+        | Action::LeaveApp
+        | Action::Hangup { .. } => None,
     }
 }
 
@@ -87,7 +100,16 @@ fn event() -> impl Strategy<Value = Event> {
         (id.clone(), outcome).prop_map(|(id, outcome)| Event::DialEnded { id, outcome }),
         id.clone().prop_map(|id| Event::VoicemailDone { id }),
         id.clone().prop_map(|id| Event::RoomLeft { id }),
-        (id, any::<bool>()).prop_map(|(id, is_there)| Event::Agent { id, is_there }),
+        (id.clone(), any::<bool>()).prop_map(|(id, is_there)| Event::Agent { id, is_there }),
+        id.clone().prop_map(|id| Event::AppConnected { id }),
+        (id, any::<bool>()).prop_map(|(id, failed)| Event::AppEnded {
+            id,
+            outcome: if failed {
+                AppOutcome::Failed
+            } else {
+                AppOutcome::Completed
+            },
+        }),
     ]
 }
 

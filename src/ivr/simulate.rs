@@ -1,6 +1,6 @@
 //! A call without a phone: what a caller would hear, and where they would end.
 
-use crate::action::{Action, ActionId, DialOutcome, Event, Sound, Target};
+use crate::action::{Action, ActionId, AppOutcome, DialOutcome, Event, Sound, Target};
 use crate::execution::{Context, Execution};
 use crate::flow::Flow;
 use serde::Serialize;
@@ -72,6 +72,15 @@ impl Script {
         Some(fitting)
     }
 
+    /// Whether somebody who is sent for does not come.
+    fn nobody_answers(&mut self) -> bool {
+        let failed = self.take(|next| match next {
+            Move::Dial(DialOutcome::Failed | DialOutcome::NoAnswer) => Some(()),
+            Move::Dial(_) | Move::Press(_) | Move::Wait | Move::Leave => None,
+        });
+        failed.is_some()
+    }
+
     fn leaves(&mut self) -> bool {
         self.take(|next| (next == Move::Leave).then_some(())).is_some()
     }
@@ -116,6 +125,16 @@ pub enum Moment {
         /// The name of the one that was sent for.
         agent: String,
     },
+    /// The caller was with a voice app.
+    SpokeWith {
+        /// Its address.
+        app: String,
+    },
+    /// The voice app could not be reached.
+    NoApp {
+        /// Its address.
+        app: String,
+    },
     /// The flow ended the call.
     HungUp {
         /// Why.
@@ -137,6 +156,8 @@ impl Moment {
             | Self::Joined { .. }
             | Self::TalkedTo { .. }
             | Self::NoAgent { .. }
+            | Self::SpokeWith { .. }
+            | Self::NoApp { .. }
             | Self::HungUp { .. }
             | Self::CallerGone => None,
         }
@@ -240,7 +261,7 @@ impl Simulation {
                         moments: Vec::new(),
                     });
                 }
-                Action::StopPlay | Action::LeaveRoom => {}
+                Action::StopPlay | Action::LeaveRoom | Action::LeaveApp => {}
                 Action::Answer => {
                     self.trace.note(Moment::Answered);
                     return Some(Event::Answered);
@@ -286,6 +307,7 @@ impl Simulation {
                         return Some(event);
                     }
                 }
+                Action::VoiceApp { id, url, .. } => return Some(self.voice_app(id, url)),
                 Action::Hangup { cause } => {
                     self.trace.note(Moment::HungUp { cause });
                     self.trace.cause = Some(cause);
@@ -300,10 +322,7 @@ impl Simulation {
         if self.script.leaves() {
             return Some(self.leave());
         }
-        let fails = self.script.take(|next| match next {
-            Move::Dial(DialOutcome::Failed | DialOutcome::NoAnswer) => Some(()),
-            Move::Dial(_) | Move::Press(_) | Move::Wait | Move::Leave => None,
-        });
+        let fails = self.script.nobody_answers().then_some(());
         match (fails, self.run.poll_timeout()) {
             (Some(()), Some((deadline, _))) => {
                 self.now = self.now.max(deadline);
@@ -317,6 +336,21 @@ impl Simulation {
                 Some(Event::RoomLeft { id })
             }
         }
+    }
+
+    /// A voice app is connected unless the script says that nobody answers.
+    fn voice_app(&mut self, id: ActionId, app: String) -> Event {
+        if self.script.leaves() {
+            return self.leave();
+        }
+        let (moment, outcome) = if self.script.nobody_answers() {
+            (Moment::NoApp { app }, AppOutcome::Failed)
+        } else {
+            self.now += TALK;
+            (Moment::SpokeWith { app }, AppOutcome::Completed)
+        };
+        self.trace.note(moment);
+        Event::AppEnded { id, outcome }
     }
 
     /// The flow waits for a key: the caller's move.
@@ -387,6 +421,8 @@ impl fmt::Display for Moment {
             Self::Joined { room } => write!(out, "is in the room {room}"),
             Self::TalkedTo { agent } => write!(out, "talks to the agent {agent}"),
             Self::NoAgent { agent } => write!(out, "waits for the agent {agent}, who does not come"),
+            Self::SpokeWith { app } => write!(out, "speaks with the voice app {app}"),
+            Self::NoApp { app } => write!(out, "cannot be connected with the voice app {app}"),
             Self::HungUp { cause } => write!(out, "call ends: {cause}"),
             Self::CallerGone => out.write_str("caller hangs up"),
         }

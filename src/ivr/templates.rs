@@ -31,6 +31,7 @@ templates![
     "information-line",
     "on-call-line",
     "receptionist",
+    "voice-app",
 ];
 
 impl Template {
@@ -192,6 +193,8 @@ mod tests {
                 WORKDAY,
                 "start receptionist desk message",
             ),
+            ("voice-app", "", WORKDAY, "start app goodbye end"),
+            ("voice-app", "failed,busy", WORKDAY, "start app desk message"),
         ] {
             let trace = call(name, script, now);
             assert_eq!(trace.path().join(" "), path, "{name} {script}\n{trace}");

@@ -2,6 +2,8 @@
 //! directions. No network, no clock: each side pushes and pops at its own 20 ms pace.
 
 use crate::FRAME_SAMPLES;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 /// 20 ms of 16-bit linear mono at 8 kHz.
@@ -16,6 +18,9 @@ pub const PORT_FRAMES: usize = 10;
 pub struct AudioPort {
     out: SyncSender<AudioFrame>,
     inward: Receiver<AudioFrame>,
+    /// Frames on their way to the other end, and to this one.
+    ahead: Arc<AtomicUsize>,
+    waiting: Arc<AtomicUsize>,
 }
 
 /// What a pop found.
@@ -36,27 +41,47 @@ impl AudioPort {
     pub fn pair() -> (Self, Self) {
         let (a_out, b_in) = sync_channel(PORT_FRAMES);
         let (b_out, a_in) = sync_channel(PORT_FRAMES);
+        let (to_b, to_a) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         (
             Self {
                 out: a_out,
                 inward: a_in,
+                ahead: Arc::clone(&to_b),
+                waiting: Arc::clone(&to_a),
             },
             Self {
                 out: b_out,
                 inward: b_in,
+                ahead: to_a,
+                waiting: to_b,
             },
         )
     }
 
     /// Hands a frame to the other end. Returns `false` when it was dropped: queue full or other end gone.
     pub fn push(&self, frame: &AudioFrame) -> bool {
-        self.out.try_send(*frame).is_ok()
+        // Counted before it can be taken, so that the count never falls below none.
+        self.ahead.fetch_add(1, Ordering::Relaxed);
+        let is_taken = self.out.try_send(*frame).is_ok();
+        if !is_taken {
+            self.ahead.fetch_sub(1, Ordering::Relaxed);
+        }
+        is_taken
+    }
+
+    /// How many pushed frames the other end has not taken yet.
+    #[must_use]
+    pub fn ahead(&self) -> usize {
+        self.ahead.load(Ordering::Relaxed)
     }
 
     /// Takes the oldest frame the other end pushed.
     pub fn pop(&self) -> Popped {
         match self.inward.try_recv() {
-            Ok(frame) => Popped::Frame(frame),
+            Ok(frame) => {
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                Popped::Frame(frame)
+            }
             Err(TryRecvError::Empty) => Popped::Empty,
             Err(TryRecvError::Disconnected) => Popped::Gone,
         }
@@ -84,7 +109,9 @@ mod tests {
             assert!(a.push(&[n as i16; FRAME_SAMPLES]));
         }
         assert!(!a.push(&[99; FRAME_SAMPLES]));
+        assert_eq!(a.ahead(), PORT_FRAMES);
         assert_eq!(b.pop(), Popped::Frame([0; FRAME_SAMPLES]));
+        assert_eq!((a.ahead(), b.ahead()), (PORT_FRAMES - 1, 0));
     }
 
     #[test]

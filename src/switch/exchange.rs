@@ -9,10 +9,11 @@
 //! caught, its legs are told and its row is written as `internal_error`.
 
 mod browsers;
+mod commands;
 
+use crate::app::{AppOrder, AppSaid};
 use crate::browser;
-use crate::call::{Arrival, Call, Input as CallInput, Invite, InviteTarget, MediaOrder, Output as CallOutput};
-use crate::call::{Placement, Said, Signal, Tap};
+use crate::call::{Arrival, Call, Input as CallInput, MediaOrder, Output as CallOutput, Placement, Said, Tap};
 use crate::cause;
 use crate::directory::Directory;
 use crate::entrance::{IntoRoom, RoomOrder, RoomSaid};
@@ -21,15 +22,13 @@ use crate::live::{EventKind, PlaceCall, PlaceError, Steer, SwitchEvent};
 use crate::route::{self, Asker, Load, Route, RouteInput};
 use crate::scene::{Scene, Supply};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strowger_media::{MediaEvent, MediaLegId};
 use strowger_model::capture::{CaptureMeta, StreamMeta};
-use strowger_model::trunk::TrunkKind;
 use strowger_model::{CallId, CaptureId, HangupCause, TenantId, TrunkId, World, number};
-use strowger_sip::{Command, DialogKey, EndReason, Incoming, Origin, SipEvent, Target, TrunkTarget};
+use strowger_sip::{Command, DialogKey, EndReason, Incoming, Origin, SipEvent};
 
 /// How long a refused caller is asked to wait when we are at a limit.
 const RETRY_AFTER_S: u32 = 5;
@@ -43,6 +42,8 @@ pub enum Input {
     Media(MediaEvent),
     /// A room said something to a call.
     Room(CallId, RoomSaid),
+    /// A voice app's connection said something to a call.
+    App(CallId, AppSaid),
     /// A browser said something.
     Browser(DialogKey, Said),
     /// A capture could not be opened.
@@ -64,6 +65,8 @@ pub enum Output {
     Media(MediaOrder),
     /// Ask something of a room for a call.
     Room(TenantId, CallId, RoomOrder),
+    /// Ask something of voice apps for a call.
+    App(TenantId, CallId, AppOrder),
     /// Ask something of a browser.
     Browser(DialogKey, browser::Order),
     /// Open a capture.
@@ -101,7 +104,7 @@ pub struct Exchange {
     called_off: HashSet<DialogKey>,
     wakes: BTreeSet<(Instant, CallId)>,
     load: Load,
-    /// The calls that are in a room or on their way in.
+    /// The calls that are in a room or with a voice app, or on their way in.
     stays: HashSet<CallId>,
     sequence: u64,
     outputs: VecDeque<Output>,
@@ -141,6 +144,7 @@ impl Exchange {
             Input::Sip(event) => self.sip(event, now),
             Input::Media(event) => self.heard(event, now),
             Input::Room(call, said) => self.step(call, CallInput::Room(said), now),
+            Input::App(call, said) => self.step(call, CallInput::App(said), now),
             Input::Browser(dialog, said) => self.said(dialog, said, now),
             Input::CaptureFailed(call, capture) => self.step(call, CallInput::CaptureFailed(capture), now),
             Input::Directory(directory) => {
@@ -602,6 +606,14 @@ impl Exchange {
                 };
                 Output::Room(call.tenant(), call.id(), order)
             }
+            CallOutput::App(order) => {
+                match &order {
+                    AppOrder::Join(_) => self.stays.insert(call.id()),
+                    AppOrder::Leave(_) => self.stays.remove(&call.id()),
+                    AppOrder::Digit(_) => false,
+                };
+                Output::App(call.tenant(), call.id(), order)
+            }
             CallOutput::Capture(meta, streams) => Output::Capture(meta, streams),
             CallOutput::Tap(capture, tap) => Output::Tap(capture, tap),
             CallOutput::CaptureEnd(capture) => Output::CaptureEnd(capture),
@@ -619,67 +631,6 @@ impl Exchange {
             }
         };
         self.outputs.push_back(output);
-    }
-
-    fn command(&self, dialog: DialogKey, signal: Signal) -> Option<Command> {
-        Some(match signal {
-            Signal::Invite(invite) => self.invite(dialog, *invite)?,
-            Signal::Ring { status, body } => Command::Ring { dialog, status, body },
-            Signal::Answer { body } => Command::Answer { dialog, body },
-            Signal::Reject(why) => {
-                let (status, reason) = cause::status(why);
-                Command::Reject {
-                    dialog,
-                    status,
-                    reason: reason.to_owned(),
-                    retry_after_s: (status == 503).then_some(RETRY_AFTER_S),
-                }
-            }
-            Signal::Cancel => Command::Cancel { dialog },
-            Signal::Bye(why) => Command::Bye {
-                dialog,
-                reason: cause::reason(why),
-            },
-            Signal::AnswerReoffer { body } => Command::AnswerReoffer { dialog, body },
-            Signal::RefuseReoffer(status) => Command::RefuseReoffer { dialog, status },
-            Signal::Referred(status) => Command::Referred { dialog, status },
-        })
-    }
-
-    fn invite(&self, dialog: DialogKey, invite: Invite) -> Option<Command> {
-        let (target, auth, from_host) = match invite.target {
-            // Told to browsers, not to phones.
-            InviteTarget::Browser(_) => return None,
-            InviteTarget::Phone(binding) => (Target::Binding(Box::new(binding)), None, None),
-            InviteTarget::Trunk(id) => {
-                let trunk = self.directory.trunk(id)?;
-                let addr: SocketAddr = self.supply.trunk_address(id)?;
-                let target = TrunkTarget {
-                    trunk: id,
-                    addr,
-                    host: trunk.host.clone(),
-                    port: trunk.port,
-                    transport: trunk.transport,
-                    user: invite.to_user.clone(),
-                };
-                // A provider that we register with knows us by its own domain.
-                let from_host = (trunk.kind == TrunkKind::Registration).then(|| trunk.host.clone());
-                (Target::Trunk(target), Some(id), from_host)
-            }
-        };
-        Some(Command::Invite(Box::new(strowger_sip::Invite {
-            dialog,
-            sip_call_id: invite.sip_call_id,
-            target,
-            from_user: invite.from_user,
-            from_display: invite.from_display,
-            from_host,
-            to_user: invite.to_user,
-            offer: invite.offer,
-            auth,
-            headers: Vec::new(),
-            patience: invite.patience,
-        })))
     }
 }
 

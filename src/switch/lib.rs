@@ -8,6 +8,7 @@
 //! Start reading at [`exchange`], then [`call`]; [`live`] is what others see of calls and
 //! [`io::SwitchHandle`] what they may ask of them. Not here: SIP messages, audio, SQL.
 
+pub mod app;
 pub mod browser;
 pub mod call;
 pub mod cause;

@@ -39,7 +39,8 @@ pub struct LiveCall {
     pub started_at: OffsetDateTime,
     /// When it was answered.
     pub answered_at: Option<OffsetDateTime>,
-    /// What is going on, in a word: `ringing`, `talking`, `flow`, `voicemail`, `room`, `held`, `ending`.
+    /// What is going on, in a word: `ringing`, `talking`, `flow`, `voicemail`, `room`, `held`, `ending`;
+    /// with a voice app `connecting` and then `app`.
     pub doing: &'static str,
     /// The room its caller, or called party, is in.
     pub room: Option<LiveRoom>,

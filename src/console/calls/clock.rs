@@ -219,7 +219,10 @@ pub fn ladder(legs: &[Leg], events: &[CallEvent], clock: &Clock) -> (Vec<String>
 
 /// Whether an event is something that passed on the wire, not a decision of ours.
 fn crosses(kind: &str) -> bool {
-    !matches!(kind, "node" | "bridge" | "recording" | "voicemail" | "room" | "agent")
+    !matches!(
+        kind,
+        "node" | "bridge" | "recording" | "voicemail" | "room" | "agent" | "app"
+    )
 }
 
 fn from_them(kind: &str, caller: bool) -> bool {
@@ -243,6 +246,7 @@ fn text(event: &CallEvent) -> String {
         "voicemail" => "Voicemail",
         "room" => "Room",
         "agent" => "Agent",
+        "app" => "Voice app",
         "bridge" => "Joined",
         "hold" => "Hold",
         "resume" => "Resume",

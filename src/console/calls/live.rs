@@ -27,6 +27,7 @@ const MOST_BEATS: u32 = 600;
 fn line(call: &LiveCall) -> Live {
     let callee = call.legs.iter().find(|leg| leg.side == "callee");
     let by = match (&call.node, call.doing) {
+        (Some(node), "app") => format!("{node}: voice app"),
         (Some(node), _) => node.clone(),
         (None, doing) => doing.to_owned(),
     };

@@ -7,6 +7,7 @@ use super::{clipped, escaped};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use strowger_ivr::AppUrl;
 
 const WIDTH: usize = 150;
 const HEIGHT: usize = 54;
@@ -78,6 +79,7 @@ pub fn nodes(graph: &Value) -> Vec<Node> {
                 "number",
                 "extension",
                 "agent",
+                "url",
             ];
             Some(Node {
                 kind: text(node, "type").unwrap_or_default(),
@@ -87,6 +89,25 @@ pub fn nodes(graph: &Value) -> Vec<Node> {
                     .unwrap_or_else(|| id.clone()),
                 id,
             })
+        })
+        .collect()
+}
+
+/// The nodes at which what callers say leaves this site, each with the host it goes to.
+#[must_use]
+pub fn leaving(graph: &Value) -> BTreeMap<String, String> {
+    let list = graph
+        .get("nodes")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    list.iter()
+        .filter_map(|node| {
+            let url = ["url", "streamUrl", "stream_url"]
+                .iter()
+                .find_map(|key| text(node.get("data")?, key))?;
+            let url = AppUrl::read(url.trim()).ok().filter(|url| !url.is_near())?;
+            Some((text(node, "id")?, url.to_string()))
         })
         .collect()
 }
@@ -282,6 +303,17 @@ mod tests {
         assert_eq!(svg.matches("<rect").count(), 3);
         assert!(svg.contains("Hi &lt;b&gt;"));
         assert!(svg.contains("node bad"));
+    }
+
+    #[test]
+    fn the_nodes_at_which_audio_leaves_the_site_are_found() {
+        let app = |id: &str, url: &str| json!({"id": id, "type": "voice_app", "data": {"url": url}});
+        let graph = json!({"nodes": [
+            app("far", "wss://voice.example/clerk"), app("near", "ws://127.0.0.1:9000"), app("none", "nowhere"), {"id": "a", "type": "say"}
+        ]});
+        let far = BTreeMap::from([("far".to_owned(), "voice.example:443".to_owned())]);
+        assert_eq!(leaving(&graph), far);
+        assert_eq!(leaving(&json!(null)), BTreeMap::new());
     }
 
     #[test]

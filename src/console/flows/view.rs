@@ -112,7 +112,8 @@ fn marks(editor: &Editor) -> BTreeMap<String, Mark> {
 }
 
 fn findings(editor: &Editor) -> Section {
-    if editor.findings.is_empty() {
+    let leaving = leaving(editor);
+    if editor.findings.is_empty() && leaving.is_empty() {
         let empty = Body::Empty(
             "None.".into(),
             "Every node can be reached and every way ends or waits.".into(),
@@ -136,7 +137,21 @@ fn findings(editor: &Editor) -> Section {
             link: place.filter(|_| known.iter().any(|node| Some(&node.id) == finding.node.as_ref())),
         })
     });
-    Section::new("fi", "Findings", notes.collect())
+    Section::new("fi", "Findings", notes.chain(leaving).collect())
+}
+
+/// What callers say at voice apps outside is seen by others than this machine: a mark for each.
+fn leaving(editor: &Editor) -> Vec<Body> {
+    let places = graph::leaving(&editor.graph).into_iter();
+    let notes = places.map(|(node, host)| {
+        Body::Note(Note {
+            shape: "warn",
+            strong: "Audio leaves this site.".to_owned(),
+            text: format!("What callers say at this node goes to {host}."),
+            link: Some(Link::new(format!("#n-{node}"), "Go to node")),
+        })
+    });
+    notes.collect()
 }
 
 fn node_table(editor: &Editor) -> Table {

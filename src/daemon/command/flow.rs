@@ -105,6 +105,8 @@ fn told(moment: &Moment) -> String {
         Moment::Joined { room } => format!("joined the room {room}"),
         Moment::TalkedTo { agent } => format!("talked to the agent {agent}"),
         Moment::NoAgent { agent } => format!("waited for the agent {agent}, who did not come"),
+        Moment::SpokeWith { app } => format!("spoke with the voice app {app}"),
+        Moment::NoApp { app } => format!("was not connected with the voice app {app}"),
         Moment::HungUp { cause } => format!("hung up on: {cause}"),
         Moment::CallerGone => "hung up".to_owned(),
     }

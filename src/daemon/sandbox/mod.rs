@@ -129,6 +129,8 @@ fn write_config(folder: &Path, options: &Options) -> Result<PathBuf> {
     set("turn", "tcp", list(turn));
     let rooms = ports.fixed(SocketAddr::from(([127, 0, 0, 1], 0)), Kind::Both)?;
     set("rooms", "webhooks_anywhere", toml::Value::Boolean(true));
+    let near = ["127.0.0.0/8", "::1/128"].map(|range| toml::Value::String(range.to_owned()));
+    set("voice_apps", "networks", toml::Value::Array(near.to_vec()));
     set("rooms", "udp", toml::Value::String(rooms.to_string()));
     set("rooms", "tcp", toml::Value::String(rooms.to_string()));
     set("log", "level", toml::Value::String(options.log.clone()));

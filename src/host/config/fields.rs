@@ -176,6 +176,11 @@ pub const FIELDS: &[Field] = &[
             "secret shared with the outside TURN servers (coturn: static-auth-secret)",
         )
     },
+    field(
+        "voice_apps.networks",
+        "[]",
+        "ranges in which flows' voice apps may be besides public addresses, such as 127.0.0.1/32",
+    ),
     Field {
         secret: true,
         ..field(

@@ -9,6 +9,7 @@ mod read;
 mod rooms;
 mod storage;
 mod turn;
+mod voice_apps;
 
 pub use explain::{Explained, Origin};
 pub use fields::{FIELDS, Field};
@@ -16,6 +17,7 @@ pub use read::{Fault, Faults};
 pub use rooms::Rooms;
 pub use storage::Storage;
 pub use turn::Turn;
+pub use voice_apps::VoiceApps;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -39,6 +41,8 @@ pub struct Config {
     pub rooms: Rooms,
     /// The relay for networks that let nothing else through.
     pub turn: Turn,
+    /// Voice apps of flows.
+    pub voice_apps: VoiceApps,
     /// Rows.
     pub database: Database,
     /// Capturing calls.

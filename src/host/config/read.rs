@@ -281,6 +281,7 @@ impl Reader<'_> {
             media: self.media(),
             rooms: super::rooms::read(self),
             turn: super::turn::read(self),
+            voice_apps: super::voice_apps::read(self),
             database: Database {
                 url: self.text("database.url"),
             },

@@ -92,7 +92,7 @@ fn allowed_peers(reader: &mut Reader<'_>) -> Vec<(IpAddr, u8)> {
     out
 }
 
-fn range(text: &str) -> Option<(IpAddr, u8)> {
+pub(super) fn range(text: &str) -> Option<(IpAddr, u8)> {
     let (address, prefix) = text.split_once('/')?;
     let address: IpAddr = address.parse().ok()?;
     let widest = if address.is_ipv4() { 32 } else { 128 };

@@ -107,6 +107,8 @@ impl Step for Agent {
                 Next::Stay
             }
             Event::Agent { .. }
+            | Event::AppConnected { .. }
+            | Event::AppEnded { .. }
             | Event::RoomLeft { .. }
             | Event::VoicemailDone { .. }
             | Event::Digit(_)

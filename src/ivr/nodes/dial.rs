@@ -130,6 +130,8 @@ impl Step for Dial {
             | Event::VoicemailDone { .. }
             | Event::RoomLeft { .. }
             | Event::Agent { .. }
+            | Event::AppConnected { .. }
+            | Event::AppEnded { .. }
             | Event::CallerGone => Next::Stay,
         }
     }

@@ -185,6 +185,8 @@ impl Step for Menu {
             | Event::VoicemailDone { .. }
             | Event::RoomLeft { .. }
             | Event::Agent { .. }
+            | Event::AppConnected { .. }
+            | Event::AppEnded { .. }
             | Event::CallerGone => Next::Stay,
         }
     }

@@ -13,6 +13,7 @@ mod play;
 mod room;
 mod say;
 mod start;
+mod voice_app;
 mod voicemail;
 
 use crate::action::{ActionId, Event, Sound};
@@ -205,6 +206,8 @@ nodes! {
     Voicemail in voicemail: "voicemail";
     /// Connects with a program that speaks.
     Agent in agent: "agent";
+    /// Connects with a program at a WebSocket URL.
+    VoiceApp in voice_app: "voice_app" or "voiceApp" or "voice-app" or "stream";
     /// Leads into a room.
     Room in room: "room" or "conference";
     /// Ends the call.

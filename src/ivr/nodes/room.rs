@@ -71,6 +71,8 @@ impl Step for Room {
             Event::RoomLeft { id } if *wait == Wait::Action(id) => Next::Leave(vec![NEXT], HangupCause::FlowEnded),
             Event::RoomLeft { .. }
             | Event::Agent { .. }
+            | Event::AppConnected { .. }
+            | Event::AppEnded { .. }
             | Event::Digit(_)
             | Event::PlayDone(_)
             | Event::Answered

@@ -90,6 +90,8 @@ pub(super) fn handle_playing(wait: &Wait, event: Event, run: &mut Run<'_>) -> Ne
         | Event::VoicemailDone { .. }
         | Event::RoomLeft { .. }
         | Event::Agent { .. }
+        | Event::AppConnected { .. }
+        | Event::AppEnded { .. }
         | Event::CallerGone => Next::Stay,
     }
 }

@@ -84,6 +84,8 @@ impl Step for Voicemail {
             | Event::DialEnded { .. }
             | Event::RoomLeft { .. }
             | Event::Agent { .. }
+            | Event::AppConnected { .. }
+            | Event::AppEnded { .. }
             | Event::CallerGone => Next::Stay,
         }
     }

@@ -39,6 +39,11 @@ impl Call {
                     self.meeting_digit(digit, scene);
                 }
             }
+            Act::App(_) => {
+                if is_near {
+                    self.app_digit(digit);
+                }
+            }
             Act::Waiting | Act::Ringing(_) => {
                 if is_near {
                     self.flow_digit(digit, scene);

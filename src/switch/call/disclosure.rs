@@ -65,6 +65,8 @@ pub(super) enum Next {
     Talk,
     /// The music of a party that is there alone.
     Stay,
+    /// The recording alone: the near party is with a voice app.
+    App,
     /// The room that the near party is in, and hears again.
     Meet,
 }
@@ -354,6 +356,10 @@ impl Call {
                 }
             }
             Next::Meet => self.recordable_in_room(),
+            Next::App => {
+                self.record_near(scene);
+                self.tell(EventKind::Changed);
+            }
             Next::Stay => {
                 self.record_near(scene);
                 self.music(self.near, true);

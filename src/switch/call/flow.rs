@@ -58,7 +58,7 @@ impl Call {
         self.run = None;
     }
 
-    fn tell_flow(&mut self, event: Event, scene: &mut Scene<'_>) {
+    pub(super) fn tell_flow(&mut self, event: Event, scene: &mut Scene<'_>) {
         if let Some(run) = &mut self.run {
             run.execution.handle(event, scene.now);
             self.perform_actions(scene);
@@ -112,6 +112,13 @@ impl Call {
                 room,
                 metadata,
             } => self.flow_meets_agent(id, agent, &room, metadata, scene),
+            Action::VoiceApp {
+                id,
+                url,
+                key,
+                parameters,
+            } => self.flow_connects_app(id, url, (key, parameters), scene),
+            Action::LeaveApp => self.flow_leaves_app(scene),
             Action::LeaveRoom => self.flow_leaves_room(scene),
             Action::Hangup { cause } => self.end(cause, scene),
         }

@@ -391,6 +391,7 @@ impl Call {
             | Act::Ringing(_)
             | Act::Talking { .. }
             | Act::Mailbox(_)
+            | Act::App(_)
             | Act::Staying
             | Act::Ending { .. }
             | Act::Over => self.live_ahead(),
@@ -409,6 +410,7 @@ impl Call {
             | Act::Ringing(_)
             | Act::Talking { .. }
             | Act::Mailbox(_)
+            | Act::App(_)
             | Act::Staying
             | Act::Ending { .. }
             | Act::Over => return false,

@@ -8,6 +8,7 @@
 //! [`ringing`], what two parties do in [`talk`], and what flows ask for in [`flow`].
 
 mod ahead;
+mod app;
 mod begin;
 mod digits;
 mod disclosure;
@@ -24,6 +25,7 @@ mod transfer;
 mod view;
 
 use ahead::Ahead;
+use app::AppStay;
 use begin::Pending;
 pub use begin::{Arrival, Placement};
 pub use output::{Input, Invite, InviteTarget, MediaOrder, Output, Said, Signal, Tap, Tapped};
@@ -101,6 +103,8 @@ enum Act {
     Mailbox(Mailbox),
     /// The near party is led into a room, or is there.
     Meeting { stay: Stay },
+    /// The near party is with a voice app, or one is being connected.
+    App(AppStay),
     /// The near party is there and nobody talks with it.
     Staying,
     /// All legs were told to end; their audio is being closed.
@@ -137,6 +141,7 @@ impl Call {
             Input::Media(event) => self.media(&event, scene),
             Input::Steer(steer) => self.steer(steer, scene),
             Input::Room(said) => self.room_said(said, scene),
+            Input::App(said) => self.app_said(said, scene),
             Input::CaptureFailed(capture) => self.recorder.forget(capture),
             Input::Shutdown => self.end(HangupCause::Shutdown, scene),
         }
@@ -179,7 +184,7 @@ impl Call {
             Act::Ending { until } => return Some((*until, "close audio")),
             Act::Over => return None,
             Act::Meeting { stay } => stay.poll_timeout(),
-            Act::Waiting | Act::Talking { .. } | Act::Staying => None,
+            Act::Waiting | Act::Talking { .. } | Act::App(_) | Act::Staying => None,
         };
         let limit = self.limit.map(|limit| (limit, "longest call"));
         [of_act, limit, self.flow_deadline(), self.recorder.poll_timeout()]
@@ -244,6 +249,7 @@ impl Call {
             | Act::Talking { .. }
             | Act::Mailbox(_)
             | Act::Meeting { .. }
+            | Act::App(_)
             | Act::Staying
             | Act::Ending { .. }
             | Act::Over => {}
@@ -369,6 +375,7 @@ impl Call {
         match std::mem::replace(&mut self.act, Act::Waiting) {
             Act::Mailbox(mailbox) => self.message_ends(&mailbox, scene),
             Act::Meeting { stay } => self.stay_ends(&stay),
+            Act::App(stay) => self.app_ends(stay),
             Act::Waiting | Act::Ringing(_) | Act::Talking { .. } | Act::Staying | Act::Ending { .. } | Act::Over => {}
         }
         self.recorder.say_nothing();

@@ -1,5 +1,6 @@
 //! What a call is told and what it asks for.
 
+use crate::app::{AppOrder, AppSaid};
 use crate::entrance::{RoomOrder, RoomSaid};
 use crate::journal::Entry;
 use crate::live::{EventKind, LiveCall, Steer};
@@ -23,6 +24,8 @@ pub enum Input {
     Steer(Steer),
     /// A room said something.
     Room(RoomSaid),
+    /// A voice app's connection said something.
+    App(AppSaid),
     /// A capture could not be opened, or broke before anything was written.
     CaptureFailed(CaptureId),
     /// The daemon ends now.
@@ -97,6 +100,8 @@ pub enum Output {
     Media(MediaOrder),
     /// Ask something of a room.
     Room(RoomOrder),
+    /// Ask something of voice apps.
+    App(AppOrder),
     /// Open a capture; its streams follow as [`Output::Tap`].
     Capture(Box<CaptureMeta>, Vec<StreamMeta>),
     /// Lead audio into a capture.

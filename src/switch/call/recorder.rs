@@ -240,7 +240,11 @@ impl Call {
             }
             // The flow's next sound, or the next talk, comes after what is to be said.
             (Act::Waiting | Act::Ringing(_), Some(_)) if must_tell => self.recorder.wanted = Some(by),
-            (Act::Waiting | Act::Ringing(_) | Act::Staying, Some(near))
+            (Act::App(_), Some(_)) if must_tell => {
+                self.recorder.wanted = Some(by);
+                self.tell_near(Next::App, scene);
+            }
+            (Act::Waiting | Act::Ringing(_) | Act::App(_) | Act::Staying, Some(near))
                 if self.legs.get(near).is_some_and(Leg::is_up) =>
             {
                 self.begin_capture(Purpose::Call, by, scene);

@@ -424,6 +424,7 @@ impl Call {
             | Act::Talking { .. }
             | Act::Mailbox(_)
             | Act::Meeting { .. }
+            | Act::App(_)
             | Act::Staying
             | Act::Ending { .. }
             | Act::Over => None,

@@ -75,6 +75,7 @@ impl Call {
             Act::Talking { .. } => "talking",
             Act::Mailbox(_) => "voicemail",
             Act::Meeting { .. } => "room",
+            Act::App(stay) => stay.doing(),
             Act::Staying => "waiting",
             Act::Waiting if self.run.is_some() => "flow",
             Act::Waiting => "answering",

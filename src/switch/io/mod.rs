@@ -10,6 +10,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "clocks and tasks of this crate live here")]
 
+mod apps;
 mod audio;
 mod bindings;
 mod board;
@@ -20,6 +21,7 @@ mod handle;
 mod journal;
 mod known;
 mod minutes;
+mod outward;
 mod recover;
 mod rooms;
 mod spill;
@@ -30,6 +32,7 @@ mod trunks;
 pub use directory::DirectoryCache;
 pub use handle::{DialError, PhonePage, SwitchHandle};
 pub use minutes::{Asked, RecordError, RoomRecorder, Started};
+pub use outward::{Connection, Outward, OutwardError};
 
 use board::Board;
 use std::sync::Arc;
@@ -55,6 +58,8 @@ pub struct Parts {
     pub media_events: mpsc::Receiver<MediaEvent>,
     /// Where callers of rooms go; without it they are turned away.
     pub rooms: Option<RoomsHandle>,
+    /// How far voice apps may be.
+    pub voice_apps: Outward,
     /// The most calls at once; further ones are refused with 503.
     pub max_calls: usize,
     /// Free bytes on the disk below which nothing is recorded.
@@ -132,6 +137,7 @@ pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<SwitchHandle, Er
         media: parts.media,
         media_events: parts.media_events,
         rooms: parts.rooms,
+        outward: parts.voice_apps,
         pages,
         world: parts.world,
         most_calls: parts.max_calls,

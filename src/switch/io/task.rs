@@ -1,5 +1,6 @@
 //! The task that drives the exchange. It waits, lets the exchange decide, and performs; it decides nothing.
 
+use super::apps::Apps;
 use super::bindings::{self, Change};
 use super::board::Board;
 use super::browsers::{self, Desk, Heard, Pages};
@@ -7,6 +8,7 @@ use super::captures::Captures;
 use super::directory::DirectoryCache;
 use super::handle::{Order, Transfer, Wish};
 use super::journal::Journal;
+use super::outward::Outward;
 use super::rooms::{self, Stays};
 use super::supply::LiveSupply;
 use super::trunks::{self, Trunks, Turn};
@@ -64,6 +66,7 @@ struct Shell {
     media: MediaHandle,
     captures: Captures,
     rooms: Stays,
+    apps: Apps,
     journal: Journal,
     board: Arc<Board>,
     bindings: mpsc::Sender<Change>,
@@ -84,6 +87,7 @@ pub(super) struct Line {
     pub(super) media: MediaHandle,
     pub(super) media_events: mpsc::Receiver<MediaEvent>,
     pub(super) rooms: Option<RoomsHandle>,
+    pub(super) outward: Outward,
     pub(super) pages: Arc<Pages>,
     pub(super) world: Arc<dyn World>,
     pub(super) most_calls: usize,
@@ -131,6 +135,13 @@ pub(super) fn start(line: Line, shutdown: &Shutdown) {
         sides,
         shell: Shell {
             captures: Captures::new(line.spool, line.media.clone(), failed),
+            apps: Apps::new(
+                line.outward,
+                (line.store.clone(), Arc::clone(&line.world)),
+                line.media.clone(),
+                said.clone(),
+                tasks.clone(),
+            ),
             rooms: Stays::new(line.rooms, line.media.clone(), said, tasks.clone()),
             bindings: bindings::start(&line.store, shutdown),
             sip: line.sip,
@@ -333,6 +344,7 @@ impl Shell {
             }
             Output::Media(order) => self.media(order),
             Output::Room(tenant, call, order) => self.rooms.perform(tenant, call, order),
+            Output::App(tenant, call, order) => self.apps.perform(tenant, call, order),
             Output::Browser(key, order) => return Some((key, order)),
             Output::Capture(meta, streams) => self.captures.open(meta, streams),
             Output::Tap(capture, tap) => self.captures.tap(capture, tap),

@@ -1,27 +1,15 @@
-//! One POST to an address somebody typed. It is looked up once, every address found must be public, and the
-//! connection goes to the very address that was looked at: a name that answers differently the second time
-//! leads nowhere. No redirection is followed.
+//! One POST to an address somebody typed, as far as [`Outward`] goes. No redirection is followed.
 
 use aws_lc_rs::digest;
 use axum::http::Uri;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
-use strowger_rooms::turn::PeerPolicy;
+use strowger_switch::io::{Outward, OutwardError};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// How long one try may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The certificate authorities this machine trusts, where Debian keeps them.
-const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// The most bytes of an answer that are looked at: the status line is at its beginning.
 const ANSWER_BYTES: usize = 1024;
@@ -31,12 +19,8 @@ const ANSWER_BYTES: usize = 1024;
 pub(super) enum Fault {
     #[error("the address is none: {0}")]
     Address(&'static str),
-    #[error("the name cannot be looked up")]
-    Unknown(#[source] std::io::Error),
-    #[error("the address lies inside this machine or a private network")]
-    Private,
-    #[error("nobody answers")]
-    Connect(#[source] std::io::Error),
+    #[error(transparent)]
+    Outward(#[from] OutwardError),
     #[error("the answer cannot be read")]
     Broken,
     #[error("answered {0}")]
@@ -53,9 +37,11 @@ impl Fault {
     /// Whether another try may do better.
     pub(super) const fn may_pass(&self) -> bool {
         match self {
-            Self::Unknown(_) | Self::Connect(_) | Self::Broken | Self::TimedOut | Self::Unsigned => true,
+            Self::Outward(OutwardError::Unknown(_) | OutwardError::Connect(_)) => true,
+            Self::Outward(OutwardError::Private | OutwardError::Name | OutwardError::Encryption) => false,
+            Self::Broken | Self::TimedOut | Self::Unsigned => true,
             Self::Answered(status) => *status >= 500 || matches!(*status, 408 | 429),
-            Self::Address(_) | Self::Private | Self::Revoked => false,
+            Self::Address(_) | Self::Revoked => false,
         }
     }
 }
@@ -74,18 +60,9 @@ pub(super) fn sha256(body: &[u8]) -> String {
 }
 
 /// How far webhooks reach.
+#[derive(Debug)]
 pub struct Reach {
-    /// Public addresses alone; `None`: anywhere, this machine included.
-    only: Option<PeerPolicy>,
-    tls: Option<TlsConnector>,
-}
-
-impl std::fmt::Debug for Reach {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Reach")
-            .field("only", &self.only)
-            .finish_non_exhaustive()
-    }
+    outward: Outward,
 }
 
 impl Reach {
@@ -93,24 +70,12 @@ impl Reach {
     /// addresses are reached as far as this machine trusts their certificates.
     #[must_use]
     pub fn new(anywhere: bool) -> Self {
-        let mut roots = RootCertStore::empty();
-        if let Ok(found) = CertificateDer::pem_file_iter(AUTHORITIES) {
-            roots.add_parsable_certificates(found.flatten());
-        }
-        let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .ok()
-            .map(|config| config.with_root_certificates(roots).with_no_client_auth())
-            .map(|config| TlsConnector::from(Arc::new(config)));
-        let public = PeerPolicy {
-            public: true,
-            ..PeerPolicy::default()
+        let outward = if anywhere {
+            Outward::anywhere()
+        } else {
+            Outward::public_and(Vec::new())
         };
-        Self {
-            only: (!anywhere).then_some(public),
-            tls,
-        }
+        Self { outward }
     }
 
     pub(super) async fn post(&self, parcel: &Parcel<'_>) -> Result<(), Fault> {
@@ -121,24 +86,8 @@ impl Reach {
 
     async fn within(&self, parcel: &Parcel<'_>) -> Result<(), Fault> {
         let to = Target::read(parcel.url)?;
-        let found: Vec<SocketAddr> = tokio::net::lookup_host((to.host.as_str(), to.port))
-            .await
-            .map_err(Fault::Unknown)?
-            .collect();
-        let open = |address: &SocketAddr| self.only.as_ref().is_none_or(|only| only.permits_address(address.ip()));
-        if found.is_empty() || !found.iter().all(open) {
-            return Err(Fault::Private);
-        }
-        let stream = TcpStream::connect(found.as_slice()).await.map_err(Fault::Connect)?;
-        let status = if to.encrypted {
-            let tls = self.tls.as_ref().ok_or(Fault::Address("encryption is not available"))?;
-            let name =
-                ServerName::try_from(to.host.clone()).map_err(|_| Fault::Address("no name for a certificate"))?;
-            let stream = tls.connect(name, stream).await.map_err(Fault::Connect)?;
-            exchange(stream, &to, parcel).await?
-        } else {
-            exchange(stream, &to, parcel).await?
-        };
+        let stream = self.outward.connect(&to.host, to.port, to.encrypted).await?;
+        let status = exchange(stream, &to, parcel).await?;
         if (200..300).contains(&status) {
             Ok(())
         } else {
@@ -225,7 +174,6 @@ fn status(answer: &[u8]) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::IpAddr;
 
     #[test]
     fn an_address_is_taken_apart() {
@@ -249,25 +197,6 @@ mod tests {
     }
 
     #[test]
-    fn only_the_public_internet_is_reached() {
-        let reach = Reach::new(false);
-        let only = reach.only.unwrap();
-        for inside in [
-            "127.0.0.1",
-            "10.0.0.1",
-            "169.254.169.254",
-            "192.168.1.1",
-            "::1",
-            "fd00::1",
-            "0.0.0.0",
-        ] {
-            let address: IpAddr = inside.parse().unwrap();
-            assert!(!only.permits_address(address), "{inside}");
-        }
-        assert!(only.permits_address("198.51.101.7".parse().unwrap()));
-    }
-
-    #[test]
     fn the_status_is_read_from_the_first_line() {
         assert_eq!(status(b"HTTP/1.1 204 No Content\r\nX: y"), Some(204));
         for wrong in [&b""[..], b"HTTP/2 200", b"hello", b"HTTP/1.1 x", b"\xff\xff"] {
@@ -278,6 +207,6 @@ mod tests {
     #[test]
     fn what_cannot_get_better_is_not_tried_again() {
         assert!(Fault::Answered(503).may_pass() && Fault::TimedOut.may_pass());
-        assert!(!Fault::Answered(401).may_pass() && !Fault::Private.may_pass());
+        assert!(!Fault::Answered(401).may_pass() && !Fault::Outward(OutwardError::Private).may_pass());
     }
 }

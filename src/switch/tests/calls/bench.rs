@@ -17,6 +17,7 @@ use strowger_model::{
     CallId, CaptureId, DeviceId, FlowId, FlowVersionId, NumberId, Role, RoomId, TenantId, TrunkId, UserId, World,
 };
 use strowger_sip::{Command, DialogKey, EndReason, Incoming, Origin, SipEvent, Target};
+use strowger_switch::app::AppOrder;
 use strowger_switch::browser::Order;
 use strowger_switch::call::MediaOrder;
 use strowger_switch::directory::{Audio, Directory, Parts, Published};
@@ -292,6 +293,7 @@ pub(crate) struct Bench {
     pub commands: Vec<Command>,
     pub orders: Vec<MediaOrder>,
     pub to_rooms: Vec<(CallId, RoomOrder)>,
+    pub to_apps: Vec<(CallId, AppOrder)>,
     pub to_browsers: Vec<(DialogKey, Order)>,
     pub begun: BTreeSet<CallId>,
     pub finished: Vec<Finished>,
@@ -326,6 +328,7 @@ impl Bench {
             commands: Vec::new(),
             orders: Vec::new(),
             to_rooms: Vec::new(),
+            to_apps: Vec::new(),
             to_browsers: Vec::new(),
             begun: BTreeSet::new(),
             finished: Vec::new(),
@@ -605,6 +608,7 @@ impl Bench {
             Output::Sip(command) => self.command(command),
             Output::Media(order) => self.order(order),
             Output::Room(_, call, order) => self.to_rooms.push((call, order)),
+            Output::App(_, call, order) => self.to_apps.push((call, order)),
             Output::Browser(key, order) => self.to_browsers.push((key, order)),
             Output::Capture(meta, _) => assert!(self.captures.insert(meta.capture, true).is_none()),
             Output::Tap(capture, _) => assert!(self.captures[&capture], "a tap into a capture that has ended"),

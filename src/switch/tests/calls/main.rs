@@ -7,6 +7,7 @@
     reason = "a test"
 )]
 
+mod apps;
 mod bench;
 mod browsers;
 mod codecs;

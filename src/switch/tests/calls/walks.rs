@@ -109,6 +109,7 @@ fn walk(bench: &mut Bench, caller: DialogKey, trace: &Trace) {
             },
             Moment::HungUp { .. } | Moment::Joined { .. } => {}
             Moment::TalkedTo { .. } | Moment::NoAgent { .. } => panic!("no flow here hands a caller to an agent"),
+            Moment::SpokeWith { .. } | Moment::NoApp { .. } => panic!("no flow here has a voice app"),
         }
     }
     bench.last_words();

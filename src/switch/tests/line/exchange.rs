@@ -12,7 +12,7 @@ use strowger_rooms::{Limits, RoomsConfig, RoomsHandle};
 use strowger_sip::SipConfig;
 use strowger_store::capture::CaptureReader;
 use strowger_store::{Actor, NewDevice, NewNumber, NewTenant, NewTrunk, NewUser, Store, StoreConfig, SystemWorld};
-use strowger_switch::io::{Parts, SwitchHandle, start};
+use strowger_switch::io::{Outward, Parts, SwitchHandle, start};
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) const REALM: &str = "ours.example";
@@ -133,6 +133,7 @@ impl House {
             .unwrap();
         let parts = Parts {
             rooms: Some(rooms),
+            voice_apps: Outward::anywhere(),
             store: store.clone(),
             world,
             sip: SipConfig {

@@ -8,6 +8,7 @@
     reason = "a test"
 )]
 
+mod apps;
 mod exchange;
 mod partner;
 mod stories;

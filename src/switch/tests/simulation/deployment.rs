@@ -429,6 +429,7 @@ impl Deployment {
             Output::Sip(command) => self.command(command),
             Output::Media(order) => self.order(order),
             Output::Room(_, call, order) => self.room(call, &order),
+            Output::App(..) => panic!("no flow here has a voice app"),
             Output::Browser(..) => panic!("nobody has a browser here"),
             Output::Capture(meta, _) => {
                 assert!(self.captures.insert(meta.capture, (true, 0)).is_none());
