@@ -26,6 +26,6 @@ pub use principal::{Principal, Via};
 pub use room_claims::{RoomClaims, SipGrant, VideoGrant};
 pub use secret::device_password;
 pub use web::{
-    Bearer, BearerRefusal, Opened, Posted, PostedUpload, Refusal, RoomBearer, Scripted, Signed, Source, Upload,
-    safe_next,
+    Bearer, BearerRefusal, Encrypted, Opened, Posted, PostedUpload, Refusal, RoomBearer, Scripted, Signed, Source,
+    Upload, safe_next,
 };

@@ -11,8 +11,10 @@
     reason = "a command speaks to who typed it"
 )]
 
+mod certificates;
 mod command;
 mod disk;
+mod http;
 mod programs;
 mod room_desk;
 mod rooms;

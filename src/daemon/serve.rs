@@ -1,11 +1,11 @@
 //! The daemon: how the parts are wired, started in order and ended in order.
 
+use crate::certificates::Held;
 use crate::room_desk::HostDesk;
 use crate::worker_child::{self, WorkerChild};
-use crate::{disk, programs, rooms, turn};
+use crate::{disk, http, programs, rooms, turn};
 use anyhow::{Context, Result};
 use axum::Router;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,7 +25,6 @@ use strowger_sip::{Limits, SipConfig};
 use strowger_store::{Bucket, PutBack, Store, StoreConfig, SystemWorld, keys};
 use strowger_switch::io::{self as switch, Outward, SwitchHandle};
 use time::OffsetDateTime;
-use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
 /// How long tasks may take to end once they are told to.
@@ -141,7 +140,8 @@ impl Daemon {
                 ..AccessConfig::default()
             },
         );
-        let relay = turn::start(config, Arc::clone(&world), shutdown).await?;
+        let certificates = Held::open(config, &world, shutdown)?;
+        let relay = turn::start(config, certificates.turn.clone(), Arc::clone(&world), shutdown).await?;
         let rooms = rooms::start(config, relay.as_ref(), Arc::clone(&world), shutdown).await?;
         let (media, media_events) =
             MediaHandle::start(media_config(config), world.as_ref()).context("cannot start media")?;
@@ -163,11 +163,10 @@ impl Daemon {
             switch: switch.clone(),
             rooms,
             relay,
+            certificates: certificates.clone(),
         };
         let router = router(config, &store, &access, &running, &metrics, shutdown);
-        for address in &config.http.listen {
-            listen(*address, router.clone(), shutdown).await?;
-        }
+        http::listen(&config.http, certificates.shared.as_ref(), &router, shutdown).await?;
         start_worker(config, file, shutdown)?;
         tidy(&metrics, shutdown);
         disk::watch(&store, config.recording.reserve_bytes, shutdown);
@@ -180,7 +179,12 @@ impl Daemon {
     /// Says where the console is and, on a fresh installation, the one-time code.
     async fn greet(&self, config: &Config) -> Result<()> {
         for address in &config.http.listen {
-            info!("the console is at http://{address}");
+            let scheme = if config.http.speaks_tls(*address) {
+                "https"
+            } else {
+                "http"
+            };
+            info!("the console is at {scheme}://{address}");
         }
         if let Some(code) = self.access.first_run_code().await? {
             // The code is of use once, to whoever may read this log, which is the point of it.
@@ -242,6 +246,7 @@ struct Running {
     switch: SwitchHandle,
     rooms: Option<RoomsHandle>,
     relay: Option<TurnHandle>,
+    certificates: Held,
 }
 
 fn router(
@@ -258,7 +263,10 @@ fn router(
         .with_public_metrics(config.http.metrics_public)
         .with_converter(program)
         .with_phones(switch.clone())
-        .with_probes(vec![recording_probe(switch.clone(), config.recording.reserve_bytes)])
+        .with_probes(vec![
+            recording_probe(switch.clone(), config.recording.reserve_bytes),
+            running.certificates.probe(Arc::new(SystemWorld)),
+        ])
         .ending_with(shutdown.soft().clone());
     let api = match switch.recorder() {
         Some(recorder) => api.with_recorder(recorder.clone()),
@@ -321,23 +329,6 @@ fn recording_probe(switch: SwitchHandle, reserve_bytes: u64) -> Probe {
             detail,
         }
     })
-}
-
-async fn listen(address: SocketAddr, router: Router, shutdown: &Shutdown) -> Result<()> {
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address} (http.listen)"))?;
-    let end = shutdown.hard().clone();
-    shutdown.tasks().spawn(async move {
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let served = axum::serve(listener, service)
-            .with_graceful_shutdown(end.cancelled_owned())
-            .await;
-        if let Err(error) = served {
-            warn!(%address, "HTTP ended: {error}");
-        }
-    });
-    Ok(())
 }
 
 /// Starts a worker and keeps it running, unless the configuration says that somebody else does.

@@ -4,29 +4,34 @@ use anyhow::{Context as _, Result};
 use std::sync::Arc;
 use strowger_host::Shutdown;
 use strowger_host::config::{Config, Turn};
+use strowger_host::tls::Certificates;
 use strowger_model::World;
-use strowger_rooms::io::turn::{CertificateFiles, TurnHandle, TurnSetup};
+use strowger_rooms::io::turn::{TurnHandle, TurnSetup};
 use strowger_rooms::turn::{Limits, Network};
 
 /// Starts the relay, unless it is turned off.
-pub(crate) async fn start(config: &Config, world: Arc<dyn World>, shutdown: &Shutdown) -> Result<Option<TurnHandle>> {
+pub(crate) async fn start(
+    config: &Config,
+    certificates: Option<Certificates>,
+    world: Arc<dyn World>,
+    shutdown: &Shutdown,
+) -> Result<Option<TurnHandle>> {
     if !config.turn.enabled {
         return Ok(None);
     }
     let end = shutdown.hard().clone();
-    let started = TurnHandle::start(setup(&config.turn), world, shutdown.tasks(), end).await;
+    let started = TurnHandle::start(setup(&config.turn, certificates), world, shutdown.tasks(), end).await;
     started.context("cannot start TURN (turn.*)").map(Some)
 }
 
-fn setup(turn: &Turn) -> TurnSetup {
-    let certificate = turn.certificate.clone();
+fn setup(turn: &Turn, certificates: Option<Certificates>) -> TurnSetup {
     TurnSetup {
         udp: turn.udp.clone(),
         tcp: turn.tcp.clone(),
         tls: turn.tls.clone(),
         host: turn.host.clone(),
         advertised: turn.advertised.into_iter().collect(),
-        certificate: certificate.map(|(chain, key)| CertificateFiles { chain, key }),
+        certificates,
         realm: turn.realm.clone(),
         ports: turn.ports.0..=turn.ports.1,
         allowed_peers: turn

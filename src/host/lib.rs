@@ -8,6 +8,7 @@ pub mod log;
 pub mod metrics;
 pub mod service;
 pub mod shutdown;
+pub mod tls;
 
 pub use config::Config;
 pub use shutdown::Shutdown;

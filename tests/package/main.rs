@@ -16,10 +16,13 @@ const CONFIGURATION: &str = "etc/strowger/strowger.toml";
 
 /// Asks the console how things are and SIP what it can do, and prints both answers.
 const ASK: &str = r"
-import socket, sys, urllib.request
+import os, socket, ssl, sys, urllib.request
 port = int(sys.argv[1])
-with urllib.request.urlopen('http://127.0.0.1:8080/health', timeout=10) as answer:
+# What the installation made for itself is what a stranger's handshake finds.
+made = ssl.create_default_context(cafile='/var/lib/strowger/tls/certificate.pem')
+with urllib.request.urlopen('https://localhost:8080/health', timeout=60, context=made) as answer:
     print(answer.status, answer.read().decode())
+print('key', oct(os.stat('/var/lib/strowger/tls/key.pem').st_mode & 0o777))
 phone = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 phone.settimeout(10)
 phone.connect(('127.0.0.1', port))
@@ -100,6 +103,7 @@ async fn run_both(chroot: &Chroot, sip_port: &str) {
     let worker = chroot.serve(&worker).await.unwrap();
     let answers = daemon.beside(&["python3", "-c", ASK, sip_port]).await.unwrap();
     assert!(answers.starts_with("200 {"), "{answers}");
+    assert!(answers.contains("\nkey 0o600\n"), "{answers}");
     assert!(answers.contains("SIP/2.0 200 "), "{answers}");
     worker.stop().await.unwrap();
     daemon.stop().await.unwrap();

@@ -20,7 +20,7 @@ pub use refusal::{Refusal, safe_next};
 pub use room_bearer::RoomBearer;
 pub use scripted::Scripted;
 pub use signed::Signed;
-pub use source::Source;
+pub use source::{Encrypted, Source};
 pub use upload::{PostedUpload, UPLOAD_LIMIT_BYTES, Upload};
 
 /// The name of the session cookie.

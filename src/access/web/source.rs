@@ -16,6 +16,10 @@ pub struct Source {
     pub https: bool,
 }
 
+/// Beside a request that came encrypted to this very process: its listener puts it there.
+#[derive(Debug, Clone, Copy)]
+pub struct Encrypted;
+
 impl Source {
     pub(crate) fn of(parts: &Parts, access: &Access) -> Self {
         let seen = parts
@@ -28,7 +32,9 @@ impl Source {
         let forwarded = said("x-forwarded-for").and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
         Self {
             address: forwarded.unwrap_or(seen),
-            https: access.secure_cookies() || said("x-forwarded-proto") == Some("https"),
+            https: access.secure_cookies()
+                || parts.extensions.get::<Encrypted>().is_some()
+                || said("x-forwarded-proto") == Some("https"),
         }
     }
 }

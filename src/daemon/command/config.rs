@@ -26,7 +26,10 @@ pub(crate) enum Command {
 pub(crate) fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Check { config } => {
-            Config::load(config.as_deref())?;
+            let loaded = Config::load(config.as_deref())?;
+            for said in crate::certificates::check(&loaded)? {
+                println!("certificate: {said}");
+            }
             println!("the configuration has no faults");
         }
         Command::Explain { config } => {

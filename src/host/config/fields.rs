@@ -35,6 +35,17 @@ pub const FIELDS: &[Field] = &[
         "[\"127.0.0.1:8080\"]",
         "where the console and the REST interface listen",
     ),
+    field(
+        "http.tls",
+        "\"auto\"",
+        "HTTPS where: auto, on listeners other machines reach; always; never, in clear over the network",
+    ),
+    field(
+        "tls.certificate",
+        "\"\"",
+        "PEM file with the certificate chain of console, SIP and TURN; empty: one is made and kept in data_dir",
+    ),
+    field("tls.key", "\"\"", "PEM file with the certificate's key"),
     field("http.public_url", "\"\"", "how people reach the console, for links"),
     field(
         "http.secure_cookies",
@@ -49,6 +60,12 @@ pub const FIELDS: &[Field] = &[
     field("http.metrics_public", "false", "let other machines read /metrics"),
     field("sip.udp", "[\"0.0.0.0:5060\"]", "where SIP listens on UDP"),
     field("sip.tcp", "[\"0.0.0.0:5060\"]", "where SIP listens on TCP"),
+    field("sip.tls", "[]", "where SIP listens on TLS; 5061 is usual"),
+    field(
+        "sip.ca_file",
+        "\"\"",
+        "PEM file with authorities that providers' certificates may be from, besides the system's",
+    ),
     field(
         "sip.advertised",
         "\"\"",
@@ -136,7 +153,7 @@ pub const FIELDS: &[Field] = &[
     field(
         "turn.certificate",
         "\"\"",
-        "PEM file with the certificate chain; empty: one is made at start, which browsers refuse",
+        "PEM file with a certificate chain of its own; empty: that of tls.certificate",
     ),
     field("turn.key", "\"\"", "PEM file with the certificate's key"),
     field("turn.realm", "\"strowger\"", "realm clients are asked for"),

@@ -5,6 +5,7 @@
 
 mod explain;
 mod fields;
+mod http;
 mod read;
 mod rooms;
 mod storage;
@@ -13,12 +14,14 @@ mod voice_apps;
 
 pub use explain::{Explained, Origin};
 pub use fields::{FIELDS, Field};
+pub use http::{Http, HttpTls};
 pub use read::{Fault, Faults};
 pub use rooms::Rooms;
 pub use storage::Storage;
 pub use turn::Turn;
 pub use voice_apps::VoiceApps;
 
+use crate::tls::CertificateFiles;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -33,6 +36,8 @@ pub struct Config {
     pub master_key_file: PathBuf,
     /// The console and the REST interface.
     pub http: Http,
+    /// The certificate of the console and of SIP; `None`: one is made.
+    pub certificate: Option<CertificateFiles>,
     /// Phones and providers.
     pub sip: Sip,
     /// Audio.
@@ -57,21 +62,6 @@ pub struct Config {
     pub shutdown: Ending,
 }
 
-/// The console and the REST interface.
-#[derive(Debug, Clone)]
-pub struct Http {
-    /// Where to listen.
-    pub listen: Vec<SocketAddr>,
-    /// How people reach it, for links; `None` takes the request's own host.
-    pub public_url: Option<String>,
-    /// Whether cookies are marked `Secure`.
-    pub secure_cookies: bool,
-    /// Proxies whose word on where a request came from is taken.
-    pub trusted_proxies: Vec<IpAddr>,
-    /// Whether `/metrics` answers others than this machine.
-    pub metrics_public: bool,
-}
-
 /// Phones and providers.
 #[derive(Debug, Clone)]
 pub struct Sip {
@@ -79,6 +69,10 @@ pub struct Sip {
     pub udp: Vec<SocketAddr>,
     /// TCP listeners.
     pub tcp: Vec<SocketAddr>,
+    /// TLS listeners.
+    pub tls: Vec<SocketAddr>,
+    /// A PEM file with authorities that providers' certificates may be from, besides the system's.
+    pub ca_file: Option<PathBuf>,
     /// The address written into Contact and Via; `None` takes the listener's own.
     pub advertised: Option<IpAddr>,
     /// The most calls at once; further ones get 503.

@@ -2,7 +2,8 @@
 
 use super::explain::{Explained, Origin};
 use super::fields::{FIELDS, Field};
-use super::{Config, Database, Ending, Http, Log, LogFormat, Media, Recording, Sip, Worker};
+use super::{Config, Database, Ending, Log, LogFormat, Media, Recording, Sip, Worker};
+use crate::tls::CertificateFiles;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -258,20 +259,32 @@ impl Reader<'_> {
         if text.is_empty() { fallback } else { PathBuf::from(text) }
     }
 
+    /// A certificate and its key, which go together.
+    pub(super) fn certificate(&mut self, chain_path: &str, key_path: &str) -> Option<CertificateFiles> {
+        let [chain, key] = [chain_path, key_path].map(|path| Some(self.text(path)).filter(|text| !text.is_empty()));
+        if chain.is_some() != key.is_some() {
+            self.fault(
+                key_path,
+                format!("{chain_path} and {key_path} go together: name both or none"),
+            );
+        }
+        let (chain, key) = (chain?.into(), key?.into());
+        Some(CertificateFiles { chain, key })
+    }
+
     fn build(&mut self) -> Config {
         let data_dir = PathBuf::from(self.text("data_dir"));
         Config {
             master_key_file: self.path_or("master_key_file", data_dir.join("master.key")),
-            http: Http {
-                listen: self.listeners("http.listen"),
-                public_url: Some(self.text("http.public_url")).filter(|url| !url.is_empty()),
-                secure_cookies: self.switch("http.secure_cookies"),
-                trusted_proxies: self.addresses("http.trusted_proxies"),
-                metrics_public: self.switch("http.metrics_public"),
-            },
+            http: super::http::read(self),
+            certificate: self.certificate("tls.certificate", "tls.key"),
             sip: Sip {
                 udp: self.listeners("sip.udp"),
                 tcp: self.listeners("sip.tcp"),
+                tls: self.listeners("sip.tls"),
+                ca_file: Some(self.text("sip.ca_file"))
+                    .filter(|path| !path.is_empty())
+                    .map(PathBuf::from),
                 advertised: self.address("sip.advertised"),
                 max_calls: usize::try_from(self.number("sip.max_calls", 1, 100_000)).unwrap_or(usize::MAX),
                 requests_per_second: u32::try_from(self.number("sip.requests_per_second", 1, 1_000_000))
@@ -354,7 +367,7 @@ impl Reader<'_> {
         {
             self.fault("database.url", "starts with sqlite: or postgres://");
         }
-        if config.sip.udp.is_empty() && config.sip.tcp.is_empty() {
+        if config.sip.udp.is_empty() && config.sip.tcp.is_empty() && config.sip.tls.is_empty() {
             self.fault(
                 "sip.udp",
                 "no phone can reach us: give a listener here or under sip.tcp",

@@ -1,8 +1,8 @@
 //! The relay for networks that let nothing else through: its keys, read and checked.
 
 use super::read::Reader;
+use crate::tls::CertificateFiles;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 
 /// The built-in TURN and STUN server.
 #[derive(Debug, Clone)]
@@ -19,8 +19,8 @@ pub struct Turn {
     pub host: Option<String>,
     /// The address clients are told; `None`: this machine's own.
     pub advertised: Option<IpAddr>,
-    /// Certificate chain and key in PEM; `None`: one made at start.
-    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Its own certificate; `None`: the one of the console.
+    pub certificate: Option<CertificateFiles>,
     /// The realm clients are asked for.
     pub realm: String,
     /// The first and the last port of relays.
@@ -44,14 +44,6 @@ pub struct Turn {
 pub(super) fn read(reader: &mut Reader<'_>) -> Turn {
     let given = |text: String| Some(text).filter(|text| !text.is_empty());
     let port = |number: u64| u16::try_from(number).unwrap_or(u16::MAX);
-    let chain = given(reader.text("turn.certificate")).map(PathBuf::from);
-    let key = given(reader.text("turn.key")).map(PathBuf::from);
-    if chain.is_some() != key.is_some() {
-        reader.fault(
-            "turn.key",
-            "turn.certificate and turn.key go together: name both or none",
-        );
-    }
     let turn = Turn {
         enabled: reader.switch("turn.enabled"),
         udp: reader.listeners("turn.udp"),
@@ -59,7 +51,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Turn {
         tls: reader.listeners("turn.tls"),
         host: given(reader.text("turn.host")),
         advertised: reader.address("turn.advertised"),
-        certificate: chain.zip(key),
+        certificate: reader.certificate("turn.certificate", "turn.key"),
         realm: reader.text("turn.realm"),
         ports: (
             port(reader.number("turn.first_port", 0, 65_535)),
@@ -151,7 +143,7 @@ mod tests {
             backups = [\"turns:b.example:443?transport=tcp\", \"stun:c.example:3478\"]\nbackup_secret = \"s\"";
         let (config, explained) = Config::from_parts(Some(text), &BTreeMap::new()).unwrap();
         assert_eq!(config.turn.allowed_peers, [("10.1.0.0".parse().unwrap(), 16)]);
-        assert_eq!(config.turn.certificate.unwrap().1.to_str(), Some("/k.pem"));
+        assert_eq!(config.turn.certificate.unwrap().key.to_str(), Some("/k.pem"));
         assert_eq!(config.turn.backups.len(), 2);
         let shown = explained
             .iter()

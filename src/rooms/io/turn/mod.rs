@@ -3,7 +3,6 @@
 //! One task owns the machine. Every listener, connection and relay socket has a reader that hands over what
 //! came; what goes out is sent by the task itself. [`TurnHandle::start`] opens everything.
 
-mod certificate;
 mod relay;
 mod stream;
 mod task;
@@ -14,13 +13,14 @@ use crate::turn::{Directory, Figures, Limits, MediaAddress, Network, PeerPolicy,
 use relay::Ports;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
+use strowger_host::tls::{Certificates, TlsError};
 use strowger_model::World;
 use task::{Arrival, Worker};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{mpsc, watch};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
@@ -42,8 +42,8 @@ pub struct TurnSetup {
     pub host: Option<String>,
     /// The addresses relays are told under, at most one of each family; empty: this machine's own.
     pub advertised: Vec<IpAddr>,
-    /// Certificate chain and key in PEM; `None`: one made at start, which browsers do not trust.
-    pub certificate: Option<CertificateFiles>,
+    /// What `tls` serves; must be there when `tls` names a listener.
+    pub certificates: Option<Certificates>,
     /// The realm clients are asked for.
     pub realm: String,
     /// The ports of relay sockets; 0 to 0: any.
@@ -62,15 +62,6 @@ pub struct TurnSetup {
     pub backup_secret: Option<String>,
 }
 
-/// Where a certificate lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CertificateFiles {
-    /// The chain, the server's own certificate first.
-    pub chain: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
-}
-
 impl Default for TurnSetup {
     fn default() -> Self {
         Self {
@@ -79,7 +70,7 @@ impl Default for TurnSetup {
             tls: Vec::new(),
             host: None,
             advertised: Vec::new(),
-            certificate: None,
+            certificates: None,
             realm: "strowger".to_owned(),
             ports: 0..=0,
             allowed_peers: Vec::new(),
@@ -103,20 +94,12 @@ pub enum TurnError {
         /// Why.
         source: std::io::Error,
     },
-    /// The certificate or its key cannot be read.
-    #[error("cannot read the certificate in {file}")]
-    Unreadable {
-        /// Which file.
-        file: PathBuf,
-        /// Why.
-        source: rustls::pki_types::pem::Error,
-    },
-    /// No certificate could be made.
-    #[error("cannot make a certificate")]
-    Making(#[from] rcgen::Error),
-    /// The certificate and the key do not fit together.
-    #[error("cannot serve TLS with this certificate")]
-    Unusable(#[from] rustls::Error),
+    /// TLS is asked for without a certificate.
+    #[error("TURN over TLS needs a certificate")]
+    NoCertificate,
+    /// The certificate cannot be served.
+    #[error("cannot serve TURN over TLS")]
+    Certificate(#[from] TlsError),
 }
 
 /// The running relay. Cheap to clone.
@@ -198,7 +181,8 @@ impl TurnHandle {
             tasks.spawn(doors.clone().listen(listener, None));
         }
         if !bound.tls.is_empty() {
-            let tls = certificate::Keeper::open(&setup, tasks, &end)?;
+            let certificates = setup.certificates.as_ref().ok_or(TurnError::NoCertificate)?;
+            let tls = TlsAcceptor::from(certificates.serving(&[])?);
             for listener in bound.tls {
                 tasks.spawn(doors.clone().listen(listener, Some(tls.clone())));
             }

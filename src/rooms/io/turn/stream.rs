@@ -1,6 +1,5 @@
 //! TCP and TLS connections: one task each, which reads frames and writes what waits in a bounded queue.
 
-use super::certificate::Keeper;
 use super::task::Arrival;
 use crate::turn::framing::next_frame;
 use crate::turn::{Client, Path};
@@ -13,6 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
@@ -89,7 +89,7 @@ impl Doors {
     }
 
     /// Accepts until told to end; over TLS when there is a certificate.
-    pub(super) async fn listen(self, listener: TcpListener, tls: Option<Keeper>) {
+    pub(super) async fn listen(self, listener: TcpListener, tls: Option<TlsAcceptor>) {
         loop {
             let accepted = tokio::select! {
                 () = self.end.cancelled() => return,
@@ -113,7 +113,7 @@ impl Doors {
         }
     }
 
-    async fn serve(self, stream: TcpStream, address: SocketAddr, tls: Option<Keeper>, _seat: Seat) {
+    async fn serve(self, stream: TcpStream, address: SocketAddr, tls: Option<TlsAcceptor>, _seat: Seat) {
         // A relayed voice packet must not wait for the next one.
         let _ = stream.set_nodelay(true);
         let client = Client {
@@ -122,7 +122,7 @@ impl Doors {
         };
         match tls {
             None => self.converse(stream, client).await,
-            Some(keeper) => match tokio::time::timeout(PATIENCE, keeper.acceptor().accept(stream)).await {
+            Some(tls) => match tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
                 Ok(Ok(stream)) => self.converse(stream, client).await,
                 Ok(Err(error)) => debug!(%address, %error, "no TLS came about"),
                 Err(_) => debug!(%address, "no TLS came about in time"),

@@ -4,8 +4,10 @@ use super::*;
 use crate::turn::testing::{channel_data, code, id, indication, request, signed, udp};
 use crate::turn::wire::{self, IntegrityKey};
 use bytes::{Bytes, BytesMut};
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use std::time::Duration;
+use strowger_host::tls::{Clock, Origin};
 use strowger_model::world::SeededWorld;
 use stun_types::attribute::Nonce;
 use stun_types::message::{BINDING, Message};
@@ -189,26 +191,22 @@ async fn over_tcp_a_client_reaches_the_rooms() {
 #[tokio::test]
 async fn over_tls_a_client_that_knows_the_certificate_reaches_the_rooms() {
     let folder = tempfile::tempdir().unwrap();
-    let made = rcgen::generate_simple_self_signed(vec!["turn.example".to_owned()]).unwrap();
-    let files = CertificateFiles {
-        chain: folder.path().join("chain.pem"),
-        key: folder.path().join("key.pem"),
+    let origin = Origin::Own {
+        folder: folder.path().to_owned(),
+        names: vec!["turn.example".to_owned()],
     };
-    let pem = |label: &str, der: &[u8]| {
-        use base64::Engine as _;
-        let text = base64::engine::general_purpose::STANDARD.encode(der);
-        format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
-    };
-    std::fs::write(&files.chain, pem("CERTIFICATE", made.cert.der())).unwrap();
-    std::fs::write(&files.key, pem("PRIVATE KEY", &made.signing_key.serialize_der())).unwrap();
+    // A certificate is good by the wall clock, which the far side of this test goes by.
+    let clock: Clock = Arc::new(time::OffsetDateTime::now_utc);
+    let certificates = Certificates::open(origin, clock, &TaskTracker::new(), CancellationToken::new()).unwrap();
     let scene = Scene::start(TurnSetup {
         tls: loopback(),
-        certificate: Some(files),
+        certificates: Some(certificates),
         ..TurnSetup::default()
     })
     .await;
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(made.cert.der().clone()).unwrap();
+    let made = CertificateDer::from_pem_file(folder.path().join("certificate.pem")).unwrap();
+    roots.add(made).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -225,21 +223,14 @@ async fn over_tls_a_client_that_knows_the_certificate_reaches_the_rooms() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_missing_is_said_at_start() {
+async fn tls_without_a_certificate_is_said_at_start() {
     let setup = TurnSetup {
         tls: loopback(),
-        certificate: Some(CertificateFiles {
-            chain: "/nowhere/chain.pem".into(),
-            key: "/nowhere/key.pem".into(),
-        }),
         ..TurnSetup::default()
     };
     let world = Arc::new(SeededWorld::new(5, 0));
     let started = TurnHandle::start(setup, world, &TaskTracker::new(), CancellationToken::new()).await;
-    assert_eq!(
-        started.unwrap_err().to_string(),
-        "cannot read the certificate in /nowhere/chain.pem"
-    );
+    assert!(matches!(started.unwrap_err(), TurnError::NoCertificate));
 }
 
 #[tokio::test]
