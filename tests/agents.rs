@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
-use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, log, phone, tone_file, whole};
+use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, log, two_phones, whole};
 use strowger_tests::{Sandbox, eventually, process, sipp, tone};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::UdpSocket;
@@ -118,12 +118,7 @@ async fn a_phone_hears_itself_by_an_agent_and_takes_the_fallback_when_it_is_kill
         })
     };
     stands_by(0).await.unwrap();
-    let mut caller = phone(&sandbox, 0, &tone_file(folder.path(), CALLER_HZ).unwrap(), false)
-        .await
-        .unwrap();
-    let mut callee = phone(&sandbox, 1, &tone_file(folder.path(), CALLEE_HZ).unwrap(), true)
-        .await
-        .unwrap();
+    let (mut caller, mut callee) = two_phones(&sandbox, folder.path()).await.unwrap();
     caller.dial(sandbox.number("ivr").unwrap()).await.unwrap();
     caller.event("CALL_ESTABLISHED").await.unwrap();
     let job = agent.says().await;

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
 use strowger_tests::scene::{
-    CALLEE_HZ, CALLER_HZ, channels, event_kinds, only_call, phone, phone_over, tone_file, whole,
+    CALLEE_HZ, CALLER_HZ, channels, event_kinds, only_call, phone, phone_over, tone_file, two_phones, whole,
 };
 use strowger_tests::{Sandbox, process, sipp, tone};
 
@@ -60,12 +60,7 @@ async fn a_wrong_password_and_an_unknown_user_are_refused_alike() {
 async fn a_caller_presses_one_and_each_channel_of_the_recording_holds_its_speaker_only() {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start().await.unwrap();
-    let mut caller = phone(&sandbox, 0, &tone_file(folder.path(), CALLER_HZ).unwrap(), false)
-        .await
-        .unwrap();
-    let mut callee = phone(&sandbox, 1, &tone_file(folder.path(), CALLEE_HZ).unwrap(), true)
-        .await
-        .unwrap();
+    let (mut caller, mut callee) = two_phones(&sandbox, folder.path()).await.unwrap();
 
     caller.dial(sandbox.number("ivr").unwrap()).await.unwrap();
     caller.event("CALL_ESTABLISHED").await.unwrap();
@@ -269,12 +264,7 @@ async fn three_phones_meet_in_a_room_and_each_hears_the_two_others() {
 async fn what_is_said_while_a_recording_is_paused_is_not_kept() {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start().await.unwrap();
-    let mut caller = phone(&sandbox, 0, &tone_file(folder.path(), CALLER_HZ).unwrap(), false)
-        .await
-        .unwrap();
-    let mut callee = phone(&sandbox, 1, &tone_file(folder.path(), CALLEE_HZ).unwrap(), true)
-        .await
-        .unwrap();
+    let (mut caller, mut callee) = two_phones(&sandbox, folder.path()).await.unwrap();
     caller.dial(sandbox.number("record").unwrap()).await.unwrap();
     callee.event("CALL_ESTABLISHED").await.unwrap();
     callee.event_within("CALL_RTCP", SOON).await.unwrap();

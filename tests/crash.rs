@@ -4,7 +4,7 @@
 
 use std::process::Stdio;
 use std::time::Duration;
-use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, channels, only_call, phone, tone_file};
+use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, channels, only_call, two_phones};
 use strowger_tests::{Sandbox, eventually, process, tone};
 use tokio::process::Command;
 
@@ -15,12 +15,7 @@ const RECORDED: Duration = Duration::from_secs(90);
 async fn a_worker_that_dies_is_replaced_and_its_job_is_done_once() {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start().await.unwrap();
-    let mut caller = phone(&sandbox, 0, &tone_file(folder.path(), CALLER_HZ).unwrap(), false)
-        .await
-        .unwrap();
-    let mut callee = phone(&sandbox, 1, &tone_file(folder.path(), CALLEE_HZ).unwrap(), true)
-        .await
-        .unwrap();
+    let (mut caller, mut callee) = two_phones(&sandbox, folder.path()).await.unwrap();
     caller.dial(sandbox.number("record").unwrap()).await.unwrap();
     callee.event("CALL_ESTABLISHED").await.unwrap();
     callee.event_within("CALL_RTCP", SOON).await.unwrap();
@@ -65,12 +60,7 @@ fn children_of(parent: u32) -> Vec<u32> {
 async fn a_daemon_that_dies_in_a_call_leaves_its_recording_and_closes_its_row() {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start().await.unwrap();
-    let mut caller = phone(&sandbox, 0, &tone_file(folder.path(), CALLER_HZ).unwrap(), false)
-        .await
-        .unwrap();
-    let mut callee = phone(&sandbox, 1, &tone_file(folder.path(), CALLEE_HZ).unwrap(), true)
-        .await
-        .unwrap();
+    let (mut caller, mut callee) = two_phones(&sandbox, folder.path()).await.unwrap();
     caller.dial(sandbox.number("record").unwrap()).await.unwrap();
     callee.event("CALL_ESTABLISHED").await.unwrap();
     callee.event_within("CALL_RTCP", SOON).await.unwrap();

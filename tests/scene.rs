@@ -31,6 +31,16 @@ pub async fn phone(sandbox: &Sandbox, index: usize, speaks: &Path, answers: bool
     phone_over(sandbox, index, speaks, answers, "udp").await
 }
 
+/// Registers the first two phones of the sandbox, each with its tone: one that calls and one that answers.
+///
+/// # Errors
+/// One of them does not register.
+pub async fn two_phones(sandbox: &Sandbox, folder: &Path) -> Result<(Baresip, Baresip)> {
+    let caller = phone(sandbox, 0, &tone_file(folder, CALLER_HZ)?, false).await?;
+    let callee = phone(sandbox, 1, &tone_file(folder, CALLEE_HZ)?, true).await?;
+    Ok((caller, callee))
+}
+
 /// Registers the `index`th phone of the sandbox over `transport`.
 ///
 /// # Errors

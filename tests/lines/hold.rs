@@ -2,7 +2,7 @@
 
 use crate::SOON;
 use std::time::Duration;
-use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, Sound, event_kinds, only_call, phone, tone_file};
+use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, Sound, event_kinds, only_call, phone, tone_file, two_phones};
 use strowger_tests::{Sandbox, eventually, tone};
 
 const THIRD_HZ: f64 = 1800.0;
@@ -57,12 +57,7 @@ fn ends_with_tone(heard: &Sound, hertz: f64, seconds: f64) -> bool {
 async fn a_held_phone_hears_music_and_the_voice_again_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start().await.unwrap();
-    let mut caller = phone(&sandbox, 0, &tone_file(folder.path(), CALLER_HZ).unwrap(), false)
-        .await
-        .unwrap();
-    let mut callee = phone(&sandbox, 1, &tone_file(folder.path(), CALLEE_HZ).unwrap(), true)
-        .await
-        .unwrap();
+    let (mut caller, mut callee) = two_phones(&sandbox, folder.path()).await.unwrap();
     caller.dial(&sandbox.card.devices[1].extension).await.unwrap();
     caller.event("CALL_ESTABLISHED").await.unwrap();
     until_heard(&callee, "the caller", |heard| ends_with_tone(heard, CALLER_HZ, 1.0)).await;

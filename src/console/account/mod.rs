@@ -11,7 +11,6 @@ use crate::show::{Problems, Values};
 use crate::state::ConsoleState;
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
 use strowger_access::{Error, Posted, Signed, Via, forget_cookies};
@@ -42,13 +41,8 @@ async fn page(state: &ConsoleState, who: &Signed, done: &str, problems: &Problem
     };
     let tenant = tenant_of_person(state, who).await?;
     let shell = menu::shell(state, who, tenant.as_ref(), ("/account", done), 0);
-    let status = if problems.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
     let page = view::account(&shell, &account.user, &sessions, this, problems);
-    Ok((status, page).into_response())
+    Ok((problems.status(), page).into_response())
 }
 
 async fn show(State(state): State<ConsoleState>, who: Signed, RawQuery(query): RawQuery) -> Page {

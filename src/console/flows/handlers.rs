@@ -51,12 +51,7 @@ async fn list(desk: &Desk, values: &Values, problems: &Problems) -> Page {
     let flows = desk.scope.flows().list(&Keyset::first(500)).await?.items;
     let may_change = desk.can(Permission::ManageFlows);
     let page = view::list(&desk.shell(), &desk.base(), &flows, (values, problems), may_change);
-    let status = if problems.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    Ok((status, page).into_response())
+    Ok((problems.status(), page).into_response())
 }
 
 async fn index(desk: Desk) -> Page {

@@ -5,7 +5,7 @@ use crate::desk::{Desk, Sent};
 use crate::fault::{Fault, Page};
 use crate::show::{Problems, Values};
 use axum::body::Body;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::IntoResponse;
 use futures_util::stream;
 use strowger_model::role::Permission;
@@ -22,12 +22,7 @@ async fn drawn(desk: &Desk, sought: Option<&Sought>, values: &Values, problems: 
         (&erasures, &consents),
         (values, problems),
     );
-    let status = if problems.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    Ok((status, page).into_response())
+    Ok((problems.status(), page).into_response())
 }
 
 pub(super) async fn index(desk: Desk) -> Page {

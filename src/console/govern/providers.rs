@@ -5,7 +5,6 @@ use crate::desk::{Desk, Sent, sees_tenant};
 use crate::fault::Page;
 use crate::people::form::sentence;
 use crate::show::{Problems, Values};
-use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use strowger_model::role::Permission;
 use strowger_model::settings::{Entry, Lock};
@@ -27,12 +26,7 @@ async fn drawn(desk: &Desk, values: &Values, problems: &Problems) -> Page {
         may_change: desk.can(Permission::ManageTenant),
     };
     let page = provider_view::page(&desk.shell(), &desk.base(), &known, (values, problems));
-    let status = if problems.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    Ok((status, page).into_response())
+    Ok((problems.status(), page).into_response())
 }
 
 pub(super) async fn index(desk: Desk) -> Page {

@@ -5,7 +5,6 @@ use crate::desk::{Desk, Sent};
 use crate::fault::{Fault, Page};
 use crate::show::{Problems, Values};
 use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use strowger_model::WebhookId;
 use strowger_model::role::Permission;
@@ -25,12 +24,7 @@ async fn list(desk: &Desk, made: Option<&Made>, values: &Values, problems: &Prob
         made,
         (values, problems),
     );
-    let status = if problems.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    Ok((status, page).into_response())
+    Ok((problems.status(), page).into_response())
 }
 
 pub(super) async fn index(desk: Desk) -> Page {

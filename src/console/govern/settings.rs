@@ -5,7 +5,6 @@ use crate::desk::{Desk, PlatformDesk, PlatformSent, Sent, sees_tenant};
 use crate::fault::{Fault, Page};
 use crate::people::form::sentence;
 use crate::show::{Problems, Values};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use strowger_model::UserId;
 use strowger_model::role::Permission;
@@ -21,12 +20,7 @@ fn user_of(values: &Values) -> Page<Option<UserId>> {
 }
 
 fn answer(page: crate::show::Page, problems: &Problems) -> Response {
-    let status = if problems.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    (status, page).into_response()
+    (problems.status(), page).into_response()
 }
 
 async fn drawn(desk: &Desk, user: Option<UserId>, values: &Values, problems: &Problems) -> Page {

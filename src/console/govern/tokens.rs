@@ -5,7 +5,6 @@ use crate::desk::{Desk, Sent};
 use crate::fault::{Fault, Page};
 use crate::show::{Problems, Values};
 use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use strowger_access::NewToken;
 use strowger_model::role::Permission;
@@ -15,12 +14,7 @@ use time::Duration;
 async fn list(desk: &Desk, made: Option<&(String, String)>, values: &Values, problems: &Problems) -> Page {
     let tokens = desk.scope.tokens().list().await?;
     let page = view::tokens(&desk.shell(), &desk.base(), &tokens, made, (values, problems));
-    let status = if problems.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    Ok((status, page).into_response())
+    Ok((problems.status(), page).into_response())
 }
 
 pub(super) async fn index(desk: Desk) -> Page {

@@ -7,7 +7,6 @@ use crate::fault::{Fault, Page};
 use crate::people::form::taken;
 use crate::show::{Problems, Values};
 use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use strowger_model::NumberId;
 use strowger_model::record::Number;
@@ -60,12 +59,7 @@ async fn list(desk: &Desk, values: &Values, problems: &Problems) -> Page {
         (values, problems),
         may_change,
     );
-    let status = if problems.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    Ok((status, page).into_response())
+    Ok((problems.status(), page).into_response())
 }
 
 pub(super) async fn index(desk: Desk) -> Page {
@@ -100,12 +94,7 @@ async fn one(desk: &Desk, number: &Number, values: &Values, problems: &Problems)
         &targets(desk).await?,
         (values, problems),
     );
-    let status = if problems.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    Ok((status, page).into_response())
+    Ok((problems.status(), page).into_response())
 }
 
 pub(super) async fn show(Path((_, number)): Path<(String, NumberId)>, desk: Desk) -> Page {

@@ -4,7 +4,6 @@ use super::view;
 use crate::desk::{PlatformDesk, PlatformSent};
 use crate::fault::{Fault, Page};
 use crate::show::{Problems, Values};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use strowger_model::number::normalise;
 use strowger_store::Page as Keyset;
@@ -22,12 +21,7 @@ async fn list(desk: &PlatformDesk, values: &Values, problems: &Problems) -> Page
     };
     let found = desk.state.store().number_pool().list(&page).await?;
     let page = view::pool(&desk.shell(), &found.items, (values, problems), found.next.as_deref());
-    let status = if problems.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    Ok((status, page).into_response())
+    Ok((problems.status(), page).into_response())
 }
 
 pub(crate) async fn index(desk: PlatformDesk) -> Page {

@@ -8,7 +8,6 @@ use crate::fault::{Fault, Page};
 use crate::people::form::taken;
 use crate::show::{Problems, State, Values};
 use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use std::collections::HashMap;
 use strowger_model::TrunkId;
@@ -72,12 +71,7 @@ async fn list(desk: &Desk, values: &Values, problems: &Problems) -> Page {
         (values, problems),
         desk.can(Permission::ManageTenant),
     );
-    let status = if problems.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    Ok((status, page).into_response())
+    Ok((problems.status(), page).into_response())
 }
 
 pub(super) async fn index(desk: Desk) -> Page {
@@ -119,12 +113,7 @@ async fn one(desk: &Desk, line: &Line, values: &Values, problems: &Problems) -> 
         })
         .collect();
     let page = view::trunk(&desk.shell(), &desk.base(), line, (values, problems), &minutes);
-    let status = if problems.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    Ok((status, page).into_response())
+    Ok((problems.status(), page).into_response())
 }
 
 pub(super) async fn show(Path((_, trunk)): Path<(String, TrunkId)>, desk: Desk) -> Page {

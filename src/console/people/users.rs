@@ -7,7 +7,6 @@ use crate::desk::{Desk, Sent, sees_tenant};
 use crate::fault::{Fault, Page};
 use crate::show::{Problems, Values};
 use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use strowger_model::record::User;
 use strowger_model::role::Permission;
@@ -29,12 +28,7 @@ async fn list(desk: &Desk, values: &Values, problems: &Problems) -> Page {
         may_call: desk.can(Permission::UsePhone) && desk.principal().tenant() == Some(desk.tenant.id),
     };
     let page = view::users(&desk.shell(), &desk.base(), &people, (values, problems), may_change);
-    let status = if problems.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    Ok((status, page).into_response())
+    Ok((problems.status(), page).into_response())
 }
 
 pub(super) async fn index(desk: Desk) -> Page {
@@ -75,12 +69,7 @@ pub(super) async fn create(sent: Sent) -> Page {
 async fn one(desk: &Desk, user: &User, values: &Values, problems: &Problems) -> Page {
     let phones = phones_of(desk, Some(user.id)).await?;
     let page = view::user(&desk.shell(), &desk.base(), user, &phones, (values, problems));
-    let status = if problems.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    Ok((status, page).into_response())
+    Ok((problems.status(), page).into_response())
 }
 
 fn as_typed(user: &User) -> Values {

@@ -7,7 +7,7 @@ use crate::meet::running;
 use crate::people::form::taken;
 use crate::show::{Problems, Values};
 use axum::extract::Path;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use strowger_access::secret;
 use strowger_model::meeting::{Meeting, RoomRole, name_fault};
@@ -49,14 +49,6 @@ async fn steered(desk: &Desk, room: RoomId) -> Page<Meeting> {
     }
 }
 
-fn status(problems: &Problems) -> StatusCode {
-    if problems.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    }
-}
-
 async fn list(desk: &Desk, values: &Values, problems: &Problems) -> Page {
     let meetings = desk.scope.meetings().list().await?;
     let page = view::index(
@@ -67,7 +59,7 @@ async fn list(desk: &Desk, values: &Values, problems: &Problems) -> Page {
         (values, problems),
         desk.can(Permission::UsePhone),
     );
-    Ok((status(problems), page).into_response())
+    Ok((problems.status(), page).into_response())
 }
 
 fn blank(desk: &Desk) -> Values {
@@ -152,7 +144,7 @@ async fn one(desk: &Desk, meeting: &Meeting, extra: Extra) -> Page {
     let links = desk.scope.guest_links().of_room(room).await?;
     let roles = desk.scope.meetings().roles(room).await?;
     let clock = desk.state.clock();
-    let status = status(&extra.problems);
+    let status = extra.problems.status();
     let seen = view::Seen {
         meeting,
         running,

@@ -1,6 +1,7 @@
 //! Forms: what was typed, what is wrong with it, and the fields that show both.
 
 use askama::Template;
+use axum::http::StatusCode;
 use std::collections::BTreeMap;
 
 /// What was typed, by field name. A field that occurs twice keeps its last value.
@@ -68,6 +69,16 @@ impl Problems {
     pub fn need(&mut self, values: &Values, field: &str, message: &str) {
         if values.get(field).is_empty() {
             self.add(field, message);
+        }
+    }
+
+    /// The status of a page that shows them.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        if self.is_empty() {
+            StatusCode::OK
+        } else {
+            StatusCode::UNPROCESSABLE_ENTITY
         }
     }
 

@@ -10,7 +10,6 @@ use crate::show::{Problems, Values};
 use crate::state::ConsoleState;
 use axum::Router;
 use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
 use strowger_model::TenantId;
@@ -39,12 +38,7 @@ pub(crate) fn routes() -> Router<ConsoleState> {
 async fn list(desk: &PlatformDesk, values: &Values, problems: &Problems) -> Page {
     let tenants = desk.state.store().tenants().list(&Keyset::first(1000)).await?.items;
     let page = view::page(&desk.shell(), &tenants, (values, problems));
-    let status = if problems.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    Ok((status, page).into_response())
+    Ok((problems.status(), page).into_response())
 }
 
 async fn index(desk: PlatformDesk) -> Page {

@@ -27,6 +27,8 @@ mod rooms;
 mod spill;
 mod supply;
 mod task;
+#[cfg(test)]
+mod testing;
 mod trunks;
 
 pub use directory::DirectoryCache;

@@ -183,14 +183,14 @@ fn began_at(capture: &Recovered) -> OffsetDateTime {
 #[cfg(test)]
 mod tests {
     use super::super::journal;
+    use super::super::testing::store;
     use super::*;
-    use std::sync::Arc;
     use std::time::Duration;
     use strowger_host::Shutdown;
     use strowger_model::capture::{CaptureMeta, Chunk, Codec, Frame, Sink as _, StreamMeta};
     use strowger_model::{CaptureId, LegId};
+    use strowger_store::Actor;
     use strowger_store::capture::SpoolConfig;
-    use strowger_store::{Actor, NewTenant, StoreConfig};
 
     /// One capture of a second of sound whose daemon went down.
     async fn left_behind(store: &Store, tenant: TenantId, world: &dyn World) -> CaptureMeta {
@@ -243,26 +243,10 @@ mod tests {
         spool.close().await;
     }
 
-    async fn bench(folder: &std::path::Path) -> (Store, TenantId, Arc<dyn World>) {
-        let world: Arc<dyn World> = Arc::new(strowger_model::world::SeededWorld::new(3, 1_700_000_000_000));
-        let config = StoreConfig {
-            url: format!("sqlite://{}/s.db", folder.display()),
-            data_dir: folder.to_owned(),
-            master_key: [7; 32],
-        };
-        let store = Store::open(&config, Arc::clone(&world)).await.unwrap();
-        let new = NewTenant {
-            name: "ours".to_owned(),
-            realm: "ours.example".to_owned(),
-        };
-        let tenant = store.tenants().create(&Actor::system(), new).await.unwrap();
-        (store, tenant.id, world)
-    }
-
     #[tokio::test]
     async fn a_capture_whose_calls_row_a_power_cut_took_becomes_a_recording() {
         let folder = tempfile::tempdir().unwrap();
-        let (store, tenant, world) = bench(folder.path()).await;
+        let (store, tenant, world) = store(folder.path()).await;
         let meta = left_behind(&store, tenant, world.as_ref()).await;
         // Twice: a second crash in the middle changes nothing.
         for _ in 0..2 {
@@ -283,7 +267,7 @@ mod tests {
     #[tokio::test]
     async fn a_removed_call_does_not_come_back() {
         let folder = tempfile::tempdir().unwrap();
-        let (store, tenant, world) = bench(folder.path()).await;
+        let (store, tenant, world) = store(folder.path()).await;
         let meta = left_behind(&store, tenant, world.as_ref()).await;
         let calls = store.tenant(tenant).calls();
         let call = lost(meta.call, tenant, world.now(), &[]);

@@ -1,24 +1,7 @@
+use super::super::testing::store;
 use super::*;
-use std::sync::Arc;
 use strowger_model::record::Call;
 use strowger_model::{CallId, CallType, Direction, HangupCause, World};
-use strowger_store::{Actor, NewTenant, StoreConfig};
-
-async fn store(folder: &std::path::Path) -> (Store, TenantId, Arc<dyn World>) {
-    let world: Arc<dyn World> = Arc::new(strowger_model::world::SeededWorld::new(3, 1_700_000_000_000));
-    let config = StoreConfig {
-        url: format!("sqlite://{}/s.db", folder.display()),
-        data_dir: folder.to_owned(),
-        master_key: [7; 32],
-    };
-    let store = Store::open(&config, Arc::clone(&world)).await.unwrap();
-    let new = NewTenant {
-        name: "ours".to_owned(),
-        realm: "ours.example".to_owned(),
-    };
-    let tenant = store.tenants().create(&Actor::system(), new).await.unwrap();
-    (store, tenant.id, world)
-}
 
 fn call(tenant: TenantId, world: &dyn World) -> Call {
     Call {
