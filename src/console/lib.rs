@@ -41,7 +41,10 @@ pub mod voicemail;
 
 pub use fault::not_found;
 pub use headers::headers;
-pub use state::{ConsoleConfig, ConsoleState, Exchange, NoExchange, NoRoomDesk, RoomDesk, Soon};
+pub use state::{
+    CertificateLevel, CertificateState, CertificateWatch, ConsoleConfig, ConsoleState, Exchange, NoExchange,
+    NoRoomDesk, RoomDesk, Soon,
+};
 
 use axum::Router;
 use axum::extract::{Path, Request, State};

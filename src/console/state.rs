@@ -131,6 +131,29 @@ impl RoomDesk for NoRoomDesk {
     }
 }
 
+/// Looks at the certificates.
+pub type CertificateWatch = Arc<dyn Fn() -> CertificateState + Send + Sync>;
+
+/// How the certificates of the listeners are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateState {
+    /// How bad the worst is.
+    pub level: CertificateLevel,
+    /// Each of them in words.
+    pub story: String,
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CertificateLevel {
+    /// Nobody has to do anything.
+    Good,
+    /// One ends within three weeks, or its renewal is refused.
+    Soon,
+    /// One has ended.
+    Ended,
+}
+
 /// What the console needs.
 #[derive(Clone)]
 pub struct ConsoleConfig {
@@ -158,6 +181,8 @@ pub struct ConsoleConfig {
     pub sip_server: String,
     /// What of this machine the compliance report speaks of; `None` leaves those lines out.
     pub machine: Option<Machine>,
+    /// How the certificates of the listeners are; asked for each page that says so.
+    pub certificates: Option<CertificateWatch>,
     /// Facts of this machine for its health page: name and value.
     pub facts: Vec<(String, String)>,
     /// Ends the live parts of open pages, so that a stopping daemon need not wait for them.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 use strowger_api::{Check, Mood, Probe};
+use strowger_console::{CertificateLevel, CertificateState, CertificateWatch};
 use strowger_host::tls::{self, CertificateFiles, Certificates, Clock, Origin, Stage, Status};
 use strowger_host::{Config, Shutdown};
 use strowger_model::World;
@@ -87,6 +88,23 @@ impl Held {
             .into_iter()
             .chain(turn.map(|status| ("TURN's", status)))
             .collect()
+    }
+
+    /// The same for the console.
+    pub(crate) fn watch(&self, world: Arc<dyn World>) -> CertificateWatch {
+        let held = self.clone();
+        Arc::new(move || {
+            let line = line(&held.statuses(), world.now());
+            let level = match line.mood {
+                Mood::Pass => CertificateLevel::Good,
+                Mood::Warn => CertificateLevel::Soon,
+                Mood::Fail => CertificateLevel::Ended,
+            };
+            CertificateState {
+                level,
+                story: line.detail,
+            }
+        })
     }
 
     /// The line `certificates` of `/health`.

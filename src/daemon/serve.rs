@@ -148,7 +148,7 @@ impl Daemon {
         let parts = switch::Parts {
             store: store.clone(),
             world: Arc::clone(&world),
-            sip: sip_config(config),
+            sip: sip_config(config, &certificates),
             media,
             media_events,
             rooms: rooms.clone(),
@@ -226,10 +226,13 @@ fn voice_apps(config: &Config) -> Outward {
     )
 }
 
-fn sip_config(config: &Config) -> SipConfig {
+fn sip_config(config: &Config, certificates: &Held) -> SipConfig {
     SipConfig {
         udp: config.sip.udp.clone(),
         tcp: config.sip.tcp.clone(),
+        tls: config.sip.tls.clone(),
+        certificates: certificates.shared.clone(),
+        ca_file: config.sip.ca_file.clone(),
         advertised: config.sip.advertised,
         user_agent: config.sip.user_agent.clone(),
         limits: Limits {
@@ -284,6 +287,7 @@ fn router(
         .udp
         .first()
         .or(config.sip.tcp.first())
+        .or(config.sip.tls.first())
         .map(ToString::to_string);
     let console = ConsoleConfig {
         store: store.clone(),
@@ -298,6 +302,7 @@ fn router(
         zone: "UTC".to_owned(),
         sip_server: server.unwrap_or_default(),
         machine: Some(crate::command::compliance::machine(config)),
+        certificates: Some(running.certificates.watch(Arc::new(SystemWorld))),
         facts: vec![
             ("Version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
             ("Data".to_owned(), config.data_dir.display().to_string()),

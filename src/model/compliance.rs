@@ -19,14 +19,74 @@ coded! {
     }
 }
 
-/// What is known of the machine beside the settings.
+/// Who comes to a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one fact of its own")]
+pub enum Service {
+    /// Browsers and programs.
+    Pages,
+    /// Signalling of phones and providers.
+    Sip,
+    /// Audio of phones and providers.
+    Audio,
+    /// Browsers in meetings, and the relay they may take.
+    Rooms,
+}
+
+/// How what goes through a listener is protected on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// TLS and nothing else.
+    Encrypted,
+    /// TLS; who comes in clear is sent there and told nothing else.
+    Redirected,
+    /// TLS; proxies on other machines that the configuration names are served in clear.
+    Proxies,
+    /// What it carries was encrypted before: DTLS and SRTP.
+    Within,
+    /// In clear, and this machine alone reaches it.
+    Loopback,
+    /// In clear over the network.
+    Clear,
+}
+
+impl Way {
+    /// Whether nobody on the network reads along.
+    #[must_use]
+    pub const fn is_safe(self) -> bool {
+        match self {
+            Self::Encrypted | Self::Redirected | Self::Within | Self::Loopback => true,
+            Self::Proxies | Self::Clear => false,
+        }
+    }
+
+    const fn said(self) -> &'static str {
+        match self {
+            Self::Encrypted => "encrypted (TLS)",
+            Self::Redirected => "encrypted (TLS); plain HTTP is answered with a redirect",
+            Self::Proxies => "encrypted (TLS), but in clear for http.trusted_proxies on other machines",
+            Self::Within => "carries what is encrypted already (DTLS, SRTP)",
+            Self::Loopback => "in clear, reached by this machine alone",
+            Self::Clear => "in clear",
+        }
+    }
+}
+
+/// A door of the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Who comes.
+    pub service: Service,
+    /// Transport and address, such as `udp 0.0.0.0:5060`.
+    pub place: String,
+    /// How it is protected.
+    pub way: Way,
+}
+
+/// What is known of the machine beside the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
-    /// Whether a page or program may speak to it in clear over a network.
-    pub http_in_clear: bool,
-    /// Whether phones and providers speak to it in clear over a network.
-    pub sip_in_clear: bool,
+    /// Everything that listens.
+    pub listeners: Vec<Listener>,
     /// Whether nobody but its user may read the master key.
     pub key_is_private: bool,
     /// Whether webhooks may reach into private networks.
@@ -34,7 +94,7 @@ pub struct Machine {
 }
 
 /// What is known of the tenant beside the settings.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
     /// Programs' tokens that never end.
     pub endless_tokens: usize,
@@ -71,7 +131,7 @@ pub fn report(settings: &Settings, facts: &Facts) -> Vec<Line> {
     let mut lines = recording(settings);
     lines.extend(keeping(settings));
     lines.extend(access(facts));
-    lines.extend(facts.machine.iter().flat_map(|machine| way(*machine)));
+    lines.extend(facts.machine.iter().flat_map(ways));
     lines
 }
 
@@ -219,30 +279,38 @@ fn access(facts: &Facts) -> Vec<Line> {
     ]
 }
 
-fn way(machine: Machine) -> Vec<Line> {
+fn door(listener: &Listener) -> Line {
     use Rules::{Gdpr, Hipaa, Pci};
-    let said = |clear: bool| {
-        if clear {
-            "a listener speaks in clear on a network".to_owned()
-        } else {
-            "no listener speaks in clear on a network".to_owned()
-        }
-    };
-    vec![
-        line(
+    let (rules, asked, mend): (&[(Rules, &'static str)], _, _) = match listener.service {
+        Service::Pages => (
             &[(Pci, "4.2.1"), (Hipaa, "164.312(e)(1)"), (Gdpr, "Art. 32")],
             "Pages and programs reach it encrypted",
-            !machine.http_in_clear,
-            said(machine.http_in_clear),
-            "listen on this machine alone (http.listen) and put a proxy with TLS before it",
+            "set http.tls to auto or always, and let proxies on other machines ask over HTTPS",
         ),
-        line(
+        Service::Sip => (
             &[(Pci, "4.2.1"), (Hipaa, "164.312(e)(1)")],
-            "Calls are encrypted on their way",
-            !machine.sip_in_clear,
-            said(machine.sip_in_clear),
-            "lead phones and providers through a private network or tunnel",
+            "Phones and providers signal encrypted",
+            "let them use sip.tls and close this listener, or lead it through a private network or tunnel",
         ),
+        Service::Audio => (
+            &[(Pci, "4.2.1"), (Hipaa, "164.312(e)(1)")],
+            "The audio of calls is encrypted on its way",
+            "this release speaks no SRTP with phones and providers: lead it through a private network or tunnel",
+        ),
+        Service::Rooms => (
+            &[(Pci, "4.2.1"), (Hipaa, "164.312(e)(1)")],
+            "Meetings are encrypted on their way",
+            "",
+        ),
+    };
+    let found = format!("{}: {}", listener.place, listener.way.said());
+    line(rules, asked, listener.way.is_safe(), found, mend)
+}
+
+fn ways(machine: &Machine) -> Vec<Line> {
+    use Rules::{Hipaa, Pci};
+    let mut lines: Vec<Line> = machine.listeners.iter().map(door).collect();
+    lines.extend([
         line(
             &[(Pci, "3.6.1"), (Hipaa, "164.312(a)(1)")],
             "Nobody else reads the master key",
@@ -262,7 +330,8 @@ fn way(machine: Machine) -> Vec<Line> {
             format!("rooms.webhooks_anywhere {}", machine.webhooks_anywhere),
             "turn rooms.webhooks_anywhere off",
         ),
-    ]
+    ]);
+    lines
 }
 
 #[cfg(test)]
@@ -315,8 +384,13 @@ mod tests {
     #[test]
     fn what_is_to_be_changed_names_settings_that_exist() {
         let machine = Machine {
-            http_in_clear: true,
-            sip_in_clear: true,
+            listeners: [Service::Pages, Service::Sip, Service::Audio]
+                .map(|service| Listener {
+                    service,
+                    place: "0.0.0.0:1".to_owned(),
+                    way: Way::Clear,
+                })
+                .to_vec(),
             key_is_private: false,
             webhooks_anywhere: true,
         };
@@ -335,5 +409,36 @@ mod tests {
                 assert!(is_file || KEYS.iter().any(|key| key.name == word), "{word}");
             }
         }
+    }
+
+    #[test]
+    fn each_listener_has_a_line_that_passes_when_nobody_reads_along() {
+        let listener = |service, place: &str, way| Listener {
+            service,
+            place: place.to_owned(),
+            way,
+        };
+        let machine = Machine {
+            listeners: vec![
+                listener(Service::Pages, "0.0.0.0:8080", Way::Redirected),
+                listener(Service::Pages, "127.0.0.1:8081", Way::Loopback),
+                listener(Service::Pages, "10.0.0.7:8082", Way::Proxies),
+                listener(Service::Sip, "tls 0.0.0.0:5061", Way::Encrypted),
+                listener(Service::Sip, "udp 0.0.0.0:5060", Way::Clear),
+                listener(Service::Rooms, "udp 0.0.0.0:7882", Way::Within),
+            ],
+            key_is_private: true,
+            webhooks_anywhere: false,
+        };
+        let facts = Facts {
+            machine: Some(machine),
+            ..Facts::default()
+        };
+        let lines = report(&Settings::default(), &facts);
+        let of = |place: &str| lines.iter().find(|line| line.found.starts_with(place)).unwrap();
+        assert!(of("0.0.0.0:8080").passes && of("0.0.0.0:8080").found.contains("redirect"));
+        assert!(of("127.0.0.1:8081").passes && of("tls ").passes && of("udp 0.0.0.0:7882").passes);
+        assert!(!of("10.0.0.7:8082").passes && !of("udp 0.0.0.0:5060").passes);
+        assert!(of("udp 0.0.0.0:5060").mend.contains("sip.tls"));
     }
 }

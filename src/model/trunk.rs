@@ -31,6 +31,19 @@ coded! {
         Udp = "udp",
         /// TCP.
         Tcp = "tcp",
+        /// TLS over TCP.
+        Tls = "tls",
+    }
+}
+
+impl Transport {
+    /// The port where nobody names one (RFC 3261 §19.1.2).
+    #[must_use]
+    pub const fn usual_port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+use strowger_host::tls::Certificates;
 
 /// Listeners, limits and times. [`SipConfig::default`] suits an appliance.
 #[derive(Debug, Clone)]
@@ -11,6 +12,12 @@ pub struct SipConfig {
     pub udp: Vec<SocketAddr>,
     /// Where to listen on TCP.
     pub tcp: Vec<SocketAddr>,
+    /// Where to listen on TLS.
+    pub tls: Vec<SocketAddr>,
+    /// What the TLS listeners serve; must be there when `tls` names one.
+    pub certificates: Option<Certificates>,
+    /// A PEM file with authorities that providers' certificates may be from, besides the system's.
+    pub ca_file: Option<PathBuf>,
     /// The address written into Via and Contact for far sides that are not on a private network.
     pub advertised: Option<IpAddr>,
     /// The User-Agent and Server header.
@@ -33,6 +40,9 @@ impl Default for SipConfig {
         Self {
             udp: Vec::new(),
             tcp: Vec::new(),
+            tls: Vec::new(),
+            certificates: None,
+            ca_file: None,
             advertised: None,
             user_agent: "Strowger".to_owned(),
             limits: Limits::default(),
@@ -55,12 +65,14 @@ pub struct Limits {
     pub contacts: usize,
     /// Messages a second from one address that is no trunk, before they are parsed.
     pub messages_per_second: u32,
-    /// TCP connections at once.
+    /// TCP and TLS connections at once.
     pub connections: usize,
     /// TCP connections at once from one address.
     pub connections_per_source: usize,
     /// Messages waiting to be written to one TCP connection; one more closes it.
     pub queued_per_connection: usize,
+    /// How long the handshake of a TLS connection may take.
+    pub handshake: Duration,
     /// How long one write may take before the connection is closed.
     pub write_timeout: Duration,
     /// How long a message may take to arrive once it began.
@@ -85,6 +97,7 @@ impl Default for Limits {
             connections: 2_000,
             connections_per_source: 500,
             queued_per_connection: 64,
+            handshake: Duration::from_secs(10),
             write_timeout: Duration::from_secs(5),
             slow_message: Duration::from_secs(5),
             idle_connection: Duration::from_secs(600),

@@ -17,6 +17,9 @@ pub struct Standing {
     pub transport: Transport,
     /// Where they went.
     pub far: SocketAddr,
+    /// Over TLS, the host a new connection must be to; empty where nobody can be connected to.
+    #[serde(default)]
+    pub far_name: Option<String>,
     /// The device at the far side.
     pub device: Option<DeviceId>,
     /// Whose password answers challenges.

@@ -37,10 +37,10 @@ pub(crate) struct TrunkBody {
     /// The provider's host; needed in a new one.
     #[serde(default)]
     host: Option<String>,
-    /// Its port; 5060 when absent.
+    /// Its port; 5060, or 5061 for TLS, when absent.
     #[serde(default)]
     port: Option<u16>,
-    /// `udp` (the default) or `tcp`.
+    /// `udp` (the default), `tcp` or `tls`.
     #[serde(default)]
     transport: Option<String>,
     /// Addresses or networks its calls come from besides the host.
@@ -80,7 +80,7 @@ impl Checked for TrunkBody {
         faults.unless(known, "kind", "use address or registration");
         let transport = self.transport.as_deref();
         let known = transport.is_none_or(|transport| Transport::from_code(transport).is_some());
-        faults.unless(known, "transport", "use udp or tcp");
+        faults.unless(known, "transport", "use udp, tcp or tls");
         faults.unless(self.port != Some(0), "port", "use a number from 1 to 65535");
         let addresses = self.addresses.as_deref().unwrap_or_default();
         let all = addresses.iter().all(|address| is_network(address));
@@ -102,12 +102,16 @@ impl TrunkBody {
     fn over(self, old: NewTrunk) -> Result<NewTrunk, Problem> {
         let kind = self.kind.as_deref().and_then(TrunkKind::from_code).unwrap_or(old.kind);
         let transport = self.transport.as_deref().and_then(Transport::from_code);
+        let transport = transport.unwrap_or(old.transport);
+        // Whoever changes the transport and not the port moves from one usual port to the other.
+        let is_usual = old.port == old.transport.usual_port();
+        let port = if is_usual { transport.usual_port() } else { old.port };
         let new = NewTrunk {
             name: self.name.unwrap_or(old.name),
             kind,
             host: self.host.unwrap_or(old.host),
-            port: self.port.unwrap_or(old.port),
-            transport: transport.unwrap_or(old.transport),
+            port: self.port.unwrap_or(port),
+            transport,
             addresses: self.addresses.unwrap_or(old.addresses),
             username: self.username.unwrap_or(old.username).filter(|name| !name.is_empty()),
             password: self

@@ -68,6 +68,13 @@ async fn index(desk: Desk) -> Page {
         dead: waiting.dead,
         messages,
         disk: if may_operate { desk.state.store().disk() } else { None },
+        certificates: desk
+            .state
+            .config()
+            .certificates
+            .as_ref()
+            .filter(|_| may_operate)
+            .map(|look| look()),
         workers: waiting.workers,
     };
     let today = Today {

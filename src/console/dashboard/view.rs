@@ -3,6 +3,7 @@
 use crate::calls::list::{Live, live_table};
 use crate::draw::bars;
 use crate::show::{Block, Body, Cell, Column, Figure, Link, Note, Page, Row, Section, Shell, State, Table, words};
+use crate::state::{CertificateLevel, CertificateState};
 use strowger_model::disk::{DiskLevel, DiskState};
 use strowger_model::record::JobRow;
 
@@ -25,6 +26,8 @@ pub struct Health {
     pub messages: i64,
     /// The disk of recordings, for who may see to it.
     pub disk: Option<DiskState>,
+    /// The certificates, for who may see to them.
+    pub certificates: Option<CertificateState>,
     /// Workers seen lately.
     pub workers: i64,
 }
@@ -175,6 +178,19 @@ fn needs(today: &Today, base: &str) -> Section {
                 disk.story()
             ),
             link: Some(Link::new(format!("{base}/retention"), "Open retention")),
+        }));
+    }
+    let ill = |state: &&CertificateState| state.level > CertificateLevel::Good;
+    if let Some(certificates) = today.health.certificates.as_ref().filter(ill) {
+        notes.push(Body::Note(Note {
+            shape: if certificates.level > CertificateLevel::Soon {
+                "bad"
+            } else {
+                "warn"
+            },
+            strong: "A certificate needs you.".into(),
+            text: format!("{}.", certificates.story),
+            link: None,
         }));
     }
     let open = notes.len();

@@ -8,7 +8,11 @@ use strowger_model::compliance::{Line, Rules};
 
 pub(super) async fn index(desk: Desk) -> Page {
     sees_tenant(&desk)?;
-    let lines = desk.scope.compliance().report(desk.state.config().machine).await?;
+    let lines = desk
+        .scope
+        .compliance()
+        .report(desk.state.config().machine.clone())
+        .await?;
     Ok(page(&desk.shell(), &lines).into_response())
 }
 

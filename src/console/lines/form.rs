@@ -73,12 +73,13 @@ pub(super) fn trunk(values: &Values) -> Result<NewTrunk, Problems> {
             "Registration needs the user name the provider gave you.",
         );
     }
+    let transport = Transport::from_code(values.get("transport")).unwrap_or(Transport::Udp);
     let port = match values.get("port") {
-        "" => Some(5060),
+        "" => Some(transport.usual_port()),
         text => text.parse::<u16>().ok().filter(|port| *port > 0),
     };
     if port.is_none() {
-        problems.add("port", "Write a number from 1 to 65535; 5060 is usual.");
+        problems.add("port", "Write a number from 1 to 65535, or nothing for the usual one.");
     }
     let max_calls = match values.get("max_calls") {
         "" => Some(30),
@@ -110,7 +111,7 @@ pub(super) fn trunk(values: &Values) -> Result<NewTrunk, Problems> {
             kind,
             host: values.get("host").to_owned(),
             port,
-            transport: Transport::from_code(values.get("transport")).unwrap_or(Transport::Udp),
+            transport,
             addresses,
             username: values.optional("username"),
             password: Some(values.raw("password").to_owned())

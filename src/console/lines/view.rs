@@ -243,7 +243,7 @@ fn trunk_fields() -> Vec<Field> {
         Field::line("host", "Provider’s host")
             .hint("A name or address, for example sip.provider.example.")
             .required(),
-        Field::input("port", "Port", "number", "off"),
+        Field::input("port", "Port", "number", "off").hint("Empty: 5060, or 5061 for TLS."),
         Field::select("transport", "Transport", transports.collect()),
         Field::line("username", "User name").hint("As the provider knows us."),
         Field::input("password", "Password", "password", "new-password")
@@ -310,8 +310,8 @@ pub fn trunks(
     }
     if may_change {
         let values = typed.0.clone();
-        let values = if values.get("port").is_empty() {
-            values.with("port", "5060").with("max_calls", "30")
+        let values = if values.get("max_calls").is_empty() {
+            values.with("max_calls", "30")
         } else {
             values
         };

@@ -540,6 +540,7 @@ fn today() -> Today {
             dead: 1,
             messages: 3,
             disk: Some(DiskState::once(290_000_000_000, 1_000_000_000_000)),
+            certificates: None,
             workers: 2,
         },
         live: live(),

@@ -4,6 +4,7 @@ use super::view::{self, Check};
 use crate::desk::PlatformDesk;
 use crate::fault::Page;
 use crate::show::{Clock, Fact, Figure, State, words};
+use crate::state::{CertificateLevel, CertificateState};
 use axum::response::IntoResponse;
 use strowger_model::disk::{DiskLevel, DiskState};
 use strowger_model::job::JobState;
@@ -45,6 +46,16 @@ fn disk(disk: Option<DiskState>) -> Check {
             format!("{story}. Make room: recording stops when the reserve is reached."),
         ),
     }
+}
+
+/// The certificates of the listeners.
+fn certificates(seen: &CertificateState) -> Check {
+    let state = match seen.level {
+        CertificateLevel::Good => State::ok("Good"),
+        CertificateLevel::Soon => State::warn("Ends soon"),
+        CertificateLevel::Ended => State::bad("Ended"),
+    };
+    check("Certificates", state, format!("{}.", seen.story))
 }
 
 /// Whether calls that are to be recorded are.
@@ -184,6 +195,7 @@ pub(crate) async fn health(desk: PlatformDesk) -> Page {
     checks.extend([work, dead, disk(seen.disk)]);
     checks.extend(seen.bucket.as_ref().map(bucket));
     checks.extend([relay(figures.as_ref())]);
+    checks.extend(state.config().certificates.as_ref().map(|look| certificates(&look())));
     let providers = state.store().known_providers();
     checks.extend(providers.health().await?.iter().map(|one| service(one, &state.clock())));
     let spend = providers.spend_of_the_month().await?;

@@ -78,6 +78,7 @@ impl Bench {
             zone: "Europe/London".into(),
             sip_server: "pbx.example:5060".into(),
             machine: None,
+            certificates: None,
             facts: vec![("SIP".into(), "udp 0.0.0.0:5060".into())],
             shutdown: tokio_util::sync::CancellationToken::new(),
         });

@@ -2,12 +2,12 @@
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use strowger_host::Config;
-use strowger_model::compliance::{Line, Machine};
+use strowger_model::compliance::{Line, Listener, Machine, Service, Way};
 use strowger_store::Page;
 
 #[derive(Debug, Subcommand)]
@@ -25,19 +25,67 @@ pub(crate) enum Command {
 
 /// What is known of this machine by its configuration.
 pub(crate) fn machine(config: &Config) -> Machine {
-    let outside = |address: IpAddr| !address.is_loopback();
     let mode = std::fs::metadata(&config.master_key_file).map(|found| found.permissions().mode());
     Machine {
-        http_in_clear: config.http.listen.iter().any(|listener| outside(listener.ip())),
-        sip_in_clear: config
-            .sip
-            .udp
-            .iter()
-            .chain(&config.sip.tcp)
-            .any(|listener| outside(listener.ip())),
+        listeners: listeners(config),
         key_is_private: mode.is_ok_and(|mode| mode & 0o077 == 0),
         webhooks_anywhere: config.rooms.enabled && config.rooms.webhooks_anywhere,
     }
+}
+
+/// Everything that listens, and how it is protected.
+fn listeners(config: &Config) -> Vec<Listener> {
+    let mut doors: Vec<Listener> = Vec::new();
+    let mut open = |service, kind: &str, address: SocketAddr, way: Way| {
+        let is_near = way == Way::Clear && address.ip().is_loopback();
+        doors.push(Listener {
+            service,
+            place: format!("{kind} {address}"),
+            way: if is_near { Way::Loopback } else { way },
+        });
+    };
+    for address in &config.http.listen {
+        let far_proxy = |proxy: &IpAddr| !proxy.is_loopback() && config.http.serves_in_clear(*proxy);
+        let way = if !config.http.speaks_tls(*address) {
+            Way::Clear
+        } else if config.http.trusted_proxies.iter().any(far_proxy) {
+            Way::Proxies
+        } else {
+            Way::Redirected
+        };
+        open(Service::Pages, "console", *address, way);
+    }
+    let sip = &config.sip;
+    for (kind, addresses, way) in [
+        ("SIP udp", &sip.udp, Way::Clear),
+        ("SIP tcp", &sip.tcp, Way::Clear),
+        ("SIP tls", &sip.tls, Way::Encrypted),
+    ] {
+        for address in addresses {
+            open(Service::Sip, kind, *address, way);
+        }
+    }
+    let rtp = SocketAddr::new(config.media.bind, config.media.ports.0);
+    open(Service::Audio, "RTP from", rtp, Way::Clear);
+    if config.rooms.enabled {
+        open(Service::Rooms, "rooms udp", config.rooms.udp, Way::Within);
+        if let Some(address) = config.rooms.tcp {
+            open(Service::Rooms, "rooms tcp", address, Way::Within);
+        }
+    }
+    if config.turn.enabled {
+        let turn = &config.turn;
+        for (kind, addresses, way) in [
+            ("TURN udp", &turn.udp, Way::Within),
+            ("TURN tcp", &turn.tcp, Way::Within),
+            ("TURN tls", &turn.tls, Way::Encrypted),
+        ] {
+            for address in addresses {
+                open(Service::Rooms, kind, *address, way);
+            }
+        }
+    }
+    doors
 }
 
 fn tell(line: &Line) {
@@ -70,7 +118,12 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
             }
             seen += 1;
             println!("{}", known.name);
-            for line in store.tenant(known.id).compliance().report(Some(machine)).await? {
+            for line in store
+                .tenant(known.id)
+                .compliance()
+                .report(Some(machine.clone()))
+                .await?
+            {
                 failed += usize::from(!line.passes);
                 tell(&line);
             }
@@ -83,4 +136,38 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
     })?;
     println!("{failed} lines fail");
     Ok(ExitCode::from(u8::from(failed > 0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn every_listener_of_the_configuration_is_told_with_its_way() {
+        let ways = |text: &str| -> Vec<(String, Way)> {
+            let (config, _) = Config::from_parts(Some(text), &BTreeMap::new()).unwrap();
+            listeners(&config)
+                .into_iter()
+                .map(|listener| (listener.place, listener.way))
+                .collect()
+        };
+        let found = ways("[http]\nlisten = [\"0.0.0.0:8080\", \"127.0.0.1:8081\"]\n[sip]\ntls = [\"0.0.0.0:5061\"]");
+        for wanted in [
+            ("console 0.0.0.0:8080", Way::Redirected),
+            ("console 127.0.0.1:8081", Way::Loopback),
+            ("SIP udp 0.0.0.0:5060", Way::Clear),
+            ("SIP tls 0.0.0.0:5061", Way::Encrypted),
+            ("TURN udp 0.0.0.0:3478", Way::Within),
+        ] {
+            assert!(
+                found.contains(&(wanted.0.to_owned(), wanted.1)),
+                "{wanted:?} in {found:?}"
+            );
+        }
+        let far = "[http]\nlisten = [\"0.0.0.0:8080\"]\ntrusted_proxies = [\"10.0.0.5\"]\n";
+        assert_eq!(ways(far)[0].1, Way::Proxies);
+        assert_eq!(ways(&format!("{far}tls = \"always\""))[0].1, Way::Redirected);
+        assert_eq!(ways(&format!("{far}tls = \"never\""))[0].1, Way::Clear);
+    }
 }

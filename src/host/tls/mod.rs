@@ -28,7 +28,7 @@ use time::OffsetDateTime;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_secs(60);
@@ -154,6 +154,7 @@ impl Certificates {
             publish,
             look: Arc::clone(&look),
             seen,
+            told: Stage::Fine,
         };
         tasks.spawn(keeper.run(end));
         Ok(Self { state, look, is_own })
@@ -247,6 +248,8 @@ struct Keeper {
     publish: watch::Sender<State>,
     look: Arc<Notify>,
     seen: Seen,
+    /// The last stage that the log was told of.
+    told: Stage,
 }
 
 impl Keeper {
@@ -261,6 +264,21 @@ impl Keeper {
             if let Err(problem) = self.renew(is_asked) {
                 self.refuse(&problem);
             }
+            self.warn();
+        }
+    }
+
+    /// Once when three weeks, a week and a day are left, and when nothing is.
+    fn warn(&mut self) {
+        let ends_at = self.publish.borrow().loaded.facts.ends_at;
+        let now = stage(ends_at - (self.clock)());
+        let is_new = now > std::mem::replace(&mut self.told, now);
+        match now {
+            Stage::Over if is_new => {
+                error!(%ends_at, "a certificate has ended: nobody who looks at it connects any more")
+            }
+            Stage::Weeks | Stage::Week | Stage::Day if is_new => warn!(%ends_at, "a certificate ends soon: renew it"),
+            Stage::Fine | Stage::Weeks | Stage::Week | Stage::Day | Stage::Over => {}
         }
     }
 

@@ -35,7 +35,8 @@ pub(super) struct Core {
     pub(super) servers: Servers,
     pub(super) clients: Clients<Owner>,
     pub(super) flows: HashMap<FlowId, Flow>,
-    pub(super) flow_to: HashMap<SocketAddr, FlowId>,
+    /// Connections by far end and, over TLS, the host its certificate was for.
+    pub(super) flow_to: HashMap<(SocketAddr, Option<String>), FlowId>,
     pub(super) next_flow: u64,
     pub(super) has_flow_timer: bool,
     /// Who took no connection for a large request, and when.
@@ -168,22 +169,24 @@ impl Core {
         }
     }
 
-    pub(super) const fn transport_of(path: Path) -> Transport {
+    pub(super) fn transport_of(&self, path: Path) -> Transport {
         match path {
             Path::Udp { .. } => Transport::Udp,
-            Path::Flow(_) => Transport::Tcp,
+            Path::Flow(flow) => self.flows.get(&flow).map_or(Transport::Tcp, |flow| flow.transport),
         }
     }
 
-    /// How to reach an address: the UDP socket of its family, or a connection, opened when there is none.
-    pub(super) fn path_to(&mut self, remote: SocketAddr, transport: Transport) -> Option<Path> {
+    /// How to reach an address: the UDP socket of its family, or a connection, opened when there is none. Over TLS the
+    /// far side must prove to be `name`.
+    pub(super) fn path_to(&mut self, remote: SocketAddr, transport: Transport, name: &str) -> Option<Path> {
         match transport {
             Transport::Udp => {
                 let fits = |local: &&SocketAddr| local.is_ipv4() == remote.is_ipv4();
                 let local = *self.config.udp.iter().find(fits)?;
                 Some(Path::Udp { local, remote })
             }
-            Transport::Tcp => Some(Path::Flow(self.flow_towards(remote))),
+            Transport::Tcp => Some(Path::Flow(self.flow_towards(remote, None))),
+            Transport::Tls => Some(Path::Flow(self.flow_towards(remote, Some(name.to_owned())))),
         }
     }
 
@@ -196,7 +199,7 @@ impl Core {
         if self.config.tcp.is_empty() || !may_try {
             return None;
         }
-        self.path_to(remote, Transport::Tcp)
+        self.path_to(remote, Transport::Tcp, "")
     }
 
     /// Remembers that a far side takes no connections.
@@ -217,7 +220,14 @@ impl Core {
             Path::Flow(flow) => {
                 let own = self.flows.get(&flow).map_or_else(unspecified, |flow| flow.local);
                 let fits = |address: &&SocketAddr| address.is_ipv4() == remote.is_ipv4();
-                let port = self.config.tcp.iter().find(fits).map_or(own.port(), SocketAddr::port);
+                let transport = self.transport_of(path);
+                let listeners = match transport {
+                    Transport::Tls => &self.config.tls,
+                    Transport::Udp | Transport::Tcp => &self.config.tcp,
+                };
+                let port = listeners.iter().find(fits).map_or(own.port(), SocketAddr::port);
+                // Nobody listens and the connection is not there yet: whoever answers does so over it.
+                let port = if port == 0 { transport.usual_port() } else { port };
                 SocketAddr::new(own.ip(), port)
             }
         };
@@ -243,14 +253,18 @@ impl Core {
 
     /// Our Contact for a path.
     pub(super) fn own_contact(&self, path: Path) -> String {
-        let transport = if path.is_reliable() { ";transport=tcp" } else { "" };
+        let transport = parameter(self.transport_of(path));
         format!("<sip:{}{transport}>", self.own_host(path))
     }
 
     /// The Via of a new request, and its branch.
     pub(super) fn new_via(&self, path: Path) -> (String, String) {
         let branch = format!("z9hG4bK{}", self.token());
-        let transport = if path.is_reliable() { "TCP" } else { "UDP" };
+        let transport = match self.transport_of(path) {
+            Transport::Udp => "UDP",
+            Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+        };
         (
             format!("SIP/2.0/{transport} {};branch={branch};rport", self.own_host(path)),
             branch,
@@ -305,6 +319,25 @@ impl Core {
     pub(super) fn respond(&mut self, key: &ServerKey, status: u16, response: Bytes) {
         let now = self.now;
         self.with_servers(|servers, wire| servers.respond(key, status, response, now, wire));
+    }
+}
+
+/// The transport parameter of a URI (RFC 3261 §19.1.1). TLS is deprecated there and what every phone and provider writes;
+/// a SIPS URI would promise what nobody keeps: TLS on every hop (RFC 5630 §3).
+pub(super) const fn parameter(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "",
+        Transport::Tcp => ";transport=tcp",
+        Transport::Tls => ";transport=tls",
+    }
+}
+
+/// `:port` as a URI has it: the usual one of the transport (RFC 3261 §19.1.2) is left out.
+pub(super) fn written_port(port: u16, transport: Transport) -> String {
+    if port == transport.usual_port() {
+        String::new()
+    } else {
+        format!(":{port}")
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Dialog {
     pub(super) device: Option<DeviceId>,
     /// The far end of the path, for when its connection is gone.
     pub(super) far: SocketAddr,
+    /// Over TLS, the host a new connection must be to; empty where they connected to us. `None`: it is not over TLS.
+    pub(super) far_name: Option<String>,
     /// Whose password answers challenges.
     pub(super) auth: Option<TrunkId>,
     /// Whether we made the Call-ID, which decides who waits longer after glare.

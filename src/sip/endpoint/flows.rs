@@ -8,6 +8,7 @@ use crate::transaction::{FlowId, Path};
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+use strowger_model::trunk::Transport;
 
 /// How often connections are looked through.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -17,6 +18,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub(super) struct Flow {
     pub(super) remote: SocketAddr,
     pub(super) local: SocketAddr,
+    pub(super) transport: Transport,
+    /// The host whose certificate we asked for.
+    pub(super) name: Option<String>,
     pub(super) framer: Framer,
     /// What is to be sent once it stands; `None` when it does.
     pub(super) waiting: Option<Vec<Bytes>>,
@@ -27,33 +31,45 @@ pub(super) struct Flow {
 }
 
 impl Core {
-    /// The connection to an address, opened when there is none.
-    pub(super) fn flow_towards(&mut self, remote: SocketAddr) -> FlowId {
-        if let Some(flow) = self.flow_to.get(&remote) {
+    /// The connection to an address, opened when there is none. One over TLS serves the host it was opened for alone.
+    pub(super) fn flow_towards(&mut self, remote: SocketAddr, name: Option<String>) -> FlowId {
+        let place = (remote, name);
+        if let Some(flow) = self.flow_to.get(&place) {
             return *flow;
         }
+        let name = place.1;
         let flow = FlowId(self.next_flow);
         self.next_flow += 2;
         let local = super::core::unspecified();
-        self.add_flow(flow, remote, local, Some(Vec::new()));
-        self.out.push_back(Output::OpenFlow { flow, remote });
+        let transport = if name.is_some() { Transport::Tls } else { Transport::Tcp };
+        self.add_flow(flow, (remote, local), (transport, name.clone()), Some(Vec::new()));
+        self.flow_to.insert((remote, name.clone()), flow);
+        let tls = name;
+        self.out.push_back(Output::OpenFlow { flow, remote, tls });
         flow
     }
 
-    fn add_flow(&mut self, flow: FlowId, remote: SocketAddr, local: SocketAddr, waiting: Option<Vec<Bytes>>) {
+    fn add_flow(
+        &mut self,
+        flow: FlowId,
+        (remote, local): (SocketAddr, SocketAddr),
+        (transport, name): (Transport, Option<String>),
+        waiting: Option<Vec<Bytes>>,
+    ) {
         let (framer, heard, began) = (Framer::default(), self.now, None);
         self.flows.insert(
             flow,
             Flow {
                 remote,
                 local,
+                transport,
+                name,
                 framer,
                 waiting,
                 heard,
                 began,
             },
         );
-        self.flow_to.insert(remote, flow);
         if !self.has_flow_timer {
             self.has_flow_timer = true;
             self.after(SWEEP, Due::Flows);
@@ -62,17 +78,27 @@ impl Core {
 
     fn remove_flow(&mut self, flow: FlowId) -> Option<Flow> {
         let removed = self.flows.remove(&flow)?;
-        if self.flow_to.get(&removed.remote) == Some(&flow) {
-            self.flow_to.remove(&removed.remote);
+        let place = (removed.remote, removed.name.clone());
+        if self.flow_to.get(&place) == Some(&flow) {
+            self.flow_to.remove(&place);
         }
         Some(removed)
     }
 }
 
 impl Endpoint {
-    pub(super) fn flow_opened(&mut self, flow: FlowId, remote: SocketAddr, local: SocketAddr) {
+    pub(super) fn flow_opened(
+        &mut self,
+        flow: FlowId,
+        (remote, local): (SocketAddr, SocketAddr),
+        transport: Transport,
+    ) {
         let Some(known) = self.core.flows.get_mut(&flow) else {
-            self.core.add_flow(flow, remote, local, None);
+            self.core.add_flow(flow, (remote, local), (transport, None), None);
+            // Whoever connected over TLS has proved no name: no request of ours to a host goes that way by itself.
+            if transport == Transport::Tcp {
+                self.core.flow_to.insert((remote, None), flow);
+            }
             return;
         };
         known.local = local;
@@ -123,19 +149,19 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn flow_closed(&mut self, flow: FlowId) {
+    pub(super) fn flow_closed(&mut self, flow: FlowId, reason: &str) {
         if self.core.remove_flow(flow).is_none() {
             return;
         }
         for key in self.core.clients.waiting_on(Path::Flow(flow)) {
-            self.request_failed(&key, 503);
+            self.request_failed(&key, 503, reason);
         }
         self.unbind_flow(flow);
     }
 
     fn close_flow(&mut self, flow: FlowId) {
         self.core.out.push_back(Output::CloseFlow { flow });
-        self.flow_closed(flow);
+        self.flow_closed(flow, "");
     }
 
     /// Ends connections that dawdle inside a message, never came up, or are of no use to anybody.

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
+use strowger_model::trunk::Transport;
 
 /// The shortest session interval we take (RFC 4028 §4).
 const MIN_SESSION: Duration = Duration::from_secs(90);
@@ -57,9 +58,11 @@ impl Endpoint {
             Origin::Device { device, .. } => Some(*device),
             Origin::Trunk(_) => None,
         };
-        let incoming = describe(key, origin, &request, path, source);
+        let transport = self.core.transport_of(path);
+        let incoming = describe(key, origin, &request, transport, source);
         let mut dialog = offered(key, request, server.clone(), path, local_tag, wants_timer);
         (dialog.device, dialog.far) = (device, source);
+        dialog.far_name = (transport == Transport::Tls).then(String::new);
         self.by_tag
             .insert((dialog.sip_call_id.clone(), dialog.local_tag.clone()), key);
         self.by_invite.insert(server, key);
@@ -328,6 +331,7 @@ pub(super) fn offered(
         heard: path,
         device: None,
         far: super::core::unspecified(),
+        far_name: None,
         auth: None,
         is_ours: false,
         takes_update: request.lists(Name::Allow, "UPDATE"),
@@ -347,7 +351,13 @@ pub(super) fn offered(
     }
 }
 
-fn describe(dialog: DialogKey, origin: Origin, request: &Message, path: Path, source: SocketAddr) -> Incoming {
+fn describe(
+    dialog: DialogKey,
+    origin: Origin,
+    request: &Message,
+    transport: Transport,
+    source: SocketAddr,
+) -> Incoming {
     let user_of = |text: &str| Uri::parse(text).map(|uri| uri.user_text()).unwrap_or_default();
     let from = request.from();
     let asserted = request.items(Name::PAssertedIdentity).next().and_then(NameAddr::parse);
@@ -356,7 +366,7 @@ fn describe(dialog: DialogKey, origin: Origin, request: &Message, path: Path, so
         dialog,
         origin,
         source,
-        transport: super::core::Core::transport_of(path),
+        transport,
         sip_call_id: request.sip_call_id().unwrap_or_default().to_owned(),
         request_user: user_of(request.request_uri().unwrap_or_default()),
         to_user: request.to().map(|to| user_of(to.uri)).unwrap_or_default(),

@@ -248,7 +248,12 @@ impl Endpoint {
         }
         let other = match dialog.device {
             Some(device) => self.bindings.held(device).map(|held| held.path).find(Path::is_reliable),
-            None => self.core.path_to(dialog.far, Transport::Tcp),
+            None => match dialog.far_name.clone() {
+                None => self.core.path_to(dialog.far, Transport::Tcp, ""),
+                // Nobody to connect to, and nothing that was encrypted goes on in clear.
+                Some(name) if name.is_empty() => None,
+                Some(name) => self.core.path_to(dialog.far, Transport::Tls, &name),
+            },
         };
         dialog.path = other.unwrap_or(dialog.path);
     }

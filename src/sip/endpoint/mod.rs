@@ -32,6 +32,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strowger_model::record::Binding;
+use strowger_model::trunk::Transport;
 use strowger_model::{DeviceId, TrunkId, World};
 
 /// What happened outside.
@@ -54,6 +55,8 @@ pub enum Input {
         remote: SocketAddr,
         /// Our end.
         local: SocketAddr,
+        /// [`Transport::Tls`] when its handshake is over, otherwise [`Transport::Tcp`].
+        transport: Transport,
     },
     /// Bytes came on a connection.
     StreamBytes {
@@ -66,6 +69,8 @@ pub enum Input {
     FlowClosed {
         /// Its name.
         flow: FlowId,
+        /// Why one we asked for could not be made, in words for whoever has to mend it; empty when nobody knows.
+        reason: String,
     },
     /// Somebody wants something.
     Command(Command),
@@ -93,6 +98,8 @@ pub enum Output {
         flow: FlowId,
         /// To where.
         remote: SocketAddr,
+        /// The host whose certificate the far side must show (RFC 5922 §7.1); `None`: over TCP.
+        tls: Option<String>,
     },
     /// Close a connection after what was sent on it; no [`Input::FlowClosed`] follows.
     CloseFlow {
@@ -244,9 +251,14 @@ impl Endpoint {
         self.core.now = now;
         match input {
             Input::Datagram { source, local, bytes } => self.datagram(source, local, &bytes),
-            Input::FlowOpened { flow, remote, local } => self.flow_opened(flow, remote, local),
+            Input::FlowOpened {
+                flow,
+                remote,
+                local,
+                transport,
+            } => self.flow_opened(flow, (remote, local), transport),
             Input::StreamBytes { flow, bytes } => self.stream_bytes(flow, &bytes),
-            Input::FlowClosed { flow } => self.flow_closed(flow),
+            Input::FlowClosed { flow, reason } => self.flow_closed(flow, &reason),
             Input::Command(command) => self.command(command),
             Input::Congested(is_congested) => self.is_congested = is_congested,
             Input::Drain => self.is_draining = true,
@@ -312,7 +324,7 @@ impl Endpoint {
                 self.core.with_clients(|clients, wire| clients.repeat(&key, now, wire))
             }
             Due::Transaction(Alarm::ClientEnd(key)) => self.core.clients.end(&key),
-            Due::Transaction(Alarm::ClientTimeout(key)) => self.request_failed(&key, 408),
+            Due::Transaction(Alarm::ClientTimeout(key)) => self.request_failed(&key, 408, ""),
             Due::RepeatAnswer(dialog) => self.repeat_answer(dialog),
             Due::NoAck(dialog) => self.no_ack(dialog),
             Due::GiveUp(dialog) => self.give_up(dialog),
@@ -359,7 +371,7 @@ impl Endpoint {
     }
 
     /// A request we sent was not answered, or could not be sent.
-    fn request_failed(&mut self, key: &ClientKey, status: u16) {
+    fn request_failed(&mut self, key: &ClientKey, status: u16, reason: &str) {
         let Some(owner) = self.core.with_clients(|clients, wire| clients.give_up(key, wire)) else {
             return;
         };
@@ -370,7 +382,7 @@ impl Endpoint {
             Owner::Bye(dialog) => self.drop_dialog(dialog),
             Owner::Info(dialog) => self.info_over(dialog),
             Owner::Referred(dialog) => self.hang_up(dialog, None),
-            Owner::Registration(trunk) => self.registration_unanswered(trunk, status),
+            Owner::Registration(trunk) => self.registration_unanswered(trunk, status, reason),
             Owner::Ping(trunk) => self.ping_unanswered(trunk),
             Owner::Nobody => {}
         }

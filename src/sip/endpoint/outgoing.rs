@@ -1,6 +1,6 @@
 //! Calls we place, until they are answered.
 
-use super::core::Core;
+use super::core::{Core, parameter, written_port};
 use super::dialog::{Cancelling, Dialog, Exchange, Inviting, Phase};
 use super::{Due, Endpoint, Owner};
 use crate::auth::answer::{answer, is_stale};
@@ -64,6 +64,13 @@ impl Endpoint {
             Target::Binding(binding) => Some(binding.device),
             Target::Trunk(_) | Target::Address { .. } => None,
         };
+        let far_name = match &invite.target {
+            Target::Trunk(trunk) => (trunk.transport == Transport::Tls).then(|| trunk.host.clone()),
+            // A phone is found by its registration, and a fixed peer without a name by nothing.
+            Target::Binding(_) | Target::Address { .. } => {
+                (self.core.transport_of(path) == Transport::Tls).then(String::new)
+            }
+        };
         let local_tag = self.core.token();
         let from = if invite.from_user.is_empty() {
             "anonymous"
@@ -87,6 +94,7 @@ impl Endpoint {
             heard: path,
             device,
             far: self.core.remote_of(path),
+            far_name,
             auth: invite.auth,
             is_ours: true,
             phase: Phase::Established,
@@ -114,7 +122,7 @@ impl Endpoint {
                     Some(path) => path,
                     // A connection cannot be made towards a phone behind a NAT; a datagram can be sent.
                     None if binding.transport == Transport::Udp => {
-                        self.core.path_to(binding.source.parse().ok()?, Transport::Udp)?
+                        self.core.path_to(binding.source.parse().ok()?, Transport::Udp, "")?
                     }
                     None => return None,
                 };
@@ -122,19 +130,15 @@ impl Endpoint {
                 Some((path, binding.contact.clone(), own))
             }
             Target::Trunk(trunk) => {
-                let path = self.core.path_to(trunk.addr, trunk.transport)?;
-                let transport = if path.is_reliable() { ";transport=tcp" } else { "" };
-                let port = if trunk.port == 5060 {
-                    String::new()
-                } else {
-                    format!(":{}", trunk.port)
-                };
+                let path = self.core.path_to(trunk.addr, trunk.transport, &trunk.host)?;
+                let transport = parameter(trunk.transport);
+                let port = written_port(trunk.port, trunk.transport);
                 let uri = format!("sip:{}@{}{port}{transport}", escape_user(&trunk.user), trunk.host);
                 Some((path, uri, trunk.host.clone()))
             }
             Target::Address { addr, transport, user } => {
-                let path = self.core.path_to(*addr, *transport)?;
-                let transport = if path.is_reliable() { ";transport=tcp" } else { "" };
+                let path = self.core.path_to(*addr, *transport, &addr.ip().to_string())?;
+                let transport = parameter(*transport);
                 let uri = format!(
                     "sip:{}@{}:{}{transport}",
                     escape_user(user),
@@ -293,6 +297,7 @@ impl Endpoint {
             heard: path,
             device: None,
             far: self.core.remote_of(path),
+            far_name: None,
             auth: None,
             is_ours: true,
             phase: Phase::Established,

@@ -127,7 +127,7 @@ impl Endpoint {
             tenant: device.tenant,
             contact: change.contact,
             source: source.to_string(),
-            transport: super::core::Core::transport_of(path),
+            transport: self.core.transport_of(path),
             sip_call_id: request.sip_call_id().unwrap_or_default().to_owned(),
             cseq: cseq_of(request),
             instance: change.instance,
@@ -180,7 +180,7 @@ impl Endpoint {
                 .parse()
                 .ok()
                 .filter(|_| binding.transport == Transport::Udp && !left.is_zero());
-            let path = source.and_then(|source| self.core.path_to(source, Transport::Udp));
+            let path = source.and_then(|source| self.core.path_to(source, Transport::Udp, ""));
             let (device, contact) = (binding.device, binding.contact.clone());
             let Some(path) = path else {
                 self.core.tell(SipEvent::Unbound { device, contact });

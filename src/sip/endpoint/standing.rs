@@ -75,8 +75,9 @@ impl Endpoint {
         };
         Some(Standing {
             stage,
-            transport: super::core::Core::transport_of(dialog.path),
+            transport: self.core.transport_of(dialog.path),
             far: self.core.remote_of(dialog.path),
+            far_name: dialog.far_name.clone(),
             device: dialog.device,
             auth: dialog.auth,
             local_tag: dialog.local_tag.clone(),
@@ -167,12 +168,22 @@ impl Endpoint {
             Stage::Up { target, .. } => Uri::parse(target),
             Stage::Offered { .. } | Stage::Inviting { .. } => None,
         };
-        let told = uri.and_then(|uri| Some(SocketAddr::new(uri.address()?, uri.port.unwrap_or(5060))));
+        let told = uri.and_then(|uri| {
+            Some(SocketAddr::new(
+                uri.address()?,
+                uri.port.unwrap_or(one.transport.usual_port()),
+            ))
+        });
         let far = match (one.transport, told) {
             (Transport::Udp, _) | (_, None) => one.far,
             (_, Some(told)) => told,
         };
-        self.core.path_to(far, one.transport)
+        let name = one.far_name.as_deref().unwrap_or_default();
+        if one.transport == Transport::Tls && name.is_empty() {
+            // Nobody we could tell from somebody else.
+            return None;
+        }
+        self.core.path_to(far, one.transport, name)
     }
 }
 
@@ -237,6 +248,7 @@ fn blank(key: DialogKey, path: Path, one: &Standing) -> Dialog {
         heard: path,
         device: one.device,
         far: one.far,
+        far_name: one.far_name.clone(),
         auth: one.auth,
         is_ours: true,
         takes_update: false,

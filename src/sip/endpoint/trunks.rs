@@ -70,8 +70,9 @@ impl Endpoint {
             return;
         };
         let (addr, transport) = (registration.wanted.addr, registration.wanted.transport);
+        let name = registration.wanted.host.clone();
         let auth = self.core.directory.trunk_auth(trunk);
-        let Some((path, auth)) = self.core.path_to(addr, transport).zip(auth) else {
+        let Some((path, auth)) = self.core.path_to(addr, transport, &name).zip(auth) else {
             warn!(%trunk, "no way or no password to register with");
             self.registration_failed(trunk, 503, "", None, true);
             return;
@@ -187,8 +188,8 @@ impl Endpoint {
         });
     }
 
-    pub(super) fn registration_unanswered(&mut self, trunk: TrunkId, status: u16) {
-        self.registration_failed(trunk, status, "", None, true);
+    pub(super) fn registration_unanswered(&mut self, trunk: TrunkId, status: u16, reason: &str) {
+        self.registration_failed(trunk, status, reason, None, true);
     }
 
     fn registration_failed(
@@ -261,7 +262,7 @@ impl Endpoint {
         let Some(ping) = self.pings.get(&trunk) else { return };
         let (addr, transport, host) = (ping.wanted.addr, ping.wanted.transport, ping.wanted.host.clone());
         let next = self.core.after(self.core.config.ping_interval, Due::Ping(trunk));
-        let path = self.core.path_to(addr, transport);
+        let path = self.core.path_to(addr, transport, &host);
         let key = path.map(|path| {
             let (via, branch) = self.core.new_via(path);
             let own = self.core.own_host(path);
@@ -345,11 +346,11 @@ impl Endpoint {
 
 fn uri_of(registration: &Registration) -> String {
     let wanted = &registration.wanted;
-    if wanted.port == 5060 {
-        format!("sip:{}", wanted.host)
-    } else {
-        format!("sip:{}:{}", wanted.host, wanted.port)
-    }
+    format!(
+        "sip:{}{}",
+        wanted.host,
+        super::core::written_port(wanted.port, wanted.transport)
+    )
 }
 
 /// For how long the provider took our registration: the `expires` of our Contact, found leniently as some NATs rewrite

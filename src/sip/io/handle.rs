@@ -23,10 +23,13 @@ struct Shared {
     bindings: Mutex<HashMap<DeviceId, Vec<Binding>>>,
     udp: Vec<SocketAddr>,
     tcp: Vec<SocketAddr>,
+    tls: Vec<SocketAddr>,
 }
 
 impl SipHandle {
-    pub(super) fn new(commands: mpsc::Sender<Command>, udp: Vec<SocketAddr>, tcp: Vec<SocketAddr>) -> Self {
+    /// `listeners` are those of UDP, TCP and TLS.
+    pub(super) fn new(commands: mpsc::Sender<Command>, listeners: [Vec<SocketAddr>; 3]) -> Self {
+        let [udp, tcp, tls] = listeners;
         let bindings = Mutex::new(HashMap::new());
         let next = AtomicU64::new(2);
         Self {
@@ -36,6 +39,7 @@ impl SipHandle {
                 bindings,
                 udp,
                 tcp,
+                tls,
             }),
         }
     }
@@ -44,7 +48,7 @@ impl SipHandle {
     #[must_use]
     pub fn detached(capacity: usize) -> (Self, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(capacity);
-        (Self::new(commands, Vec::new(), Vec::new()), receiver)
+        (Self::new(commands, Default::default()), receiver)
     }
 
     /// A fresh name for a dialog we are about to open.
@@ -96,6 +100,12 @@ impl SipHandle {
     #[must_use]
     pub fn tcp_addrs(&self) -> &[SocketAddr] {
         &self.shared.tcp
+    }
+
+    /// The TLS addresses that are listened on.
+    #[must_use]
+    pub fn tls_addrs(&self) -> &[SocketAddr] {
+        &self.shared.tls
     }
 
     /// Keeps the picture of who can be reached; called for every event before it is passed on.

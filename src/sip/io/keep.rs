@@ -140,6 +140,7 @@ mod tests {
             },
             transport: Transport::Udp,
             far: "192.0.2.1:5060".parse().unwrap(),
+            far_name: None,
             device: None,
             auth: None,
             local_tag: "1".to_owned(),

@@ -17,6 +17,7 @@ use strowger_model::World;
 use strowger_model::record::Binding;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -56,17 +57,24 @@ pub(super) async fn start(
         *address = listener.local_addr().unwrap_or(*address);
         listeners.push(listener);
     }
-    info!(udp = ?config.udp, tcp = ?config.tcp, "listening for SIP");
+    let mut tls_listeners = Vec::new();
+    for address in &mut config.tls {
+        let listener = socket::tcp(*address)?;
+        *address = listener.local_addr().unwrap_or(*address);
+        tls_listeners.push(listener);
+    }
+    let acceptor = acceptor(&config)?;
+    info!(udp = ?config.udp, tcp = ?config.tcp, tls = ?config.tls, "listening for SIP");
     let (commands, command_queue) = mpsc::channel(config.limits.queued_commands);
     let (events, receiver) = mpsc::channel(config.limits.queued_events);
     let (datagram_queue, datagrams) = mpsc::channel(DATAGRAMS);
     let (arrival_queue, arrivals) = mpsc::channel(ARRIVALS);
-    let handle = SipHandle::new(commands, config.udp.clone(), config.tcp.clone());
+    let handle = SipHandle::new(commands, [config.udp.clone(), config.tcp.clone(), config.tls.clone()]);
     // Everything of this crate ends with the endpoint's task, which says its farewells first.
     let stop = CancellationToken::new();
     let hub = Hub::new(
         arrival_queue,
-        config.limits.clone(),
+        (config.limits.clone(), config.ca_file.clone()),
         stop.clone(),
         shutdown.tasks().clone(),
     );
@@ -79,7 +87,10 @@ pub(super) async fn start(
         ));
     }
     for listener in listeners {
-        shutdown.tasks().spawn(hub.clone().listen(listener));
+        shutdown.tasks().spawn(hub.clone().listen(listener, None));
+    }
+    for listener in tls_listeners {
+        shutdown.tasks().spawn(hub.clone().listen(listener, acceptor.clone()));
     }
     let now = Instant::now();
     let capacity = config.limits.queued_events;
@@ -130,6 +141,15 @@ fn keeper(config: &mut SipConfig) -> (Option<Keeper>, Vec<Standing>) {
             (None, Vec::new())
         }
     }
+}
+
+/// What the TLS listeners shake hands with.
+fn acceptor(config: &SipConfig) -> Result<Option<TlsAcceptor>, Error> {
+    if config.tls.is_empty() {
+        return Ok(None);
+    }
+    let certificates = config.certificates.as_ref().ok_or(Error::NoCertificate)?;
+    Ok(Some(TlsAcceptor::from(certificates.serving(&[])?)))
 }
 
 async fn receive(socket: Arc<UdpSocket>, local: SocketAddr, queue: mpsc::Sender<Datagram>, stop: CancellationToken) {
@@ -237,15 +257,21 @@ impl Task {
                 flow,
                 remote,
                 local,
+                transport,
                 writer,
             } => {
                 self.writers.insert(flow, writer);
-                self.handle(Input::FlowOpened { flow, remote, local });
+                self.handle(Input::FlowOpened {
+                    flow,
+                    remote,
+                    local,
+                    transport,
+                });
             }
             Arrival::Bytes { flow, bytes } => self.handle(Input::StreamBytes { flow, bytes }),
-            Arrival::Closed { flow } => {
+            Arrival::Closed { flow, reason } => {
                 self.writers.remove(&flow);
-                self.handle(Input::FlowClosed { flow });
+                self.handle(Input::FlowClosed { flow, reason });
             }
         }
     }
@@ -261,7 +287,7 @@ impl Task {
                     path: Path::Flow(flow),
                     bytes,
                 } => self.write(flow, bytes),
-                Output::OpenFlow { flow, remote } => self.hub.connect(flow, remote),
+                Output::OpenFlow { flow, remote, tls } => self.hub.connect(flow, remote, tls),
                 // Dropping the queue lets the writer finish what is in it and close.
                 Output::CloseFlow { flow } => drop(self.writers.remove(&flow)),
                 Output::Event(event) => self.tell(event),
@@ -296,7 +322,8 @@ impl Task {
         if writer.try_send(bytes).is_err() {
             debug!(flow = flow.0, "a connection is not read by its far side; it is closed");
             self.writers.remove(&flow);
-            self.handle(Input::FlowClosed { flow });
+            let reason = String::new();
+            self.handle(Input::FlowClosed { flow, reason });
         }
     }
 

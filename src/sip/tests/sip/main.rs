@@ -9,6 +9,7 @@
 )]
 
 mod calls;
+mod encrypted;
 mod loopback;
 mod mutated;
 mod register;

@@ -40,6 +40,7 @@ fn opened(endpoint: &mut Endpoint, flow: u64, now: Instant) {
             flow: FlowId(flow),
             remote,
             local,
+            transport: Transport::Tcp,
         },
         now,
     );
@@ -149,7 +150,13 @@ fn a_call_over_a_connection_that_dies_is_lost_when_it_is_ended() {
             _ => None,
         })
         .unwrap();
-    endpoint.handle(Input::FlowClosed { flow: FlowId(2) }, now);
+    endpoint.handle(
+        Input::FlowClosed {
+            flow: FlowId(2),
+            reason: String::new(),
+        },
+        now,
+    );
     endpoint.handle(
         Input::Command(Command::Answer {
             dialog,
@@ -197,7 +204,15 @@ fn a_connection_is_opened_for_a_call_and_its_failure_told() {
         panic!("{done:?}")
     };
     let (remote, local) = (address(3, 5060), address(1, 50000));
-    endpoint.handle(Input::FlowOpened { flow, remote, local }, now);
+    endpoint.handle(
+        Input::FlowOpened {
+            flow,
+            remote,
+            local,
+            transport: Transport::Tcp,
+        },
+        now,
+    );
     let sent = texts(&outputs(&mut endpoint));
     assert!(
         sent[0].starts_with("INVITE sip:x@10.0.0.3:5060;transport=tcp SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.0.1:5060;"),
@@ -205,7 +220,13 @@ fn a_connection_is_opened_for_a_call_and_its_failure_told() {
         sent[0]
     );
     assert!(sent[0].contains("\r\nX-A: b  Injected: c\r\n"));
-    endpoint.handle(Input::FlowClosed { flow }, now);
+    endpoint.handle(
+        Input::FlowClosed {
+            flow,
+            reason: String::new(),
+        },
+        now,
+    );
     let done = outputs(&mut endpoint);
     assert!(
         matches!(&done[..], [Output::Event(SipEvent::Failed { status: 503, .. })]),
@@ -278,7 +299,13 @@ fn a_binding_ends_with_its_connection_and_is_reached_through_it() {
     };
     endpoint.handle(Input::Command(Command::Invite(Box::new(invite.clone()))), now);
     assert!(texts(&outputs(&mut endpoint))[0].starts_with("INVITE sip:100@192.168.0.9:1234;transport=tcp SIP/2.0"));
-    endpoint.handle(Input::FlowClosed { flow: FlowId(2) }, now);
+    endpoint.handle(
+        Input::FlowClosed {
+            flow: FlowId(2),
+            reason: String::new(),
+        },
+        now,
+    );
     let done = outputs(&mut endpoint);
     assert!(
         done.iter()
@@ -352,12 +379,25 @@ fn a_request_too_large_for_a_datagram_goes_over_a_connection() {
     let mut endpoint = by_both(now);
     let out = large(&mut endpoint, 2, now);
     assert!(datagrams(&out).is_empty());
-    let Some(Output::OpenFlow { flow, remote }) = out.first() else {
+    let Some(Output::OpenFlow {
+        flow,
+        remote,
+        tls: None,
+    }) = out.first()
+    else {
         panic!("{out:?}")
     };
     assert_eq!(*remote, address(2, 5060));
     let (flow, remote, local) = (*flow, *remote, address(1, 50_000));
-    endpoint.handle(Input::FlowOpened { flow, remote, local }, now);
+    endpoint.handle(
+        Input::FlowOpened {
+            flow,
+            remote,
+            local,
+            transport: Transport::Tcp,
+        },
+        now,
+    );
     let sent = texts(&outputs(&mut endpoint));
     assert!(
         sent[0].starts_with("INVITE") && sent[0].contains("Via: SIP/2.0/TCP"),
@@ -378,7 +418,13 @@ fn where_no_connection_can_be_had_it_goes_by_datagram_and_the_next_one_at_once()
     let Some(Output::OpenFlow { flow, .. }) = out.first() else {
         panic!("{out:?}")
     };
-    endpoint.handle(Input::FlowClosed { flow: *flow }, now);
+    endpoint.handle(
+        Input::FlowClosed {
+            flow: *flow,
+            reason: String::new(),
+        },
+        now,
+    );
     let sent = datagrams(&outputs(&mut endpoint));
     assert_eq!(sent.len(), 1);
     assert!(
@@ -388,4 +434,72 @@ fn where_no_connection_can_be_had_it_goes_by_datagram_and_the_next_one_at_once()
     );
     let out = large(&mut endpoint, 4, now);
     assert_eq!(datagrams(&out).len(), 1, "{out:?}");
+}
+
+/// A command that calls a provider over TLS.
+fn over_tls(host: &str, dialog: u64) -> Input {
+    let target = strowger_sip::TrunkTarget {
+        trunk: crate::sim::trunk_id(),
+        addr: address(2, 5061),
+        host: host.to_owned(),
+        port: 5061,
+        transport: Transport::Tls,
+        user: "x".into(),
+    };
+    Input::Command(Command::Invite(Box::new(Invite {
+        dialog: DialogKey(dialog),
+        sip_call_id: format!("tls-{dialog}"),
+        target: Target::Trunk(target),
+        from_user: "a".into(),
+        from_display: None,
+        from_host: None,
+        to_user: "x".into(),
+        offer: Bytes::from_static(b"v=0"),
+        auth: None,
+        headers: Vec::new(),
+        patience: None,
+    })))
+}
+
+#[test]
+fn over_tls_each_host_has_a_connection_of_its_own_and_requests_say_so() {
+    let now = Sim::pair(1).now;
+    let mut endpoint = endpoint(now);
+    // A connection from the very address, by somebody who has proved nothing.
+    let (remote, local) = (address(2, 5061), address(1, 5061));
+    let accepted = Input::FlowOpened {
+        flow: FlowId(2),
+        remote,
+        local,
+        transport: Transport::Tls,
+    };
+    endpoint.handle(accepted, now);
+    let mut flows = Vec::new();
+    for (host, dialog) in [("one.example", 2), ("two.example", 4), ("one.example", 6)] {
+        endpoint.handle(over_tls(host, dialog), now);
+        for output in outputs(&mut endpoint) {
+            if let Output::OpenFlow { flow, tls, .. } = output {
+                flows.push((flow, tls.unwrap()));
+            }
+        }
+    }
+    let names: Vec<&str> = flows.iter().map(|(_, name)| name.as_str()).collect();
+    assert_eq!(names, ["one.example", "two.example"]);
+    let (flow, local) = (flows[0].0, address(1, 50_000));
+    let transport = Transport::Tls;
+    let opened = Input::FlowOpened {
+        flow,
+        remote,
+        local,
+        transport,
+    };
+    endpoint.handle(opened, now);
+    let sent = texts(&outputs(&mut endpoint));
+    assert_eq!(sent.len(), 2, "both calls to that host: {sent:?}");
+    assert!(
+        sent[0].starts_with("INVITE sip:x@one.example;transport=tls SIP/2.0\r\nVia: SIP/2.0/TLS 10.0.0.1:5061;"),
+        "{}",
+        sent[0]
+    );
+    assert!(sent[0].contains(";transport=tls>"), "{}", sent[0]);
 }

@@ -70,11 +70,11 @@ fn inbound_plan(id: &str, info: &wire::SipInboundTrunkInfo) -> Result<NewSipTrun
 }
 
 /// `host`, `host:port` or `[v6]:port`.
-fn place(address: &str) -> Option<(String, u16)> {
+fn place(address: &str) -> Option<(String, Option<u16>)> {
     let address = address.trim();
     let (host, port) = match address.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port.parse().ok()?),
-        Some(_) | None => (address, 5060),
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port.parse().ok()?)),
+        Some(_) | None => (address, None),
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let plain = |character: char| character.is_ascii_alphanumeric() || ".-_:".contains(character);
@@ -90,8 +90,9 @@ fn outbound_plan(id: &str, info: &wire::SipOutboundTrunkInfo) -> Result<NewSipTr
     let transport = match wire::SipTransport::try_from(info.transport).unwrap_or(wire::SipTransport::Auto) {
         wire::SipTransport::Auto | wire::SipTransport::Udp => Transport::Udp,
         wire::SipTransport::Tcp => Transport::Tcp,
-        wire::SipTransport::Tls => return Err(TwirpError::unimplemented("trunks speak UDP or TCP here")),
+        wire::SipTransport::Tls => Transport::Tls,
     };
+    let port = port.unwrap_or(transport.usual_port());
     let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let trunk = NewTrunk {
         name: named(&info.name, id),
@@ -356,9 +357,9 @@ mod tests {
 
     #[test]
     fn an_address_is_a_host_and_perhaps_a_port() {
-        assert_eq!(place("sip.example.org"), Some(("sip.example.org".into(), 5060)));
-        assert_eq!(place("127.0.0.1:5070"), Some(("127.0.0.1".into(), 5070)));
-        assert_eq!(place("[2001:db8::1]:5062"), Some(("2001:db8::1".into(), 5062)));
+        assert_eq!(place("sip.example.org"), Some(("sip.example.org".into(), None)));
+        assert_eq!(place("127.0.0.1:5070"), Some(("127.0.0.1".into(), Some(5070))));
+        assert_eq!(place("[2001:db8::1]:5062"), Some(("2001:db8::1".into(), Some(5062))));
         for wrong in ["", "a b", "sip:host", "host:port", "host;transport=tcp"] {
             assert_eq!(place(wrong), None, "{wrong}");
         }
