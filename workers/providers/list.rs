@@ -315,4 +315,28 @@ mod tests {
             assert!(parse(&format!("[[provider]]\n{wrong}")).is_err(), "{wrong}");
         }
     }
+
+    #[test]
+    fn a_key_that_is_changed_counts_from_the_next_request_whether_of_a_file_or_a_command() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        let list = parse(&format!(
+            "[[provider]]\nname = 'a'\nkind = 'openai'\nurl = 'https://a'\nchat = 'm'\nkey_file = '{0}'\n\
+             [[provider]]\nname = 'b'\nkind = 'openai'\nurl = 'https://b'\nchat = 'm'\nkey_command = ['cat', '{0}']",
+            file.display()
+        ))
+        .unwrap();
+        for key in ["first", "second"] {
+            std::fs::write(&file, format!("{key}\n")).unwrap();
+            for provider in &list {
+                assert_eq!(provider.key().unwrap().as_deref(), Some(key), "{}", provider.name);
+            }
+        }
+        // A key that would end its header is none, and is not repeated in the reason.
+        std::fs::write(&file, "sec\nret").unwrap();
+        for provider in &list {
+            let problem = provider.key().unwrap_err().to_string();
+            assert!(!problem.contains("sec"), "{problem}");
+        }
+    }
 }
