@@ -56,6 +56,9 @@ fn share(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
 }
 
+/// The tag that a call gets whose recording was made elsewhere.
+const IMPORTED: &str = "imported";
+
 /// Makes the verdict.
 #[must_use]
 pub fn of(call: &Call, legs: &[Leg], transcript: Option<&Transcript>) -> Verdict {
@@ -101,6 +104,13 @@ fn outcome(call: &Call, legs: &[Leg]) -> (String, String) {
                 format!(
                     "{party} answered after {} and the call lasted {}.",
                     words::span(rang_ms(at)),
+                    words::span(call.duration_ms)
+                ),
+            ),
+            None if legs.is_empty() && call.tags.iter().any(|tag| tag == IMPORTED) => (
+                "Brought from outside.".into(),
+                format!(
+                    "Its recording of {} was imported; the call itself did not pass here.",
                     words::span(call.duration_ms)
                 ),
             ),

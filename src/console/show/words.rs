@@ -334,6 +334,8 @@ pub fn job_kind(kind: &str) -> &str {
         "render_flow" => "Speak a flow’s texts",
         "render_greeting" | "prepare_greeting" | "render_phrases" => "Prepare a greeting",
         "retain" => "Retention",
+        "import_recording" => "Import a recording",
+        "move_recordings" => "Move to the bucket",
         other => other,
     }
 }

@@ -121,9 +121,14 @@ pub fn health(shell: &Shell, checks: &[Check], strip: Vec<Figure>, facts: Vec<Fa
     });
     let table = Table::new("Checks", columns, rows.collect());
     let bad = checks.iter().filter(|check| check.state.shape == "bad").count();
-    let intro = match bad {
-        0 => "Everything that was checked works.".to_owned(),
-        bad => format!(
+    let warns = checks.iter().filter(|check| check.state.shape == "warn").count();
+    let intro = match (bad, warns) {
+        (0, 0) => "Everything that was checked works.".to_owned(),
+        (0, warns) => format!(
+            "Everything works; {} somebody to look.",
+            words::count(i64::try_from(warns).unwrap_or(0), "check wants", "checks want")
+        ),
+        (bad, _) => format!(
             "{} fail. Calls go on where they can.",
             words::count(i64::try_from(bad).unwrap_or(0), "check", "checks")
         ),
