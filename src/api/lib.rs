@@ -47,5 +47,6 @@ pub use livekit::agents::{AgentNews, Agents};
 pub use livekit::files::FileLinks;
 pub use livekit::twirp::egress::watch as watch_egresses;
 pub use livekit::webhook::{Reach, Webhooks};
+pub use recordings::Converter;
 pub use router::router;
 pub use state::{ApiState, Probe};

@@ -9,7 +9,6 @@ use crate::livekit::webhook::Webhooks;
 use crate::recordings::Converter;
 use axum::body::Bytes;
 use axum::extract::FromRef;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use strowger_access::Access;
 use strowger_host::metrics::Metrics;
@@ -77,10 +76,10 @@ impl ApiState {
         self
     }
 
-    /// Offers recordings in other formats, made by this program of the worker's.
+    /// Offers recordings in other formats.
     #[must_use]
-    pub fn with_converter(mut self, program: PathBuf) -> Self {
-        self.converter = Some(Converter::new(program));
+    pub fn with_converter(mut self, converter: Converter) -> Self {
+        self.converter = Some(converter);
         self
     }
 

@@ -42,7 +42,7 @@ pub mod voicemail;
 pub use fault::not_found;
 pub use headers::headers;
 pub use state::{
-    CertificateLevel, CertificateState, CertificateWatch, ConsoleConfig, ConsoleState, Exchange, NoExchange,
+    CertificateLevel, CertificateState, CertificateWatch, ConsoleConfig, ConsoleState, Convert, Exchange, NoExchange,
     NoRoomDesk, RoomDesk, Soon,
 };
 

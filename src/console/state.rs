@@ -1,6 +1,7 @@
 //! What the console is given by whoever starts it.
 
 use axum::extract::FromRef;
+use axum::response::Response;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -154,6 +155,9 @@ pub enum CertificateLevel {
     Ended,
 }
 
+/// Makes a download of a recording's bytes: in the format of this name, under this name of a file.
+pub type Convert = Arc<dyn Fn(Vec<u8>, String, String) -> Soon<'static, Response> + Send + Sync>;
+
 /// What the console needs.
 #[derive(Clone)]
 pub struct ConsoleConfig {
@@ -171,6 +175,8 @@ pub struct ConsoleConfig {
     pub phones: Option<SwitchHandle>,
     /// The built-in relay; `None` where it is switched off.
     pub relay: Option<TurnHandle>,
+    /// Makes recordings into other formats; `None` for a console that runs without a worker's program.
+    pub convert: Option<Convert>,
     /// Agents' workers that stand by; `None` where meetings are switched off.
     pub agents: Option<AgentBoard>,
     /// Time and chance.

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use strowger_access::{Access, AccessConfig};
-use strowger_api::{ApiState, Check, Mood, Probe};
+use strowger_api::{ApiState, Check, Converter, Mood, Probe};
 use strowger_console::{ConsoleConfig, ConsoleState};
 use strowger_host::metrics::Metrics;
 use strowger_host::{Config, Shutdown, log, service};
@@ -262,9 +262,10 @@ fn router(
 ) -> Router {
     let switch = &running.switch;
     let program = worker_child::program().unwrap_or_else(|_| "strowger-worker".into());
+    let converter = Converter::new(program);
     let api = ApiState::new(access.clone(), Arc::new(switch.clone()), metrics.clone())
         .with_public_metrics(config.http.metrics_public)
-        .with_converter(program)
+        .with_converter(converter.clone())
         .with_phones(switch.clone())
         .with_probes(vec![
             recording_probe(switch.clone(), config.recording.reserve_bytes),
@@ -298,15 +299,16 @@ fn router(
         phones: Some(switch.clone()),
         room_desk: Arc::new(HostDesk(switch.clone())),
         relay: running.relay.clone(),
+        convert: Some(Arc::new(move |file, format, name| {
+            let converter = converter.clone();
+            Box::pin(async move { converter.answer(file, &format, &name).await })
+        })),
         world: Arc::new(SystemWorld),
         zone: "UTC".to_owned(),
         sip_server: server.unwrap_or_default(),
         machine: Some(crate::command::compliance::machine(config)),
         certificates: Some(running.certificates.watch(Arc::new(SystemWorld))),
-        facts: vec![
-            ("Version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-            ("Data".to_owned(), config.data_dir.display().to_string()),
-        ],
+        facts: vec![("Data".to_owned(), config.data_dir.display().to_string())],
         shutdown: shutdown.soft().clone(),
     };
     strowger_api::router(api)

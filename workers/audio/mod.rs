@@ -1,11 +1,13 @@
 //! Audio files and samples: decoding what people upload, resampling, loudness, the recording's own
-//! format (Opus in Ogg), WAV and the peaks of the player.
+//! format (Opus in Ogg), what is downloaded (WAV, MP3, M4A) and the peaks of the player.
 //!
 //! Everything works on [`Pcm`]. Foreign files are parsed in [`decode`] only, in this process and
 //! never in the daemon.
 
 pub mod decode;
 pub mod loudness;
+pub mod m4a;
+pub mod mp3;
 pub mod opus_file;
 pub mod peaks;
 pub mod resample;
@@ -96,7 +98,82 @@ pub enum Error {
     /// Writing WAV failed.
     #[error("cannot write WAV")]
     Wav(#[from] hound::Error),
+    /// The MP3 encoder refused.
+    #[error("cannot write MP3")]
+    Mp3(#[source] rusty_mp3::Error),
+    /// The AAC encoder refused.
+    #[error("cannot write AAC")]
+    Aac(#[source] syom::AacError),
+    /// The file would be larger than its format allows.
+    #[error("the file would be too large for its format")]
+    TooLarge,
     /// Writing the container failed.
     #[error("cannot write the audio")]
     Write(#[from] std::io::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    pub(super) const LEFT_HZ: f32 = 440.0;
+    pub(super) const RIGHT_HZ: f32 = 1004.0;
+
+    /// Two tones, one a side.
+    pub(super) fn speakers(samples: usize) -> Pcm {
+        let sample_rate_hz = 16_000;
+        let tone = |hz: f32| {
+            let angle = |at: usize| std::f32::consts::TAU * hz * at as f32 / sample_rate_hz as f32;
+            (0..samples).map(|at| (angle(at).sin() * 8000.0) as i16).collect()
+        };
+        Pcm {
+            sample_rate_hz,
+            channels: vec![tone(LEFT_HZ), tone(RIGHT_HZ)],
+        }
+    }
+
+    fn level(samples: &[f64], hz: f32) -> f64 {
+        let step = std::f64::consts::TAU * f64::from(hz) / 16_000.0;
+        let (mut real, mut imaginary) = (0.0, 0.0);
+        for (at, sample) in samples.iter().enumerate() {
+            real += sample * (step * at as f64).cos();
+            imaginary += sample * (step * at as f64).sin();
+        }
+        2.0 * real.hypot(imaginary) / samples.len() as f64
+    }
+
+    /// Another program plays the file: as long as it should be to 20 ms, each tone in its channel alone.
+    pub(super) fn heard(file: &[u8], ending: &str, pcm: &Pcm) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(format!("x.{ending}"));
+        std::fs::write(&path, file).unwrap();
+        let mut command = Command::new("ffmpeg");
+        command.args(["-v", "error", "-i"]).arg(&path);
+        let output = command.args(["-f", "s16le", "-ar", "16000", "-"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let samples: Vec<f64> = output
+            .stdout
+            .chunks_exact(2)
+            .map(|bytes| f64::from(i16::from_le_bytes([bytes[0], bytes[1]])))
+            .collect();
+        let length = samples.len() / 2;
+        // This program plays the padding of an AAC file's last frame, its own files' too.
+        let most = if ending == "m4a" { 1024 } else { 320 };
+        assert!(length.abs_diff(pcm.len()) <= most, "{length} of {}", pcm.len());
+        for (channel, (own, other)) in [(LEFT_HZ, RIGHT_HZ), (RIGHT_HZ, LEFT_HZ)].into_iter().enumerate() {
+            let voice: Vec<f64> = samples.iter().skip(channel).step_by(2).copied().collect();
+            let voice = &voice[1600..pcm.len() - 1600];
+            let (wanted, foreign) = (level(voice, own), level(voice, other));
+            assert!((7000.0..9000.0).contains(&wanted), "{channel}: {wanted}");
+            assert!(foreign < wanted / 100.0, "{channel}: {foreign} of {wanted}");
+        }
+        if ending == "m4a" {
+            let mut command = Command::new("ffprobe");
+            command.args(["-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0"]);
+            let told = command.arg(&path).output().unwrap();
+            let told: f64 = String::from_utf8(told.stdout).unwrap().trim().parse().unwrap();
+            assert!((told * 16_000.0 - pcm.len() as f64).abs() < 20.0, "{told}");
+        }
+    }
 }

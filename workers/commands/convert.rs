@@ -1,9 +1,8 @@
 //! `strowger-worker convert`: a recording on standard input, another format on standard output.
 
-use crate::audio::{self, decode::Layout, wav};
+use crate::audio::{self, decode::Layout, m4a, mp3, wav};
 use anyhow::Context;
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
 
 /// What recordings are played and exported at: more than telephones carry.
 const SAMPLE_RATE_HZ: u32 = 16_000;
@@ -20,8 +19,10 @@ pub(super) struct Arguments {
 enum Format {
     /// 16-bit linear.
     Wav,
-    /// By the command `lame`.
+    /// 32 kbit/s a channel.
     Mp3,
+    /// AAC-LC, 32 kbit/s a channel.
+    M4a,
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -32,26 +33,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .context("cannot read the recording")?;
     let pcm = audio::decode(&file, "recording.ogg", SAMPLE_RATE_HZ, Layout::Kept).context("cannot decode")?;
     drop(file);
-    let wave = wav::encode(&pcm)?;
+    let converted = match arguments.to {
+        Format::Wav => wav::encode(&pcm)?,
+        Format::Mp3 => mp3::encode(&pcm)?,
+        Format::M4a => m4a::encode(&pcm)?,
+    };
     drop(pcm);
-    match arguments.to {
-        Format::Wav => std::io::stdout().lock().write_all(&wave).context("cannot write")?,
-        Format::Mp3 => through_lame(&wave)?,
-    }
-    Ok(())
-}
-
-/// The encoder is a process of its own: its licence and its faults stay outside.
-fn through_lame(wave: &[u8]) -> anyhow::Result<()> {
-    let mut lame = Command::new("lame")
-        .args(["--quiet", "-V", "4", "-", "-"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .context("MP3 needs the command `lame`: apt install lame")?;
-    let mut input = lame.stdin.take().context("lame takes no input")?;
-    let fed = input.write_all(wave);
-    drop(input);
-    let status = lame.wait().context("lame ended badly")?;
-    anyhow::ensure!(status.success(), "lame ended with {status}");
-    fed.context("lame stopped reading")
+    std::io::stdout().lock().write_all(&converted).context("cannot write")
 }

@@ -25,7 +25,7 @@ const PIECE_BYTES: u64 = 256 * 1024;
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct AudioQuery {
-    /// `wav` or `mp3`, made while it is sent and without ranges; Ogg Opus as it is kept when absent.
+    /// `wav`, `mp3` or `m4a`, made while it is sent and without ranges; Ogg Opus as it is kept when absent.
     format: Option<String>,
 }
 
@@ -69,7 +69,7 @@ pub(crate) async fn send(
     let format = match query.format.as_deref() {
         None | Some("" | "ogg" | "opus") => None,
         Some(word) => {
-            let unknown = || Problem::field("format", "one of `ogg`, `wav` and `mp3`");
+            let unknown = || Problem::field("format", "one of `ogg`, `wav`, `mp3` and `m4a`");
             Some(Format::of(word).ok_or_else(unknown)?)
         }
     };

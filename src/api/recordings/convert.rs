@@ -16,8 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Children at once; who comes later is asked to come again.
 const AT_ONCE: usize = 2;
-/// An hour of speech is decoded in far less.
-const LONGEST: Duration = Duration::from_secs(120);
+/// An hour of speech is decoded and encoded in far less, on a machine that has nothing else to do.
+const LONGEST: Duration = Duration::from_secs(300);
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// A format that recordings are converted to.
@@ -25,6 +25,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 pub(crate) enum Format {
     Wav,
     Mp3,
+    M4a,
 }
 
 impl Format {
@@ -33,6 +34,7 @@ impl Format {
         match word {
             "wav" => Some(Self::Wav),
             "mp3" => Some(Self::Mp3),
+            "m4a" => Some(Self::M4a),
             _ => None,
         }
     }
@@ -41,6 +43,7 @@ impl Format {
         match self {
             Self::Wav => "wav",
             Self::Mp3 => "mp3",
+            Self::M4a => "m4a",
         }
     }
 
@@ -48,22 +51,37 @@ impl Format {
         match self {
             Self::Wav => "audio/wav",
             Self::Mp3 => "audio/mpeg",
+            Self::M4a => "audio/mp4",
         }
     }
 }
 
 /// The program that converts, and how many of it run.
 #[derive(Debug, Clone)]
-pub(crate) struct Converter {
+pub struct Converter {
     program: PathBuf,
     hands: Arc<Semaphore>,
 }
 
 impl Converter {
-    pub(crate) fn new(program: PathBuf) -> Self {
+    /// Converts by this program of the worker's.
+    #[must_use]
+    pub fn new(program: PathBuf) -> Self {
         Self {
             program,
             hands: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+
+    /// Answers with a recording in the format that `word` names, as a download called `name`: for pages, which share the
+    /// hands of this machine with programs.
+    pub async fn answer(&self, file: Vec<u8>, word: &str, name: &str) -> Response {
+        match Format::of(word) {
+            None => Problem::not_found("format").into_response(),
+            Some(format) => self
+                .respond(file, format, name)
+                .await
+                .unwrap_or_else(IntoResponse::into_response),
         }
     }
 

@@ -7,7 +7,7 @@ mod sender;
 mod upload;
 
 pub(crate) use audio::{AudioQuery, send};
-pub(crate) use convert::Converter;
+pub use convert::Converter;
 
 use crate::body::{Asked, Id};
 use crate::caller::Caller;

@@ -86,14 +86,14 @@ fn program(folder: &std::path::Path, script: &str) -> std::path::PathBuf {
 }
 
 #[tokio::test]
-async fn another_format_is_made_while_it_is_sent_and_a_missing_encoder_is_named() {
+async fn another_format_is_made_while_it_is_sent_and_a_failure_is_named() {
     use tower::ServiceExt as _;
     let house = House::new().await;
     let folder = tempfile::tempdir().unwrap();
     let ask = async |script: &str, query: &str| {
         let metrics = strowger_host::metrics::Metrics::detached();
         let state = crate::ApiState::new(house.access.clone(), house.switch.clone(), metrics)
-            .with_converter(program(folder.path(), script));
+            .with_converter(crate::Converter::new(program(folder.path(), script)));
         let request = axum::http::Request::builder()
             .uri(format!("/api/recordings/{}/audio?{query}", house.acme.recording))
             .header(
@@ -118,13 +118,16 @@ async fn another_format_is_made_while_it_is_sent_and_a_missing_encoder_is_named(
     assert_eq!(&body[said.len()..], super::house::audio());
 
     let (parts, body) = ask(
-        "cat > /dev/null; echo 'MP3 needs the command `lame`' >&2; exit 1",
+        "cat > /dev/null; echo 'the recording holds no audio' >&2; exit 1",
         "format=mp3",
     )
     .await;
     let body = String::from_utf8(body.unwrap().to_vec()).unwrap();
     assert_eq!(parts.status.as_u16(), 503, "{body}");
-    assert!(body.contains("needs the command `lame`"), "{body}");
+    assert!(body.contains("the recording holds no audio"), "{body}");
+
+    let (parts, _) = ask("cat", "format=m4a").await;
+    assert_eq!(parts.headers["content-type"], "audio/mp4");
 
     let (parts, body) = ask("cat > /dev/null; echo half; exit 3", "format=wav").await;
     assert_eq!(parts.status.as_u16(), 200);

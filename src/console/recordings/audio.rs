@@ -134,6 +134,16 @@ pub(super) async fn play(Path((_, recording)): Path<(String, RecordingId)>, desk
     let found = audible(&desk, recording).await?;
     let blob = found.blob.as_deref().ok_or(Fault::NotFound)?;
     let (kind, extension) = kind_of(&found.format);
+    let format = desk.query().get("format");
+    if !format.is_empty() {
+        let convert = desk.state.config().convert.as_ref().ok_or(Fault::NotFound)?;
+        let file = desk.scope.blobs().get(blob).await?;
+        let audit = desk.scope.audit();
+        audit
+            .write(&desk.actor(), "recording.export", &recording.to_string(), format)
+            .await?;
+        return Ok(convert(file, format.to_owned(), format!("recording-{recording}")).await);
+    }
     let download = desk.query().get("download") == "1";
     let mut response = respond(&desk.scope, blob, kind, &request).await?;
     if begins(&request) {

@@ -200,7 +200,12 @@ pub fn one(
             recording.sha256.chars().take(16).collect::<String>() + "…",
         ));
     }
-    let mut body = vec![Body::Facts(facts)];
+    let mut body = Vec::new();
+    if recording.state == "ready" {
+        let label = format!("Recording, {}", words::span(recording.duration_ms));
+        body.push(Body::Audio(format!("{here}/audio"), label));
+    }
+    body.push(Body::Facts(facts));
     if let Some(problem) = &recording.problem {
         body.push(Body::Note(Note {
             shape: "bad",
@@ -242,6 +247,10 @@ pub fn one(
             Link::new(format!("{here}/audio?download=1"), "Download"),
             false,
         ));
+        for (format, word) in [("mp3", "as MP3"), ("m4a", "as M4A"), ("wav", "as WAV")] {
+            let link = Link::new(format!("{here}/audio?format={format}"), word);
+            page = page.button(Button::Go(link, false));
+        }
         if may_change {
             let (word, held) = if recording.held {
                 ("Lift the hold", "false")

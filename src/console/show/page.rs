@@ -145,6 +145,8 @@ pub enum Body {
     List(Vec<String>),
     /// A drawing of ours, ready as SVG.
     Drawing(String),
+    /// A player: what it plays, and its name for who cannot see it.
+    Audio(String, String),
     /// A table below a drawing.
     Behind(String, Table),
     /// Words in the machine's type.

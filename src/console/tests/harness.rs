@@ -4,6 +4,7 @@ use crate::{ConsoleConfig, ConsoleState, NoExchange, router};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+use axum::response::IntoResponse as _;
 use std::sync::Arc;
 use strowger_access::{Access, AccessConfig};
 use strowger_model::record::{Recording, Tenant, User};
@@ -74,6 +75,9 @@ impl Bench {
             phones: None,
             room_desk: Arc::new(crate::NoRoomDesk),
             relay: None,
+            convert: Some(Arc::new(|file: Vec<u8>, format: String, name: String| {
+                Box::pin(async move { format!("{name}.{format}: {} bytes", file.len()).into_response() })
+            })),
             world,
             zone: "Europe/London".into(),
             sip_server: "pbx.example:5060".into(),

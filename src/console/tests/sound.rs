@@ -33,6 +33,9 @@ async fn audio_is_served_by_range_and_each_listening_is_noted_once() {
             .starts_with("attachment")
     );
     assert!(!download.headers.contains_key(header::CONTENT_ENCODING));
+    let other = bench.get(&format!("{path}?format=m4a"), &admin).await;
+    let said = format!("recording-{}.m4a: 200000 bytes", recording.id);
+    assert_eq!(String::from_utf8_lossy(&other.bytes), said);
     let filter = AuditFilter {
         target: Some(recording.id.to_string()),
         ..AuditFilter::default()
@@ -45,7 +48,7 @@ async fn audio_is_served_by_range_and_each_listening_is_noted_once() {
         .await
         .unwrap();
     let actions: Vec<&str> = log.items.iter().map(|entry| entry.action.as_str()).collect();
-    assert_eq!(actions, ["recording.download", "recording.play"]);
+    assert_eq!(actions, ["recording.export", "recording.download", "recording.play"]);
 }
 
 #[tokio::test]
