@@ -1,4 +1,4 @@
-//! Agents: a stock agent worker takes a call that a flow hands to it and gives the caller back what they say; when
+//! Agents and voice apps: a stock agent worker takes a call that a flow hands to it and gives the caller back what they say; when
 //! it is killed, or when there is none, the flow's fallback is taken.
 //!
 //! The agent framework is its makers' own (`packaging/fetch-clients`); its folder is named by `STROWGER_CLIENTS`.
@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
+use strowger_tests::program::Program;
 use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, log, two_phones, whole};
 use strowger_tests::{Sandbox, eventually, process, sipp, tone};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
@@ -68,10 +69,26 @@ impl Agent {
 
 /// Puts a flow that hands callers to the agent `echo`, and else rings an extension, behind the sandbox's flow number.
 async fn hand_to_agent(sandbox: &Sandbox, otherwise: &str) {
+    let data = json!({"agent": "echo", "timeout": 15, "lostTimeout": 2, "metadata": "hello"});
+    hand_to(sandbox, ("agent", data), otherwise).await;
+}
+
+/// Starts a voice app that says what it hears and puts a flow that connects callers with it, and else rings an
+/// extension, behind the sandbox's flow number.
+async fn connect_with_app(sandbox: &Sandbox, otherwise: &str) -> Program {
+    let mut app = Program::start("voice_app.py", &json!({})).await.unwrap();
+    let port = app.says().await.unwrap()["port"].clone();
+    let url = format!("ws://127.0.0.1:{port}/stream");
+    let data = json!({"url": url, "timeout": 20, "parameters": {"from": "{caller}"}});
+    hand_to(sandbox, ("voice_app", data), otherwise).await;
+    app
+}
+
+async fn hand_to(sandbox: &Sandbox, (kind, data): (&str, Value), otherwise: &str) {
     let definition = json!({
         "nodes": [
             {"id": "start", "type": "start", "data": {}},
-            {"id": "clerk", "type": "agent", "data": {"agent": "echo", "timeout": 15, "lostTimeout": 2, "metadata": "hello"}},
+            {"id": "clerk", "type": kind, "data": data},
             {"id": "desk", "type": "dial", "data": {"extension": otherwise}}
         ],
         "edges": [
@@ -79,7 +96,7 @@ async fn hand_to_agent(sandbox: &Sandbox, otherwise: &str) {
             {"id": "2", "source": "clerk", "target": "desk", "label": "fallback"}
         ]
     });
-    let flow = json!({"name": "Agent", "flow_definition": definition});
+    let flow = json!({"name": "Clerk", "flow_definition": definition});
     let made = sandbox.post("/api/flows", &flow).await.unwrap();
     let path = format!("/api/flows/{}", made["id"].as_str().unwrap());
     sandbox.post(&format!("{path}/publish"), &json!({})).await.unwrap();
@@ -247,6 +264,22 @@ impl Beeper {
         });
         back.collect()
     }
+
+    /// Most beeps came back, and soon.
+    fn came_back_in_time(&self) {
+        let mut delays = self.delays();
+        delays.sort();
+        assert!(
+            delays.len() >= 8,
+            "{} beeps of {} came back",
+            delays.len(),
+            self.sent.len()
+        );
+        let (median, worst) = (delays[delays.len() / 2], delays[delays.len() - 1]);
+        // What the test saw, for whoever reads its output.
+        println!("{} beeps came back: median {median:?}, worst {worst:?}", delays.len());
+        assert!(median <= LATE, "{delays:?}");
+    }
 }
 
 fn effective(payload: &[u8]) -> f64 {
@@ -293,17 +326,74 @@ async fn a_caller_hears_what_an_agent_says() {
         agent.says().await;
         agent.says().await;
     });
-    let mut delays = beeper.delays();
-    delays.sort();
-    assert!(
-        delays.len() >= 8,
-        "{} beeps of {} came back",
-        delays.len(),
-        beeper.sent.len()
+    beeper.came_back_in_time();
+    drop(scenario);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_hears_itself_by_a_voice_app_and_takes_the_fallback_when_it_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start().await.unwrap();
+    let mut app = connect_with_app(&sandbox, &sandbox.card.devices[1].extension).await;
+    let (mut caller, mut callee) = two_phones(&sandbox, folder.path()).await.unwrap();
+    caller.dial(sandbox.number("ivr").unwrap()).await.unwrap();
+    caller.event("CALL_ESTABLISHED").await.unwrap();
+    let said = app.says_until(|said| said["event"] == "start").await.unwrap();
+    let from = &said[said.len() - 1]["start"]["customParameters"]["from"];
+    assert_eq!(*from, json!(sandbox.card.devices[0].extension), "{said:?}");
+    caller.press("5").await.unwrap();
+    let said = app.says_until(|said| said["event"] == "dtmf").await.unwrap();
+    assert_eq!(said[said.len() - 1]["dtmf"]["digit"], "5");
+    // A report of baresip is five seconds of echo.
+    caller.event_within("CALL_RTCP", SOON).await.unwrap();
+    app.kill().await.unwrap();
+    callee.event_within("CALL_ESTABLISHED", SOON).await.unwrap();
+    callee.event_within("CALL_RTCP", SOON).await.unwrap();
+    caller.hang_up().await.unwrap();
+    callee.event("CALL_CLOSED").await.unwrap();
+    let call = eventually(SOON, "the call's row", || async {
+        let calls = log(&sandbox).await?;
+        let over = calls.iter().find(|call| call["status"] == "completed");
+        over.cloned().context("it is not in the log")
+    })
+    .await
+    .unwrap();
+    // They are written after the row.
+    let is_told = |kind: &'static str, detail: &'static str| {
+        let (sandbox, call) = (&sandbox, &call);
+        eventually(SOON, "what happened to the call", move || async move {
+            let events = whole(sandbox, call).await?["events"].clone();
+            let is_it = |event: &Value| event["kind"] == kind && event["detail"] == detail;
+            let events = events.as_array().context("no events")?;
+            anyhow::ensure!(events.iter().any(is_it), "{events:?}");
+            Ok(())
+        })
+    };
+    is_told("app", "failed: the connection was cut").await.unwrap();
+    is_told("node", "fallback → desk").await.unwrap();
+    let sound = caller.heard_sound().unwrap();
+    let all = sound.part(0, 0.0, sound.seconds());
+    let own = tone::share_above(all, sound.rate_hz, CALLER_HZ, -30.0) * sound.seconds();
+    assert!(own > 2.0, "the caller heard itself for {own} of {} s", sound.seconds());
+    let other = tone::share_above(all, sound.rate_hz, CALLEE_HZ, -30.0) * sound.seconds();
+    assert!(other > 1.0, "the caller heard the desk for {other} seconds");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_hears_what_a_voice_app_says() {
+    let port = process::free_port().unwrap();
+    let trunk = format!("127.0.0.1:{port}");
+    let sandbox = Sandbox::start_with(&["--trunk", &trunk], &[]).await.unwrap();
+    let mut app = connect_with_app(&sandbox, "102").await;
+    let mut beeper = Beeper::open().await;
+    let media = beeper.socket.local_addr().unwrap().port().to_string();
+    let arguments = ["-s", sandbox.number("ivr").unwrap(), "-key", "media", &media];
+    let scenario = sipp::start("uac_media", sandbox.sip(), Some(port), &arguments).unwrap();
+    let (_, said) = tokio::join!(
+        beeper.run(Duration::from_secs(20)),
+        app.says_until(|said| said["event"] == "start")
     );
-    let (median, worst) = (delays[delays.len() / 2], delays[delays.len() - 1]);
-    // What the test saw, for whoever reads its output.
-    println!("{} beeps came back: median {median:?}, worst {worst:?}", delays.len());
-    assert!(median <= LATE, "{delays:?}");
+    said.unwrap();
+    beeper.came_back_in_time();
     drop(scenario);
 }

@@ -56,8 +56,10 @@ const SIGNATURE: &str = "X-Twilio-Signature";
 enum Fault {
     #[error("its address is none: {0}")]
     Address(#[from] BadAppUrl),
+    #[error("its address lies in a network that voice_apps.networks does not list")]
+    Private,
     #[error(transparent)]
-    Outward(#[from] OutwardError),
+    Outward(OutwardError),
     #[error("the key that signs was revoked or never was one")]
     Key,
     #[error("the key that signs cannot be read")]
@@ -190,16 +192,26 @@ impl Stay {
 
     async fn open(&self) -> Result<Socket, Fault> {
         let to = AppUrl::read(&self.app.url)?;
-        let handshake = |error: WsError| match error {
-            WsError::Http(answer) => Fault::Refused(answer.status().as_u16()),
-            other => Fault::Handshake(Box::new(other)),
+        let handshake = |error: WsError| {
+            if let WsError::Http(answer) = error {
+                Fault::Refused(answer.status().as_u16())
+            } else {
+                Fault::Handshake(Box::new(error))
+            }
         };
         let mut request = self.app.url.as_str().into_client_request().map_err(handshake)?;
         if let Some(signature) = self.signature().await? {
             let value = HeaderValue::from_str(&signature).map_err(|_| Fault::Key)?;
             request.headers_mut().insert(SIGNATURE, value);
         }
-        let stream = self.outward.connect(&to.host, to.port, to.encrypted).await?;
+        let connected = self.outward.connect(&to.host, to.port, to.encrypted).await;
+        let stream = connected.map_err(|error| match error {
+            OutwardError::Private => Fault::Private,
+            error @ (OutwardError::Unknown(_)
+            | OutwardError::Connect(_)
+            | OutwardError::Name
+            | OutwardError::Encryption) => Fault::Outward(error),
+        })?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(MESSAGE_BYTES))
             .max_frame_size(Some(MESSAGE_BYTES));
