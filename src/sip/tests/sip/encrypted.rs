@@ -103,7 +103,7 @@ impl Side {
                 state: TrunkState::Failed { reason, .. },
                 ..
             } => reason,
-            other => panic!("{other:?}"),
+            other => format!("no refusal but {other:?}"),
         }
     }
 }
