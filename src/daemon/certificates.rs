@@ -126,7 +126,11 @@ fn origin(config: &Config) -> Origin {
 
 /// What a certificate made here is for: what this machine is called, and where it is reached.
 fn names(config: &Config) -> Vec<String> {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    // The unit hides the first from us (ProcSubset=pid).
+    let host = ["/proc/sys/kernel/hostname", "/etc/hostname"]
+        .into_iter()
+        .find_map(|file| std::fs::read_to_string(file).ok())
+        .unwrap_or_default();
     let listeners = config.http.listen.iter().chain(&config.sip.tls).chain(&config.turn.tls);
     let mut addresses: Vec<IpAddr> = listeners.map(SocketAddr::ip).collect();
     addresses.extend(config.sip.advertised);
