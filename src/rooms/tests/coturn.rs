@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::process::Output;
 use std::sync::Arc;
 use std::time::Duration;
+use strowger_host::tls::{Certificates, Origin};
 use strowger_model::world::SeededWorld;
 use strowger_rooms::io::turn::{TurnHandle, TurnSetup};
 use strowger_rooms::turn::{Limits, MediaAddress, Refusal};
@@ -30,14 +31,21 @@ impl Scene {
     /// A relay, and a peer that sends back what it gets and may be reached.
     async fn start(limits: Limits) -> Self {
         let any: Vec<SocketAddr> = vec!["127.0.0.1:0".parse().unwrap()];
+        let (end, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let folder = tempfile::tempdir().unwrap();
+        let origin = Origin::Own {
+            folder: folder.path().to_owned(),
+            names: vec!["localhost".to_owned()],
+        };
+        let clock = Arc::new(time::OffsetDateTime::now_utc);
         let setup = TurnSetup {
             udp: any.clone(),
             tcp: any.clone(),
             tls: any,
             limits,
+            certificates: Some(Certificates::open(origin, clock, &tasks, end.clone()).unwrap()),
             ..TurnSetup::default()
         };
-        let (end, tasks) = (CancellationToken::new(), TaskTracker::new());
         let world = Arc::new(SeededWorld::new(3, NOW_MS));
         let relay = TurnHandle::start(setup, world.clone(), &tasks, end.clone())
             .await
