@@ -9,9 +9,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use strowger_media::port::Popped;
 use strowger_media::{AudioFrame, AudioPort, FRAME_SAMPLES};
+use strowger_model::HangupCause;
 use strowger_model::record::CallEvent;
 use strowger_model::trunk::NumberTarget;
-use strowger_model::{CallId, HangupCause};
 use strowger_store::{Actor, NewFlow, NewNumber};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -264,18 +264,6 @@ async fn until_loud(port: &AudioPort, loud: bool) -> Duration {
     panic!("it does not get {}", if loud { "loud" } else { "quiet" });
 }
 
-async fn events(house: &House, call: CallId) -> Vec<CallEvent> {
-    house.ended(call).await;
-    let calls = house.store.tenant(house.tenant).calls();
-    // They are written after the row.
-    house
-        .until(async || {
-            let events = calls.detail(call).await.unwrap().unwrap().events;
-            Some(events).filter(|events| events.iter().any(|event| event.kind == "end"))
-        })
-        .await
-}
-
 fn apps(events: &[CallEvent]) -> Vec<&str> {
     let apps = events.iter().filter(|event| event.kind == "app");
     apps.map(|event| event.detail.as_str()).collect()
@@ -322,7 +310,7 @@ async fn a_caller_hears_what_the_app_says_and_both_are_recorded() {
     // The app is done: the flow goes on and hangs up.
     provider.media.send_digits(talk.open.leg, "3");
     provider.is_over().await;
-    let events = events(&house, live.id).await;
+    let events = house.events(live.id).await;
     let host = format!("calls {}", app.address);
     assert_eq!(apps(&events), [host.as_str(), "connected", "ended: it is done"]);
     assert!(events.iter().any(|event| event.detail == "next → bye"), "{events:?}");
@@ -368,7 +356,7 @@ async fn a_caller_takes_the_fallback_however_the_app_fails() {
                     .pop()
             })
             .await;
-        let events = events(&house, call.id).await;
+        let events = house.events(call.id).await;
         assert_eq!(apps(&events).last(), Some(&why), "{events:?}");
         assert!(
             events.iter().any(|event| event.detail == "fallback → sorry"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use strowger_host::Shutdown;
 use strowger_media::{MediaConfig, MediaHandle};
-use strowger_model::record::Call;
+use strowger_model::record::{Call, CallEvent};
 use strowger_model::trunk::{DigestAlgorithm, NumberTarget, Transport, TrunkKind};
 use strowger_model::{CallId, Role, TenantId, TrunkId, UserId, World};
 use strowger_rooms::{Limits, RoomsConfig, RoomsHandle};
@@ -182,6 +182,18 @@ impl House {
         let calls = self.store.tenant(self.tenant).calls();
         self.until(async || calls.get(call).await.unwrap().filter(|call| call.ended_at.is_some()))
             .await
+    }
+
+    /// All that happened in a call that is over.
+    pub(crate) async fn events(&self, call: CallId) -> Vec<CallEvent> {
+        self.ended(call).await;
+        let calls = self.store.tenant(self.tenant).calls();
+        // They are written after the row.
+        self.until(async || {
+            let events = calls.detail(call).await.unwrap().unwrap().events;
+            Some(events).filter(|events| events.iter().any(|event| event.kind == "end"))
+        })
+        .await
     }
 
     /// The only call that runs.

@@ -180,15 +180,8 @@ async fn a_held_phone_hears_music_and_the_call_goes_on_afterwards() {
     bob.is_over().await;
     let call = house.ended(live.id).await;
     assert_eq!(call.state, CallState::Completed);
-    let detail = house
-        .store
-        .tenant(house.tenant)
-        .calls()
-        .detail(live.id)
-        .await
-        .unwrap()
-        .unwrap();
-    let kinds: Vec<_> = detail.events.iter().map(|event| event.kind.as_str()).collect();
+    let events = house.events(live.id).await;
+    let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
     assert!(kinds.contains(&"hold") && kinds.contains(&"resume"), "{kinds:?}");
     ada.close().await;
     bob.close().await;
