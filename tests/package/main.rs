@@ -17,12 +17,12 @@ const CONFIGURATION: &str = "etc/strowger/strowger.toml";
 /// Asks the console how things are and SIP what it can do, and prints both answers.
 const ASK: &str = r"
 import os, socket, ssl, sys, urllib.request
-port = int(sys.argv[1])
+port, made_in = int(sys.argv[1]), sys.argv[2] + '/var/lib/strowger/tls'
 # What the installation made for itself is what a stranger's handshake finds.
-made = ssl.create_default_context(cafile='/var/lib/strowger/tls/certificate.pem')
+made = ssl.create_default_context(cafile=made_in + '/certificate.pem')
 with urllib.request.urlopen('https://localhost:8080/health', timeout=60, context=made) as answer:
     print(answer.status, answer.read().decode())
-print('key', oct(os.stat('/var/lib/strowger/tls/key.pem').st_mode & 0o777))
+print('key', oct(os.stat(made_in + '/key.pem').st_mode & 0o777))
 phone = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 phone.settimeout(10)
 phone.connect(('127.0.0.1', port))
@@ -101,7 +101,10 @@ async fn run_both(chroot: &Chroot, sip_port: &str) {
     let [daemon, worker] = units();
     let daemon = chroot.serve(&daemon).await.unwrap();
     let worker = chroot.serve(&worker).await.unwrap();
-    let answers = daemon.beside(&["python3", "-c", ASK, sip_port]).await.unwrap();
+    let answers = daemon
+        .beside(&["python3", "-c", ASK, sip_port, &chroot.root().display().to_string()])
+        .await
+        .unwrap();
     assert!(answers.starts_with("200 {"), "{answers}");
     assert!(answers.contains("\nkey 0o600\n"), "{answers}");
     assert!(answers.contains("SIP/2.0 200 "), "{answers}");
