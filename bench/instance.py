@@ -98,7 +98,7 @@ class Instance:
         return self.rows(f"select count(*) from {statement}")[0][0]
 
     def calls(self, count, seconds, settle=0.2, report=None, more=()):
-        return subprocess.Popen([self.work / "callgen", "--target", self.card["sip"], "--uac", "127.0.0.1:7060", "--uas", "127.0.0.1:7070", "--calls", str(count), "--rate", "50", "--steady", str(seconds), "--settle", str(settle), "--number", "1001", "--max", str(seconds + 15), *more], stdout=report or subprocess.DEVNULL, stderr=self.log, text=True)
+        return subprocess.Popen([self.work / "callgen", "--target", self.card["sip"], "--uac", "127.0.0.1:7060", "--uas", "127.0.0.1:7070", "--calls", str(count), "--rate", "50", "--steady", str(seconds), "--settle", str(settle), "--number", "1001", "--media-base", "14000", "--max", str(seconds + 15), *more], stdout=report or subprocess.DEVNULL, stderr=self.log, text=True)
 
     def work_ends(self, seconds):
         """All captures have become recordings."""
