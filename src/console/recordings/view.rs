@@ -243,28 +243,34 @@ pub fn one(
     .crumb(format!("{base}/recordings"), "Recordings")
     .intro(format!("Made {}.", shell.clock.stamp(recording.created_at)));
     if recording.state == "ready" {
-        page = page.button(Button::Go(
-            Link::new(format!("{here}/audio?download=1"), "Download"),
-            false,
+        page = with_buttons(page, shell, &here, recording.held, may_change);
+    }
+    page
+}
+
+/// What may be done with a recording that can be played.
+fn with_buttons(mut page: Page, shell: &Shell, here: &str, held: bool, may_change: bool) -> Page {
+    page = page.button(Button::Go(
+        Link::new(format!("{here}/audio?download=1"), "Download"),
+        false,
+    ));
+    for (format, word) in [("mp3", "as MP3"), ("m4a", "as M4A"), ("wav", "as WAV")] {
+        let link = Link::new(format!("{here}/audio?format={format}"), word);
+        page = page.button(Button::Go(link, false));
+    }
+    if may_change {
+        let (word, hold) = if held {
+            ("Lift the hold", "false")
+        } else {
+            ("Put on legal hold", "true")
+        };
+        page = page.button(Button::Post(
+            Act::new(format!("{here}/hold"), word, "", &shell.csrf).with("held", hold),
         ));
-        for (format, word) in [("mp3", "as MP3"), ("m4a", "as M4A"), ("wav", "as WAV")] {
-            let link = Link::new(format!("{here}/audio?format={format}"), word);
-            page = page.button(Button::Go(link, false));
-        }
-        if may_change {
-            let (word, held) = if recording.held {
-                ("Lift the hold", "false")
-            } else {
-                ("Put on legal hold", "true")
-            };
+        if !held {
             page = page.button(Button::Post(
-                Act::new(format!("{here}/hold"), word, "", &shell.csrf).with("held", held),
+                Act::new(format!("{here}/erase"), "Erase", "this recording", &shell.csrf).danger(),
             ));
-            if !recording.held {
-                page = page.button(Button::Post(
-                    Act::new(format!("{here}/erase"), "Erase", "this recording", &shell.csrf).danger(),
-                ));
-            }
         }
     }
     page
