@@ -20,7 +20,7 @@ use tracing::{debug, warn};
 
 /// How long a connection may take until it has shown what it speaks and, over TLS, shaken hands.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Connections at once that have not, in all and from one address. One more is closed.
+/// Connections at once that have not, or wait to be served, in all and from one address. One more is closed.
 const MOST_UNREADY: (usize, usize) = (1024, 128);
 /// Connections that are ready and not yet served. When it is full, those that follow wait in their tasks.
 const READY: usize = 64;
@@ -139,7 +139,6 @@ impl Porter {
             () = self.end.cancelled() => return,
             shown = tokio::time::timeout(PATIENCE, self.show(stream)) => shown,
         };
-        drop(seat);
         let (stream, is_encrypted) = match shown {
             Ok(Ok(shown)) => shown,
             Ok(Err(error)) => return debug!(%remote, %error, "no handshake"),
@@ -148,6 +147,8 @@ impl Porter {
         let arrival = Arrival { remote, is_encrypted };
         // Fails only at the end.
         let _ = self.queue.send((stream, arrival)).await;
+        // Not before: what waits for its place in the queue is bounded with what has shown nothing yet.
+        drop(seat);
     }
 
     async fn show(&self, stream: TcpStream) -> io::Result<(Stream, bool)> {
