@@ -72,6 +72,10 @@ impl Desk {
     /// # Errors
     /// What went wrong and whether another try can help.
     pub async fn run(&self, job: Job, context: Context) -> Result<(), JobError> {
+        if let Some(reason) = &context.spent {
+            self.tell_failed(&job, reason).await;
+            return Err(JobError::GiveUp(reason.clone()));
+        }
         let outcome = match &job {
             Job::ProcessRecording {
                 tenant,
@@ -107,13 +111,19 @@ impl Desk {
         // A worker that is told to end says nothing about the job.
         let is_final = fault.is_final() || (context.is_last && !context.cancelled.is_cancelled());
         let problem = fault.to_string();
-        if is_final && let Err(unwritten) = self.say_failed(&job, &problem).await {
+        if is_final {
+            self.tell_failed(&job, &problem).await;
+        }
+        Err(fault.into())
+    }
+
+    async fn tell_failed(&self, job: &Job, problem: &str) {
+        if let Err(unwritten) = self.say_failed(job, problem).await {
             error!(
                 problem = &unwritten as &dyn std::error::Error,
                 "cannot write why a job failed"
             );
         }
-        Err(fault.into())
     }
 
     /// A recording that is finished may be due in the bucket at once. What is not asked for here is found within

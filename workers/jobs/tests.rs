@@ -235,6 +235,7 @@ fn context(attempt: u32, is_last: bool) -> Context {
     Context {
         attempt,
         is_last,
+        spent: None,
         cancelled: CancellationToken::new(),
         progress: Progress::default(),
     }

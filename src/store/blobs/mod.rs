@@ -215,20 +215,50 @@ async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send
         .unwrap_or(Err(Error::Stopped("file worker")))
 }
 
-/// Writes a file so that it is either whole under its name or not there, power cuts included.
+/// Writes a file so that it is either whole under its name or not there, power cuts included. Where the file system can,
+/// it has no name until it is whole, and a process that is killed leaves nothing to sweep.
 fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
-    use std::io::Write as _;
     let folder = path.parent().unwrap_or(path);
     std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
-    let fresh = path.with_extension("part");
-    let mut file = std::fs::File::create(&fresh).map_err(Error::file("create", &fresh))?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(Error::file("write", &fresh))?;
-    std::fs::rename(&fresh, path).map_err(Error::file("rename", &fresh))?;
+    let is_named = match unnamed(folder) {
+        Some(file) => {
+            fill(&file, path, bytes)?;
+            name(&file, path).is_ok()
+        }
+        None => false,
+    };
+    if !is_named {
+        let fresh = path.with_extension("part");
+        let file = std::fs::File::create(&fresh).map_err(Error::file("create", &fresh))?;
+        fill(&file, &fresh, bytes)?;
+        std::fs::rename(&fresh, path).map_err(Error::file("rename", &fresh))?;
+    }
     std::fs::File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(Error::file("sync", folder))
+}
+
+fn fill(mut file: &std::fs::File, path: &Path, bytes: &[u8]) -> Result<()> {
+    use std::io::Write as _;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(Error::file("write", path))
+}
+
+/// A file in a folder that has no name yet (open(2), `O_TMPFILE`), if the file system knows such.
+fn unnamed(folder: &Path) -> Option<std::fs::File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(folder, flags, Mode::from_raw_mode(0o666)).ok()?;
+    Some(file.into())
+}
+
+/// Gives it a name, as open(2) describes it for processes without privileges.
+fn name(file: &std::fs::File, path: &Path) -> rustix::io::Result<()> {
+    use rustix::fs::{AtFlags, CWD};
+    use std::os::fd::AsRawFd as _;
+    let descriptor = format!("/proc/self/fd/{}", file.as_raw_fd());
+    rustix::fs::linkat(CWD, descriptor, CWD, path, AtFlags::SYMLINK_FOLLOW)
 }
 
 impl Store {

@@ -115,7 +115,7 @@ impl Jobs {
         let now = self.scope.now();
         let row = tx
             .one(
-                "update jobs set state = 'queued', attempts = 0, run_at = $3, finished_at = null, worker = null, \
+                "update jobs set state = 'queued', attempts = 0, crashes = 0, run_at = $3, finished_at = null, worker = null, \
                  percent = 0, stopped_by = null where tenant_id = $1 and id = $2 and state = 'dead' returning priority",
                 args![self.scope.tenant(), job, now],
             )

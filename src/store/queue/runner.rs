@@ -30,6 +30,8 @@ pub struct Context {
     pub attempt: u32,
     /// Whether it is the last: a failure of it is final.
     pub is_last: bool,
+    /// Why the work is not to be done any more, only to be said failed: the worker ended in too many tries.
+    pub spent: Option<String>,
     /// Cancelled when the worker is to end, so that the job is tried again elsewhere, or when somebody stopped it.
     pub cancelled: CancellationToken,
     /// Where to say how much is done.
@@ -93,12 +95,13 @@ impl Runner {
         self.store.requeue_own_jobs(&self.config.name).await?;
         let handler = Arc::new(handler);
         let mut tasks = JoinSet::new();
-        let errands = Arc::new(Notify::new());
+        let (errands, claiming) = (Arc::new(Notify::new()), Arc::default());
         let hand = |lowest, wake: &Arc<Notify>| Hand {
             store: self.store.clone(),
             name: self.config.name.clone(),
             lowest,
             wake: Arc::clone(wake),
+            claiming: Arc::clone(&claiming),
             handler: Arc::clone(&handler),
             shutdown: shutdown.clone(),
         };
@@ -209,6 +212,8 @@ struct Hand<H> {
     /// The highest figure of priority it takes.
     lowest: i32,
     wake: Arc<Notify>,
+    /// Held while claiming: who claims knows what the other hands run.
+    claiming: Arc<tokio::sync::Mutex<()>>,
     handler: Arc<H>,
     shutdown: CancellationToken,
 }
@@ -220,7 +225,11 @@ where
 {
     async fn work(self) {
         while !self.shutdown.is_cancelled() {
-            match self.store.claim_up_to(&self.name, self.lowest).await {
+            let claimed = {
+                let _others = self.claiming.lock().await;
+                self.store.claim_up_to(&self.name, self.lowest).await
+            };
+            match claimed {
                 Ok(Some(claimed)) => self.one(claimed).await,
                 Ok(None) => self.pause().await,
                 Err(problem) => {
@@ -243,7 +252,8 @@ where
         let span = info_span!("job", job = %claimed.id, kind = claimed.job.kind(), attempt = claimed.attempt);
         let context = Context {
             attempt: claimed.attempt,
-            is_last: claimed.attempt >= claimed.max_attempts,
+            is_last: claimed.is_last(),
+            spent: claimed.spent(),
             cancelled: self.shutdown.child_token(),
             progress: Progress::default(),
         };

@@ -122,6 +122,85 @@ fn a_dead_workers_job_is_taken_over_within_a_minute_and_its_late_answer_counts_n
 }
 
 #[test]
+fn tries_in_which_the_worker_ends_are_counted_apart_and_end_at_last() {
+    on_each_engine(|bench| async move {
+        let scope = bench.tenant("acme").await;
+        let id = scope.jobs().ask(&analyse(&bench, &scope)).await.unwrap();
+        let failed = crate::queue::Outcome::Retry("no model".into());
+        for _ in 0..5 {
+            let claimed = bench.store.claim_job("w").await.unwrap().unwrap();
+            assert_eq!(claimed.spent(), None);
+            bench.store.requeue_own_jobs("w").await.unwrap();
+            bench.world.advance(60_000);
+        }
+        for is_last in [false, false, true] {
+            let claimed = bench.store.claim_job("w").await.unwrap().unwrap();
+            assert_eq!((claimed.crashes, claimed.is_last()), (5, is_last));
+            bench.store.end_job("w", &claimed, &failed).await.unwrap();
+            bench.world.advance(300_000);
+        }
+        assert_eq!(states(&scope).await, [JobState::Dead]);
+
+        assert!(scope.jobs().retry(&actor(), id).await.unwrap());
+        for _ in 0..8 {
+            let claimed = bench.store.claim_job("w").await.unwrap().unwrap();
+            assert_eq!(claimed.spent(), None);
+            bench.store.requeue_own_jobs("w").await.unwrap();
+            bench.world.advance(60_000);
+        }
+        let claimed = bench.store.claim_job("w").await.unwrap().unwrap();
+        assert_eq!(
+            claimed.spent().as_deref(),
+            Some("the worker ended in the middle, 8 times")
+        );
+    });
+}
+
+#[test]
+fn a_job_whose_worker_ended_runs_alone_so_that_no_other_shares_the_blame() {
+    on_each_engine(|bench| async move {
+        let scope = bench.tenant("acme").await;
+        for _ in 0..2 {
+            scope.jobs().ask(&analyse(&bench, &scope)).await.unwrap();
+        }
+        for _ in 0..2 {
+            bench.store.claim_job("w").await.unwrap().unwrap();
+        }
+        bench.store.requeue_own_jobs("w").await.unwrap();
+        bench.world.advance(1000);
+        scope.jobs().ask(&analyse(&bench, &scope)).await.unwrap();
+        let question = Job::EmbedQuestion {
+            tenant: scope.tenant(),
+            question: strowger_model::QuestionId::generate(bench.world.as_ref()),
+        };
+
+        let first = bench.store.claim_job("w").await.unwrap().unwrap();
+        assert_eq!(first.crashes, 1);
+        assert_eq!(bench.store.claim_job("w").await.unwrap(), None, "another beside it");
+        let elsewhere = bench.store.claim_job("v").await.unwrap().unwrap();
+        assert_eq!(elsewhere.crashes, 1);
+        scope.jobs().ask(&question).await.unwrap();
+        let errand = bench.store.claim_up_to("w", Job::ERRAND).await.unwrap().unwrap();
+        assert_eq!(errand.job, question);
+
+        let done = crate::queue::Outcome::Done;
+        bench.store.end_job("w", &first, &done).await.unwrap();
+        let fresh = bench.store.claim_job("w").await.unwrap().unwrap();
+        assert_eq!(fresh.crashes, 0);
+        bench.store.requeue_own_jobs("v").await.unwrap();
+        bench.world.advance(60_000);
+        assert_eq!(
+            bench.store.claim_job("w").await.unwrap(),
+            None,
+            "a suspect beside another"
+        );
+        bench.store.end_job("w", &fresh, &done).await.unwrap();
+        let last = bench.store.claim_job("w").await.unwrap().unwrap();
+        assert_eq!((last.id, last.crashes), (elsewhere.id, 2));
+    });
+}
+
+#[test]
 fn a_runner_does_every_job_once_and_survives_a_panic() {
     on_each_engine(|bench| async move {
         let scope = bench.tenant("acme").await;
