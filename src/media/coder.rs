@@ -16,11 +16,11 @@ const WIDE_BITS: i32 = 48_000;
 const OPUS_STEPS_A_SECOND: usize = 400;
 
 /// How many samples a second pass between two coders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rate {
-    /// 8 kHz: one side is narrow-band.
+    /// 8 kHz: the telephone band, what G.711 carries.
     Narrow,
-    /// 16 kHz: both sides are wide-band.
+    /// 16 kHz: wide-band, what G.722 and Opus carry.
     Wide,
 }
 
@@ -43,7 +43,9 @@ impl Rate {
         }
     }
 
-    const fn hertz(self) -> u32 {
+    /// Samples a second.
+    #[must_use]
+    pub const fn hertz(self) -> u32 {
         self.khz() as u32 * 1_000
     }
 

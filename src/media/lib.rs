@@ -29,7 +29,7 @@ pub use sdp::{Codec, Direction, Negotiated};
 
 use serde::{Deserialize, Serialize};
 
-/// The sample rate of prompts, ports and recordings of calls: narrow-band telephony.
+/// The sample rate of prompts, ports and recordings of calls without a wide-band leg: narrow-band telephony.
 pub const SAMPLE_RATE_HZ: u32 = 8_000;
 
 /// The samples of one 20 ms frame at [`SAMPLE_RATE_HZ`].

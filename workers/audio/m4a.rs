@@ -1,11 +1,9 @@
 //! M4A (AAC-LC in MP4, ISO/IEC 14496-12 and -14), for download. The index stands before the sound, so that players begin
 //! before they have all of it; an edit list cuts what the encoder put in front and behind.
 
-use super::{Error, Pcm};
+use super::{Error, Pcm, kbps_per_channel};
 use syom::{EncodeOptions, Encoder};
 
-/// Speech of telephones and rooms has nothing more to say than this.
-const BITS_PER_CHANNEL: u32 = 32_000;
 /// Samples of one AAC frame.
 const FRAME: u32 = 1024;
 
@@ -15,7 +13,8 @@ const FRAME: u32 = 1024;
 /// The sample rate is none of AAC's, or the file would be larger than four gigabytes.
 pub fn encode(pcm: &Pcm) -> Result<Vec<u8>, Error> {
     let count = pcm.channels.len().clamp(1, 2);
-    let options = EncodeOptions::raw().with_bitrate_bps(BITS_PER_CHANNEL * count as u32);
+    let bits = kbps_per_channel(pcm.sample_rate_hz) * 1000 * count as u32;
+    let options = EncodeOptions::raw().with_bitrate_bps(bits);
     let mut encoder = Encoder::new(pcm.sample_rate_hz, count, &options).map_err(Error::Aac)?;
     let (mut sound, mut sizes) = (Vec::new(), Vec::new());
     let mut planes = vec![Vec::new(); count];
@@ -43,6 +42,7 @@ pub fn encode(pcm: &Pcm) -> Result<Vec<u8>, Error> {
         .map_err(Error::Aac)?;
     let track = Track {
         sample_rate_hz: pcm.sample_rate_hz,
+        bits,
         channels: count as u16,
         samples: four(info.samples as usize)?,
         skipped: four(info.priming as usize)?,
@@ -64,6 +64,8 @@ fn four(count: usize) -> Result<u32, Error> {
 /// What the index says. Everything in it counts samples.
 struct Track<'a> {
     sample_rate_hz: u32,
+    /// Bits a second of all channels.
+    bits: u32,
     channels: u16,
     /// How long it plays.
     samples: u32,
@@ -187,7 +189,7 @@ impl Track<'_> {
 
     /// What kind of stream it is (ISO/IEC 14496-1 §7.2.6.5).
     fn stream(&self) -> Result<Vec<u8>, Error> {
-        let rate = (BITS_PER_CHANNEL * u32::from(self.channels)).to_be_bytes();
+        let rate = self.bits.to_be_bytes();
         let special = described(5, &[self.config]);
         // MPEG-4 audio, an audio stream, a buffer of 6144 bits a channel.
         let decoder = described(4, &[&[0x40, 0x15, 0, 0x06, 0], &rate, &rate, &special]);
@@ -222,12 +224,12 @@ fn described(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::tests::{heard, speakers};
+    use crate::audio::tests::{LENGTHS, heard, speakers};
 
     #[test]
     fn a_file_plays_as_long_as_its_samples_and_each_channel_holds_its_speaker() {
-        for samples in [16_000, 48_123, 100_000] {
-            let pcm = speakers(samples);
+        for (rate_hz, samples) in LENGTHS {
+            let pcm = speakers(rate_hz, samples);
             let file = encode(&pcm).unwrap();
             heard(&file, "m4a", &pcm);
         }
@@ -235,7 +237,7 @@ mod tests {
 
     #[test]
     fn the_index_stands_before_the_sound_and_leads_to_it() {
-        let pcm = speakers(40_000);
+        let pcm = speakers(16_000, 40_000);
         let file = encode(&pcm).unwrap();
         let at = |name: &[u8; 4]| file.windows(4).position(|bytes| bytes == name).unwrap();
         assert!(at(b"moov") < at(b"mdat"));

@@ -1,10 +1,7 @@
 //! MP3, for download.
 
-use super::{Error, Pcm};
+use super::{Error, Pcm, kbps_per_channel};
 use rusty_mp3::{Mp3Encoder, Mp3EncoderConfig};
-
-/// Speech of telephones and rooms has nothing more to say than this.
-const KBPS_PER_CHANNEL: u32 = 32;
 
 /// An MP3 file of one or two channels. Players that read its LAME tag play it to the sample; its frames last up to 75 ms
 /// longer, as those of every MP3 do.
@@ -14,7 +11,7 @@ const KBPS_PER_CHANNEL: u32 = 32;
 pub fn encode(pcm: &Pcm) -> Result<Vec<u8>, Error> {
     let count = pcm.channels.len().clamp(1, 2);
     let mut encoder = Mp3Encoder::new(Mp3EncoderConfig {
-        bitrate_kbps: KBPS_PER_CHANNEL * count as u32,
+        bitrate_kbps: kbps_per_channel(pcm.sample_rate_hz) * count as u32,
         vbr_quality: None,
     });
     let mut interleaved = Vec::new();
@@ -43,12 +40,12 @@ pub fn encode(pcm: &Pcm) -> Result<Vec<u8>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::tests::{heard, speakers};
+    use crate::audio::tests::{LENGTHS, heard, speakers};
 
     #[test]
     fn a_file_plays_as_long_as_its_samples_and_each_channel_holds_its_speaker() {
-        for samples in [16_000, 48_123, 100_000] {
-            let pcm = speakers(samples);
+        for (rate_hz, samples) in LENGTHS {
+            let pcm = speakers(rate_hz, samples);
             heard(&encode(&pcm).unwrap(), "mp3", &pcm);
         }
     }

@@ -3,15 +3,20 @@
 use super::resample::Stream;
 use super::{Error, Pcm};
 use ogg::writing::{PacketWriteEndInfo, PacketWriter};
-use opus::{Application, Bitrate, Channels, Decoder, Encoder, Signal};
+use opus::{Application, Bandwidth, Bitrate, Channels, Decoder, Encoder, Signal};
 use std::io::Cursor;
+use strowger_media::SAMPLE_RATE_HZ;
 
 /// Opus' own clock, which granule positions count in.
 const CLOCK_HZ: u32 = 48_000;
+/// The rate of wide-band calls.
+const WIDE_HZ: u32 = 16_000;
 /// 20 ms.
 const FRAME: usize = 960;
-/// Bits a second of one channel: telephone speech is transparent at this.
+/// Bits a second of one channel of the telephone band: its speech is transparent at this.
 const BITS_PER_CHANNEL: i32 = 24_000;
+/// The same of what is wider. With less, two who speak at once are heard on each other's channel above 4 kHz.
+const WIDE_BITS_PER_CHANNEL: i32 = 36_000;
 /// A page is closed after this many packets: one second, so that players can seek.
 const PACKETS_A_PAGE: u64 = 50;
 /// The serial number of the one stream in the file.
@@ -23,7 +28,12 @@ const SERIAL: u32 = 1;
 /// When libopus refuses, which would be a fault of ours.
 pub fn encode(pcm: &Pcm) -> Result<Vec<u8>, Error> {
     let count = pcm.channels.len().clamp(1, 2);
-    let mut file = FileWriter::new(pcm.sample_rate_hz, count, BITS_PER_CHANNEL)?;
+    let bits = if pcm.sample_rate_hz > SAMPLE_RATE_HZ {
+        WIDE_BITS_PER_CHANNEL
+    } else {
+        BITS_PER_CHANNEL
+    };
+    let mut file = FileWriter::new(pcm.sample_rate_hz, count, bits)?;
     let step = (pcm.sample_rate_hz as usize).max(1);
     let mut at = 0;
     while at < pcm.len() {
@@ -67,6 +77,10 @@ impl FileWriter {
         encoder.set_bitrate(Bitrate::Bits(bits_per_channel * count))?;
         encoder.set_signal(Signal::Voice)?;
         encoder.set_vbr(true)?;
+        if sample_rate_hz == WIDE_HZ {
+            // There is nothing above 8 kHz to spend bits on.
+            encoder.set_max_bandwidth(Bandwidth::Wideband)?;
+        }
         let pre_skip = u16::try_from(encoder.get_lookahead()?).unwrap_or(312);
         let mut file = Writer {
             ogg: PacketWriter::new(Cursor::new(Vec::new())),
@@ -205,6 +219,17 @@ pub fn is_opus(bytes: &[u8]) -> bool {
     start.starts_with(b"OggS") && start.windows(8).any(|window| window == b"OpusHead")
 }
 
+/// The rate of the samples that a file was made of, as its head tells (RFC 7845 §5.1): nothing of the recording is lost
+/// at it. 48 kHz, which holds all of Opus, for a file that tells none to which Opus decodes.
+#[must_use]
+pub fn rate_of(bytes: &[u8]) -> u32 {
+    let start = bytes.get(..256).unwrap_or(bytes);
+    let head = start.windows(16).find(|window| window.starts_with(b"OpusHead"));
+    let told = head.and_then(|head| head.last_chunk()).copied().map(u32::from_le_bytes);
+    told.filter(|hz| [8000, 12_000, 16_000, 24_000].contains(hz))
+        .unwrap_or(CLOCK_HZ)
+}
+
 /// Decodes one or two channels to `sample_rate_hz`. libopus gives 8, 12, 16, 24 and 48 kHz itself.
 ///
 /// # Errors
@@ -315,6 +340,7 @@ mod tests {
             };
             let file = encode(&pcm).unwrap();
             assert!(is_opus(&file));
+            assert_eq!(rate_of(&file), 8000);
             for rate in [8000, 16_000, 48_000] {
                 let back = decode(&file, rate).unwrap();
                 assert_eq!(

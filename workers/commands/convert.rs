@@ -1,11 +1,12 @@
 //! `strowger-worker convert`: a recording on standard input, another format on standard output.
 
-use crate::audio::{self, decode::Layout, m4a, mp3, wav};
+use crate::audio::{self, decode::Layout, m4a, mp3, opus_file, wav};
 use anyhow::Context;
 use std::io::{Read, Write};
 
-/// What recordings are played and exported at: more than telephones carry.
-const SAMPLE_RATE_HZ: u32 = 16_000;
+/// What recordings are exported at if not at more: narrow-band ones too, because there are players that know of MP3 and AAC
+/// from here on.
+const LEAST_HZ: u32 = 16_000;
 
 /// What `convert` takes.
 #[derive(Debug, clap::Args)]
@@ -19,9 +20,9 @@ pub(super) struct Arguments {
 enum Format {
     /// 16-bit linear.
     Wav,
-    /// 32 kbit/s a channel.
+    /// 32 kbit/s a channel, 64 where it holds more than speech does.
     Mp3,
-    /// AAC-LC, 32 kbit/s a channel.
+    /// AAC-LC, as many bits.
     M4a,
 }
 
@@ -31,7 +32,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .lock()
         .read_to_end(&mut file)
         .context("cannot read the recording")?;
-    let pcm = audio::decode(&file, "recording.ogg", SAMPLE_RATE_HZ, Layout::Kept).context("cannot decode")?;
+    let rate_hz = opus_file::rate_of(&file).max(LEAST_HZ);
+    let pcm = audio::decode(&file, "recording.ogg", rate_hz, Layout::Kept).context("cannot decode")?;
     drop(file);
     let converted = match arguments.to {
         Format::Wav => wav::encode(&pcm)?,

@@ -4,14 +4,12 @@ use super::{Desk, Fault, apart, meeting};
 use crate::audio::{Pcm, loudness, opus_file, peaks};
 use crate::redact::{Policy, sound};
 use aws_lc_rs::digest;
-use strowger_media::timeline::{Block, Timeline};
+use strowger_media::timeline::{self, Block, Rate, Timeline};
 use strowger_model::capture::Purpose;
 use strowger_model::{CaptureId, RecordingId, TenantId};
 use strowger_store::capture::{self, CaptureReader, Ending};
 use strowger_store::{RecordingResult, Scope, TrackResult};
 use tracing::{info, warn};
-
-const SAMPLE_RATE_HZ: u32 = strowger_media::SAMPLE_RATE_HZ;
 
 pub(super) async fn run(
     desk: &Desk,
@@ -137,9 +135,15 @@ pub(super) struct Track {
     pub(super) peaks: Vec<u8>,
 }
 
-/// Reads the capture twice: once for the streams it holds, once for their sound.
+/// Reads the capture twice: once for the streams it holds and how wide they are, once for their sound.
 fn make(mut first: CaptureReader, second: CaptureReader, policy: Policy) -> Result<Made, Fault> {
-    first.by_ref().for_each(drop);
+    // What cannot be read is told of below.
+    let rate = first.by_ref().flatten().fold(Rate::Narrow, |widest, chunk| {
+        chunk
+            .frames()
+            .map(|frame| timeline::rate_of(frame.codec))
+            .fold(widest, Rate::max)
+    });
     let mut streams: Vec<u8> = first.streams().iter().map(|stream| stream.stream).collect();
     if streams.is_empty() {
         streams.push(0);
@@ -147,8 +151,8 @@ fn make(mut first: CaptureReader, second: CaptureReader, policy: Policy) -> Resu
     if first.ending() == Some(Ending::Cut) {
         warn!("the capture has no end mark: the daemon was killed during the call");
     }
-    let mut channels = Channels::new(first.meta().purpose, &streams);
-    let mut timeline = Timeline::new(streams);
+    let mut channels = Channels::new(first.meta().purpose, rate, &streams);
+    let mut timeline = Timeline::new(rate, streams);
     for chunk in second {
         match chunk {
             Ok(chunk) => timeline.push_chunk(&chunk),
@@ -165,9 +169,9 @@ fn make(mut first: CaptureReader, second: CaptureReader, policy: Policy) -> Resu
     let mut pcm = channels.into_pcm();
     if policy.cards {
         // Keys that came as tones are in the audio; they go before anything of it is kept.
-        for stretch in sound::keyed_cards(&pcm.channels) {
+        for stretch in sound::keyed_cards(&pcm)? {
             if let Some(channel) = pcm.channels.get_mut(usize::from(stretch.channel)) {
-                sound::silence(channel, SAMPLE_RATE_HZ, stretch.from_ms, stretch.to_ms);
+                sound::silence(channel, pcm.sample_rate_hz, stretch.from_ms, stretch.to_ms);
             }
         }
     }
@@ -183,6 +187,7 @@ fn make(mut first: CaptureReader, second: CaptureReader, policy: Policy) -> Resu
 /// The recording's channels as they grow: the caller on the left, everybody else on the right. A
 /// message has one channel.
 struct Channels {
+    rate: Rate,
     left: Vec<i16>,
     right: Option<Vec<i16>>,
     /// Where the caller's stream stands in a block.
@@ -190,7 +195,7 @@ struct Channels {
 }
 
 impl Channels {
-    fn new(purpose: Purpose, streams: &[u8]) -> Self {
+    fn new(purpose: Purpose, rate: Rate, streams: &[u8]) -> Self {
         let mut ordered = streams.to_vec();
         ordered.sort_unstable();
         ordered.dedup();
@@ -199,6 +204,7 @@ impl Channels {
             Purpose::Voicemail | Purpose::Room => false,
         };
         Self {
+            rate,
             left: Vec::new(),
             right: is_stereo.then(Vec::new),
             caller: ordered.iter().position(|stream| *stream == 0),
@@ -228,7 +234,7 @@ impl Channels {
 
     fn into_pcm(self) -> Pcm {
         Pcm {
-            sample_rate_hz: SAMPLE_RATE_HZ,
+            sample_rate_hz: self.rate.hertz(),
             channels: std::iter::once(self.left).chain(self.right).collect(),
         }
     }
@@ -248,7 +254,7 @@ mod tests {
 
     #[test]
     fn the_caller_is_left_and_everybody_else_right() {
-        let mut channels = Channels::new(Purpose::Call, &[1, 0, 2]);
+        let mut channels = Channels::new(Purpose::Call, Rate::Narrow, &[1, 0, 2]);
         channels.take(&block(vec![vec![1, 2], vec![10, 20], vec![100, i16::MAX]]));
         let pcm = channels.into_pcm();
         assert_eq!(pcm.channels, [vec![1, 2], vec![110, i16::MAX]]);
@@ -256,10 +262,10 @@ mod tests {
 
     #[test]
     fn a_call_that_reached_nobody_has_a_silent_right_side_and_a_message_none() {
-        let mut call = Channels::new(Purpose::Call, &[0]);
+        let mut call = Channels::new(Purpose::Call, Rate::Narrow, &[0]);
         call.take(&block(vec![vec![5, 6]]));
         assert_eq!(call.into_pcm().channels, [vec![5, 6], vec![0, 0]]);
-        let mut message = Channels::new(Purpose::Voicemail, &[0]);
+        let mut message = Channels::new(Purpose::Voicemail, Rate::Wide, &[0]);
         message.take(&block(vec![vec![5, 6]]));
         assert_eq!(message.into_pcm().channels, [vec![5, 6]]);
     }

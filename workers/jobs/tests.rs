@@ -8,13 +8,16 @@ mod meeting;
 mod outside;
 mod redact;
 mod small;
+mod wide;
 
 use super::Desk;
 use crate::audio::decode::{Layout, decode};
 use crate::whisper::models::ModelStore;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use strowger_model::capture::{CaptureMeta, Chunk, Codec, Frame, Purpose, Sink, StreamMeta};
+use strowger_media::coder::Encoder;
+use strowger_media::{Codec, timeline};
+use strowger_model::capture::{CaptureMeta, Chunk, Frame, Purpose, Sink, StreamMeta};
 use strowger_model::job::Job;
 use strowger_model::record::{Call, Recording};
 use strowger_model::{
@@ -72,6 +75,12 @@ impl Bench {
 
     /// A call in which the caller says `left` and the callee `right` (8 kHz), captured as G.711.
     async fn call(&self, left: &[i16], right: &[i16]) -> (CallId, RecordingId, CaptureId) {
+        self.call_of(Purpose::Call, &[(Codec::Pcma, left), (Codec::Pcma, right)])
+            .await
+    }
+
+    /// A call, what each leg says in which codec, at that codec's rate, and what it was captured for.
+    async fn call_of(&self, purpose: Purpose, legs: &[(Codec, &[i16])]) -> (CallId, RecordingId, CaptureId) {
         let world = self.world.as_ref();
         let now = world.now();
         let call = Call {
@@ -103,10 +112,10 @@ impl Bench {
             recording: RecordingId::generate(world),
             tenant: self.scope.tenant(),
             call: call.id,
-            purpose: Purpose::Call,
+            purpose,
             started_unix_ms: 0,
         };
-        self.capture(&meta, &[left, right]).await;
+        self.capture(&meta, legs).await;
         let finished = FinishedCall {
             call: Call {
                 state: CallState::Completed,
@@ -131,13 +140,13 @@ impl Bench {
         (call.id, meta.recording, meta.capture)
     }
 
-    async fn capture(&self, meta: &CaptureMeta, voices: &[&[i16]]) {
+    async fn capture(&self, meta: &CaptureMeta, legs: &[(Codec, &[i16])]) {
         let config = SpoolConfig {
             reserve_bytes: 0,
             ..SpoolConfig::default()
         };
         let spool = CaptureSpool::start(&self.store, &config).unwrap();
-        let streams: Vec<StreamMeta> = (0..voices.len())
+        let streams: Vec<StreamMeta> = (0..legs.len())
             .map(|n| StreamMeta {
                 stream: u8::try_from(n).unwrap(),
                 leg: LegId::generate(self.world.as_ref()),
@@ -146,13 +155,22 @@ impl Bench {
             .collect();
         let capture = spool.open(meta, &streams).await.unwrap();
         let mut sinks: Vec<_> = streams.iter().map(|stream| capture.sink(stream.stream)).collect();
-        let seconds = voices.iter().map(|voice| voice.len().div_ceil(8000)).max().unwrap_or(0);
+        let mut packed: Vec<_> = legs
+            .iter()
+            .enumerate()
+            .map(|(stream, (codec, samples))| packed(stream, *codec, samples).into_iter())
+            .collect();
         // A second of each in turn, as media threads hand them over.
-        for second in 0..seconds {
-            for (stream, voice) in voices.iter().enumerate() {
-                let samples = voice.get(second * 8000..).unwrap_or_default();
-                let chunk = packed(stream, second, samples.get(..8000).unwrap_or(samples));
-                submit(&mut sinks[stream], chunk).await;
+        loop {
+            let mut are_over = true;
+            for (sink, chunks) in sinks.iter_mut().zip(&mut packed) {
+                if let Some(chunk) = chunks.next() {
+                    submit(sink, chunk).await;
+                    are_over = false;
+                }
+            }
+            if are_over {
+                break;
             }
         }
         capture.finish().await.unwrap();
@@ -189,24 +207,36 @@ impl Bench {
     }
 }
 
-/// One second of a stream as G.711 packets of 20 ms.
-fn packed(stream: usize, second: usize, samples: &[i16]) -> Chunk {
-    let mut chunk = Chunk::with_capacity(50 * 200);
-    for (n, samples) in samples.chunks(160).enumerate() {
-        let n = second * 50 + n;
-        let a_law = |sample: &i16| strowger_media::g711::encode(strowger_media::g711::Law::A, *sample);
-        let payload: Vec<u8> = samples.iter().map(a_law).collect();
+/// The memory of a second of packets in any codec.
+const CHUNK_BYTES: usize = 50 * 300;
+
+/// What somebody says in a codec, as packets of 20 ms, a second of them in each chunk.
+fn packed(stream: usize, codec: Codec, samples: &[i16]) -> Vec<Chunk> {
+    let rate = timeline::rate_of(codec.captured());
+    let mut encoder = Encoder::new(codec, rate, None).unwrap();
+    let frame = usize::from(rate.khz()) * 20;
+    let mut payload = [0; 280];
+    let mut chunks = Vec::new();
+    for (n, samples) in samples.chunks(frame).enumerate() {
+        let mut samples = samples.to_vec();
+        if codec.is_wide() {
+            samples.resize(frame, 0);
+        }
+        let length = encoder.encode(&samples, &mut payload);
         let frame = Frame {
             stream: u8::try_from(stream).unwrap(),
-            codec: Codec::Pcma,
+            codec: codec.captured(),
             arrival_us: n as u64 * 20_000,
-            rtp_timestamp: n as u32 * 160,
+            rtp_timestamp: n as u32 * 20 * u32::from(codec.clock_khz()),
             sequence: n as u16,
-            payload: &payload,
+            payload: &payload[..length],
         };
-        assert!(chunk.push(&frame));
+        if n.is_multiple_of(50) {
+            chunks.push(Chunk::with_capacity(CHUNK_BYTES));
+        }
+        assert!(chunks.last_mut().unwrap().push(&frame));
     }
-    chunk
+    chunks
 }
 
 async fn submit(sink: &mut impl Sink, mut chunk: Chunk) {
@@ -218,7 +248,7 @@ async fn submit(sink: &mut impl Sink, mut chunk: Chunk) {
             Err((_, why)) => {
                 assert_eq!(why, strowger_model::capture::Refusal::Full);
                 tokio::task::yield_now().await;
-                chunk = Chunk::with_capacity(50 * 200);
+                chunk = Chunk::with_capacity(CHUNK_BYTES);
                 for frame in kept.frames() {
                     chunk.push(&frame);
                 }

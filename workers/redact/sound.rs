@@ -2,6 +2,9 @@
 
 use super::Stretch;
 use super::cards::is_card;
+use crate::audio::{self, Pcm, resample};
+use std::borrow::Cow;
+use strowger_media::SAMPLE_RATE_HZ;
 use strowger_media::inband::Detector;
 
 /// Samples looked at between two questions which key it is: the time of a key is known to this.
@@ -12,8 +15,8 @@ const UNHEARD_MS: i64 = 120;
 const HELD_MS: i64 = 1200;
 /// Keys of one number follow each other within this, milliseconds.
 const PAUSE_MS: i64 = 15_000;
-/// Fades at the ends of a silence, samples: no click.
-const FADE: usize = 40;
+/// Fades at the ends of a silence, milliseconds: no click.
+const FADE_MS: i64 = 5;
 
 /// Silences a stretch of a channel's samples.
 pub fn silence(samples: &mut [i16], sample_rate_hz: u32, from_ms: i64, to_ms: i64) {
@@ -23,8 +26,9 @@ pub fn silence(samples: &mut [i16], sample_rate_hz: u32, from_ms: i64, to_ms: i6
     };
     let (from, to) = (place(from_ms), place(to_ms));
     // The fades lie outside: inside nothing is left.
-    for n in 0..FADE {
-        let gain = n as f32 / FADE as f32;
+    let fade = place(FADE_MS);
+    for n in 0..fade {
+        let gain = n as f32 / fade as f32;
         let near = [from.checked_sub(n + 1), to.checked_add(n)];
         for at in near.into_iter().flatten() {
             if let Some(sample) = samples.get_mut(at) {
@@ -35,11 +39,18 @@ pub fn silence(samples: &mut [i16], sample_rate_hz: u32, from_ms: i64, to_ms: i6
     samples.get_mut(from..to).unwrap_or_default().fill(0);
 }
 
-/// The stretches of 8 kHz channels in which a card number was keyed and can be heard.
-#[must_use]
-pub fn keyed_cards(channels: &[Vec<i16>]) -> Vec<Stretch> {
+/// The stretches of channels in which a card number was keyed and can be heard. Keys are in the telephone band.
+///
+/// # Errors
+/// When the sample rate is absurd.
+pub fn keyed_cards(pcm: &Pcm) -> Result<Vec<Stretch>, audio::Error> {
     let mut stretches = Vec::new();
-    for (channel, samples) in (0_u8..).zip(channels) {
+    for (channel, samples) in (0_u8..).zip(&pcm.channels) {
+        let samples = if pcm.sample_rate_hz == SAMPLE_RATE_HZ {
+            Cow::Borrowed(samples)
+        } else {
+            Cow::Owned(resample::channel(samples, pcm.sample_rate_hz, SAMPLE_RATE_HZ)?)
+        };
         let mut keys: Vec<(u8, i64)> = Vec::new();
         let mut detector = Detector::default();
         for (n, block) in (0_i64..).zip(samples.chunks(STEP)) {
@@ -54,7 +65,7 @@ pub fn keyed_cards(channels: &[Vec<i16>]) -> Vec<Stretch> {
             stretches.extend(cards_of(channel, piece));
         }
     }
-    stretches
+    Ok(stretches)
 }
 
 fn cards_of(channel: u8, keys: &[(u8, i64)]) -> Vec<Stretch> {
@@ -101,18 +112,36 @@ mod tests {
         samples
     }
 
+    fn cards(channels: Vec<Vec<i16>>) -> Vec<Stretch> {
+        let narrow = Pcm {
+            sample_rate_hz: 8000,
+            channels,
+        };
+        let wide = narrow
+            .channels
+            .iter()
+            .map(|channel| resample::channel(channel, 8000, 16_000));
+        let wide = Pcm {
+            sample_rate_hz: 16_000,
+            channels: wide.map(Result::unwrap).collect(),
+        };
+        let found = keyed_cards(&narrow).unwrap();
+        assert_eq!(keyed_cards(&wide).unwrap(), found);
+        found
+    }
+
     #[test]
     fn a_card_that_was_keyed_is_silenced_and_nothing_else() {
         let mut channel = keyed("4111111111111111");
-        let stretches = keyed_cards(&[vec![0; 100], channel.clone()]);
+        let stretches = cards(vec![vec![0; 100], channel.clone()]);
         assert_eq!(stretches.len(), 1);
         assert_eq!(stretches[0].channel, 1);
         silence(&mut channel, 8000, stretches[0].from_ms, stretches[0].to_ms);
         let keys = 8000..8000 + 16 * 1520;
         assert!(channel[keys].iter().all(|sample| *sample == 0));
         assert_eq!(channel.last(), Some(&5000));
-        assert!(keyed_cards(&[keyed("4111111111111112")]).is_empty());
-        assert!(keyed_cards(&[keyed("4111*1111111111#11")]).is_empty());
+        assert!(cards(vec![keyed("4111111111111112")]).is_empty());
+        assert!(cards(vec![keyed("4111*1111111111#11")]).is_empty());
     }
 
     #[test]

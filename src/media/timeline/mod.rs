@@ -1,24 +1,37 @@
 //! Captured packets become aligned samples: every stream of a capture on one clock, 16-bit linear
-//! mono, sample 0 being the moment the capture began. Calls are put together at 8 kHz, meetings, whose
-//! members speak Opus, at 48 kHz through a [`Decoder`] that the caller brings.
+//! mono, sample 0 being the moment the capture began. Calls are put together at the [`Rate`] of the widest
+//! codec that was spoken in them, meetings, whose members speak Opus, at 48 kHz through a [`Decoder`] that
+//! the caller brings.
 //!
 //! Pure and streaming: [`Timeline::push`] frames as they come off the disk, [`Timeline::next_block`]
 //! until it has none, [`Timeline::finish`] at the end and drain again. What never came is silence, what
 //! came out of order is put in order, what the clocks of two phones drift apart is corrected.
 //! [`stream`] places one stream's frames; not here: loudness, mixing, encoding.
 
+mod doubler;
 mod stream;
 mod telephone;
 #[cfg(test)]
 mod tests;
 
-use crate::SAMPLE_RATE_HZ;
+pub use crate::coder::Rate;
+
 use std::collections::BTreeMap;
 use stream::Stream;
 use strowger_model::capture::{Chunk, Codec, Frame, Mark};
 
 /// The RTP clock of Opus, and the rate at which meetings are put together.
 pub const OPUS_RATE_HZ: u32 = 48_000;
+
+/// The least rate that keeps all that a codec carries of speech: 16 kHz for G.722 and Opus. Opus of a telephone holds
+/// little above 8 kHz, nobody's words are there, and what listens to speech wants 16 kHz.
+#[must_use]
+pub const fn rate_of(codec: Codec) -> Rate {
+    match codec {
+        Codec::G722 | Codec::Opus => Rate::Wide,
+        Codec::Pcmu | Codec::Pcma | Codec::Linear8 | Codec::Mark => Rate::Narrow,
+    }
+}
 
 /// A block is made when frames this much later have been seen: streams are packed in chunks of about
 /// a second and a frame is placed by what came in the five seconds around it.
@@ -70,12 +83,11 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// The timeline of a call with these streams, at 8 kHz, whatever codecs they speak.
+    /// The timeline of a call with these streams at a rate, whatever codecs they speak.
     #[must_use]
-    pub fn new(streams: impl IntoIterator<Item = u8>) -> Self {
-        let rate = i64::from(SAMPLE_RATE_HZ);
-        let streams = streams.into_iter().map(|stream| (stream, Stream::telephone()));
-        Self::over(rate, streams.collect())
+    pub fn new(rate: Rate, streams: impl IntoIterator<Item = u8>) -> Self {
+        let streams = streams.into_iter().map(|stream| (stream, Stream::telephone(rate)));
+        Self::over(i64::from(rate.hertz()), streams.collect())
     }
 
     /// The timeline of a meeting with these streams, at 48 kHz. All but Opus is skipped.
@@ -184,12 +196,13 @@ impl Timeline {
     }
 }
 
-/// The blocks of a capture whose chunks come from an iterator.
+/// The blocks of a call's capture whose chunks come from an iterator.
 pub fn blocks(
+    rate: Rate,
     streams: impl IntoIterator<Item = u8>,
     chunks: impl IntoIterator<Item = Chunk>,
 ) -> impl Iterator<Item = Block> {
-    let mut timeline = Timeline::new(streams);
+    let mut timeline = Timeline::new(rate, streams);
     let mut chunks = chunks.into_iter();
     std::iter::from_fn(move || {
         loop {
@@ -208,6 +221,6 @@ pub fn blocks(
 }
 
 fn samples(micros: u64, rate: i64) -> i64 {
-    // 8 kHz: one sample is 125 µs; 48 kHz: 48 samples are 1000 µs.
+    // Every rate here is whole samples a millisecond.
     i64::try_from(micros).map_or(i64::MAX, |micros| micros.saturating_mul(rate / 1000) / 1000)
 }

@@ -7,8 +7,8 @@
 
 use super::telephone::Telephone;
 use super::{Decoder, OPUS_RATE_HZ};
-use crate::Codec;
-use crate::g711::{self, Law};
+use crate::SAMPLE_RATE_HZ;
+use crate::coder::Rate;
 use std::collections::{BTreeMap, VecDeque};
 use strowger_model::capture;
 
@@ -47,11 +47,13 @@ impl Bounds {
 
 pub(super) struct Stream {
     bounds: Bounds,
-    /// How many ticks of Opus' clock one sample lasts: 6 on a call's timeline, 1 on a meeting's.
+    /// How many ticks of Opus' clock one sample lasts: 6 or 3 on a call's timeline, 1 on a meeting's.
     opus_ticks: i64,
-    /// Whether it is a meeting's, which holds Opus alone.
-    is_meeting: bool,
-    /// What turns a codec with a memory into samples, from its first frame on.
+    /// How many samples a tick of every other clock lasts, which is 8 kHz: 1 or 2 on a call's timeline.
+    samples_a_tick: u8,
+    /// Of a call; a meeting holds Opus alone, and brings its decoder.
+    rate: Option<Rate>,
+    /// What turns the codec that is spoken into samples, from its first frame on.
     decoder: Option<(capture::Codec, Box<dyn Decoder>)>,
     /// The last timestamp on Opus' clock, and the same without its rounds.
     opus_clock: Option<(u32, i64)>,
@@ -77,47 +79,32 @@ struct Stretch {
     coming: VecDeque<(i64, i64)>,
 }
 
+/// A frame. It is decoded when it is placed, in the order of the timestamps: most codecs have a memory.
 #[derive(Debug)]
 struct Held {
     arrival: i64,
-    sound: Sound,
-}
-
-/// A frame's sound: what needs a memory is decoded in the order of the timestamps, when it is placed.
-#[derive(Debug)]
-enum Sound {
-    Samples(Vec<i16>),
-    Coded {
-        codec: capture::Codec,
-        payload: Vec<u8>,
-        samples: i64,
-    },
-}
-
-impl Sound {
-    fn len(&self) -> i64 {
-        match self {
-            Self::Samples(samples) => samples.len() as i64,
-            Self::Coded { samples, .. } => *samples,
-        }
-    }
+    codec: capture::Codec,
+    payload: Vec<u8>,
+    /// How long it lasts.
+    samples: i64,
 }
 
 impl Stream {
-    pub(super) fn telephone() -> Self {
-        Self::over(8000, None)
+    pub(super) fn telephone(rate: Rate) -> Self {
+        Self::over(rate.hertz(), Some(rate), None)
     }
 
     pub(super) fn opus(decoder: Box<dyn Decoder>) -> Self {
-        Self::over(48_000, Some(decoder))
+        Self::over(OPUS_RATE_HZ, None, Some((capture::Codec::Opus, decoder)))
     }
 
-    fn over(rate: i64, decoder: Option<Box<dyn Decoder>>) -> Self {
+    fn over(hertz: u32, rate: Option<Rate>, decoder: Option<(capture::Codec, Box<dyn Decoder>)>) -> Self {
         Self {
-            bounds: Bounds::at(rate),
-            opus_ticks: i64::from(OPUS_RATE_HZ) / rate,
-            is_meeting: decoder.is_some(),
-            decoder: decoder.map(|decoder| (capture::Codec::Opus, decoder)),
+            bounds: Bounds::at(i64::from(hertz)),
+            opus_ticks: i64::from(OPUS_RATE_HZ / hertz),
+            samples_a_tick: (hertz / SAMPLE_RATE_HZ) as u8,
+            rate,
+            decoder,
             opus_clock: None,
             stretches: VecDeque::new(),
             least: VecDeque::new(),
@@ -129,10 +116,8 @@ impl Stream {
     }
 
     pub(super) fn push(&mut self, frame: &capture::Frame<'_>, arrival: i64) {
-        let Some(sound) = self.sound(frame) else {
-            return;
-        };
-        if sound.len() == 0 {
+        let samples = self.length_of(frame);
+        if samples == 0 {
             return;
         }
         let rtp_timestamp = self.in_samples(frame);
@@ -152,7 +137,13 @@ impl Stream {
                 (timestamp, stretch)
             }
         };
-        stretch.add(timestamp, Held { arrival, sound });
+        let held = Held {
+            arrival,
+            codec: frame.codec,
+            payload: frame.payload.to_vec(),
+            samples,
+        };
+        stretch.add(timestamp, held);
     }
 
     /// Places everything that begins before a sample.
@@ -187,18 +178,18 @@ impl Stream {
                 stretch.frames.insert(timestamp, held);
                 return;
             }
-            self.place(timestamp, ideal, held.sound);
+            self.place(timestamp, ideal, &held);
         }
     }
 
-    fn place(&mut self, timestamp: i64, ideal: i64, sound: Sound) {
-        let length = sound.len();
+    fn place(&mut self, timestamp: i64, ideal: i64, held: &Held) {
+        let length = held.samples;
         let Some(expected) = self.expected else {
             // The first frame of a stretch.
             if ideal + length <= self.next {
                 return;
             }
-            let samples = self.decoded(sound);
+            let samples = self.decoded(held);
             self.put(ideal.max(self.next), &samples);
             self.expected = Some(timestamp + length);
             return;
@@ -216,10 +207,10 @@ impl Stream {
         }
         self.expected = Some(timestamp + length);
         let mut gap = gap;
-        if error.abs() <= self.bounds.jump && self.conceal(gap, &sound) {
+        if error.abs() <= self.bounds.jump && self.conceal(gap, held) {
             (natural, gap) = (self.next, 0);
         }
-        let samples = self.decoded(sound);
+        let samples = self.decoded(held);
         if error.abs() > self.bounds.jump {
             self.put(ideal.max(self.next), &samples);
         } else if gap > 0 {
@@ -237,51 +228,43 @@ impl Stream {
     }
 
     /// Fills a short gap with what the decoder makes of it. Returns whether it did.
-    fn conceal(&mut self, gap: i64, next: &Sound) -> bool {
-        let (Some((decodes, decoder)), Sound::Coded { codec, payload, .. }) = (&mut self.decoder, next) else {
+    fn conceal(&mut self, gap: i64, next: &Held) -> bool {
+        let Some((decodes, decoder)) = &mut self.decoder else {
             return false;
         };
-        let knows = *codec == capture::Codec::Opus && decodes == codec;
+        let knows = next.codec == capture::Codec::Opus && *decodes == next.codec;
         if !knows || gap <= 0 || gap > self.bounds.concealed {
             return false;
         }
-        let mut samples = decoder.conceal(usize::try_from(gap).unwrap_or(0), payload);
+        let mut samples = decoder.conceal(usize::try_from(gap).unwrap_or(0), &next.payload);
         samples.resize(usize::try_from(gap).unwrap_or(0), 0);
         self.put(self.next, &samples);
         true
     }
 
-    fn decoded(&mut self, sound: Sound) -> Vec<i16> {
-        let length = usize::try_from(sound.len()).unwrap_or(0);
-        match sound {
-            Sound::Samples(samples) => samples,
-            Sound::Coded { codec, payload, .. } => {
-                let decoder = self.decoder_of(codec);
-                let mut samples = decoder.map(|decoder| decoder.decode(&payload)).unwrap_or_default();
-                samples.resize(length, 0);
-                samples
-            }
-        }
+    fn decoded(&mut self, held: &Held) -> Vec<i16> {
+        let decoder = self.decoder_of(held.codec);
+        let mut samples = decoder.map(|decoder| decoder.decode(&held.payload)).unwrap_or_default();
+        samples.resize(usize::try_from(held.samples).unwrap_or(0), 0);
+        samples
     }
 
     fn decoder_of(&mut self, codec: capture::Codec) -> Option<&mut Box<dyn Decoder>> {
-        if self.decoder.as_ref().is_none_or(|(decodes, _)| *decodes != codec) {
-            let spoken = match codec {
-                capture::Codec::G722 => Codec::G722,
-                capture::Codec::Opus => Codec::Opus,
-                capture::Codec::Pcmu | capture::Codec::Pcma | capture::Codec::Linear8 | capture::Codec::Mark => {
-                    return None;
-                }
-            };
-            self.decoder = Some((codec, Box::new(Telephone::new(spoken)?)));
+        if let Some(rate) = self.rate
+            && self.decoder.as_ref().is_none_or(|(decodes, _)| *decodes != codec)
+        {
+            self.decoder = Some((codec, Box::new(Telephone::new(codec, rate)?)));
         }
         self.decoder.as_mut().map(|(_, decoder)| decoder)
     }
 
-    /// A frame's timestamp in samples of the timeline. That of Opus goes round on another clock, so it is counted on
-    /// without rounds before it is divided.
+    /// A frame's timestamp in samples of the timeline, which go round as its own do. That of Opus counts finer, so it is
+    /// counted on without rounds before it is divided.
     fn in_samples(&mut self, frame: &capture::Frame<'_>) -> u32 {
-        if frame.codec != capture::Codec::Opus || self.opus_ticks == 1 {
+        if frame.codec != capture::Codec::Opus {
+            return frame.rtp_timestamp.wrapping_mul(u32::from(self.samples_a_tick));
+        }
+        if self.opus_ticks == 1 {
             return frame.rtp_timestamp;
         }
         let place = match self.opus_clock {
@@ -292,36 +275,20 @@ impl Stream {
         place.div_euclid(self.opus_ticks) as u32
     }
 
-    /// A frame's sound, if the stream is of its kind.
-    fn sound(&self, frame: &capture::Frame<'_>) -> Option<Sound> {
-        let law = |law| {
-            let samples = frame.payload.iter().map(|byte| g711::decode(law, *byte));
-            Some(Sound::Samples(samples.collect()))
-        };
-        let coded = |samples| {
-            let (codec, payload) = (frame.codec, frame.payload.to_vec());
-            Some(Sound::Coded {
-                codec,
-                payload,
-                samples,
-            })
-        };
-        match frame.codec {
-            capture::Codec::Opus => coded(opus_samples(frame.payload) / self.opus_ticks),
-            _ if self.is_meeting => None,
-            capture::Codec::Pcmu => law(Law::Mu),
-            capture::Codec::Pcma => law(Law::A),
-            // One byte is a tick of its clock, and a sample of the lower band.
-            capture::Codec::G722 => coded(i64::try_from(frame.payload.len()).unwrap_or(0)),
-            capture::Codec::Linear8 => Some(Sound::Samples(
-                frame
-                    .payload
-                    .chunks_exact(2)
-                    .filter_map(|pair| Some(i16::from_le_bytes(*pair.first_chunk()?)))
-                    .collect(),
-            )),
-            capture::Codec::Mark => None,
+    /// How many samples a frame lasts; 0 when it is not of the stream's kind.
+    fn length_of(&self, frame: &capture::Frame<'_>) -> i64 {
+        if frame.codec != capture::Codec::Opus && self.rate.is_none() {
+            return 0;
         }
+        let bytes = i64::try_from(frame.payload.len()).unwrap_or(0);
+        let ticks = match frame.codec {
+            capture::Codec::Opus => return opus_samples(frame.payload) / self.opus_ticks,
+            // One byte is a tick of G.722's clock as well: a sample of the lower band and one of the upper.
+            capture::Codec::Pcmu | capture::Codec::Pcma | capture::Codec::G722 => bytes,
+            capture::Codec::Linear8 => bytes / 2,
+            capture::Codec::Mark => 0,
+        };
+        ticks * i64::from(self.samples_a_tick)
     }
 
     /// Puts samples at a place at or after `next`.

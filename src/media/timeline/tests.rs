@@ -1,6 +1,8 @@
 //! Synthetic senders, clocks and networks: what goes in with loss, jitter, drift and disorder comes
 //! out where it was said.
 
+mod wide;
+
 use super::*;
 use crate::g711::{self, Law};
 use proptest::prelude::*;
@@ -65,7 +67,11 @@ fn chance(seed: &mut u32) -> u32 {
 
 /// Everything through a timeline, drained as it grows.
 fn render(streams: u8, packets: &[Packet]) -> (Vec<Vec<i16>>, Vec<Marked>) {
-    let mut timeline = Timeline::new(0..streams);
+    render_at(Rate::Narrow, streams, packets)
+}
+
+fn render_at(rate: Rate, streams: u8, packets: &[Packet]) -> (Vec<Vec<i16>>, Vec<Marked>) {
+    let mut timeline = Timeline::new(rate, 0..streams);
     let mut out = vec![Vec::new(); usize::from(streams)];
     let mut marks = Vec::new();
     let mut drain = |timeline: &mut Timeline| {
@@ -275,7 +281,7 @@ fn a_silent_stream_is_as_long_as_the_other() {
 
 #[test]
 fn marks_stand_where_they_were_set() {
-    let mut timeline = Timeline::new([4]);
+    let mut timeline = Timeline::new(Rate::Narrow, [4]);
     for (arrival_us, mark) in [(1_500_000, Mark::Paused), (6_500_000, Mark::Resumed)] {
         timeline.push(&Frame {
             stream: 4,
@@ -307,14 +313,16 @@ fn linear_frames_of_a_mixer_come_out_unchanged() {
             payload: &payload,
         }));
     }
-    let samples: Vec<i16> = blocks([0], [chunk]).flat_map(|block| block.streams.concat()).collect();
+    let samples: Vec<i16> = blocks(Rate::Narrow, [0], [chunk])
+        .flat_map(|block| block.streams.concat())
+        .collect();
     assert_eq!(samples.len(), 800);
     assert_eq!(samples[160..320], (0..160_i16).map(|n| n * 100).collect::<Vec<_>>());
 }
 
 /// Two seconds of a pitch as frames of a codec, some of them lost; timestamps go round on the codec's own clock.
 fn said(codec: crate::Codec, first: u32, from_us: u64, lost: &[u16], chunk: &mut Chunk) {
-    use crate::coder::{Encoder, Rate};
+    use crate::coder::Encoder;
     let mut encoder = Encoder::new(codec, Rate::Narrow, None).unwrap();
     for n in 0..100_u16 {
         let wave = |k: i64| ((k as f64) * std::f64::consts::TAU / 8.0).sin() * 8_000.0;
@@ -345,7 +353,9 @@ fn every_codec_of_a_call_comes_out_where_it_was_said() {
         // The clock of the codec goes round in the middle of it.
         let mut chunk = Chunk::with_capacity(100_000);
         said(codec, u32::MAX - 20_000, 0, &[], &mut chunk);
-        let heard: Vec<i16> = blocks([0], [chunk]).flat_map(|block| block.streams.concat()).collect();
+        let heard: Vec<i16> = blocks(Rate::Narrow, [0], [chunk])
+            .flat_map(|block| block.streams.concat())
+            .collect();
         assert!((15_990..=16_010).contains(&heard.len()), "{codec:?}: {}", heard.len());
         for part in heard[800..].chunks_exact(400) {
             assert!(loudness(part) > 4_500.0, "{codec:?}");
@@ -359,7 +369,9 @@ fn a_leg_that_changes_its_codec_goes_on_at_the_same_place() {
     said(crate::Codec::Pcmu, 5_000, 0, &[], &mut chunk);
     said(crate::Codec::Opus, 3_000_000_000, 2_000_000, &[], &mut chunk);
     said(crate::Codec::G722, 77, 4_000_000, &[], &mut chunk);
-    let heard: Vec<i16> = blocks([0], [chunk]).flat_map(|block| block.streams.concat()).collect();
+    let heard: Vec<i16> = blocks(Rate::Narrow, [0], [chunk])
+        .flat_map(|block| block.streams.concat())
+        .collect();
     assert!((47_980..=48_020).contains(&heard.len()), "{}", heard.len());
     for second in heard.chunks_exact(8_000) {
         assert!(loudness(second) > 4_500.0);
@@ -370,11 +382,15 @@ fn a_leg_that_changes_its_codec_goes_on_at_the_same_place() {
 fn what_an_opus_leg_lost_is_made_up_for() {
     let mut chunk = Chunk::with_capacity(100_000);
     said(crate::Codec::Opus, 9, 0, &[50, 51], &mut chunk);
-    let heard: Vec<i16> = blocks([0], [chunk]).flat_map(|block| block.streams.concat()).collect();
+    let heard: Vec<i16> = blocks(Rate::Narrow, [0], [chunk])
+        .flat_map(|block| block.streams.concat())
+        .collect();
     assert!(loudness(&heard[50 * 160..52 * 160]) > 2_000.0);
     let mut chunk = Chunk::with_capacity(100_000);
     said(crate::Codec::G722, 9, 0, &[50, 51], &mut chunk);
-    let heard: Vec<i16> = blocks([0], [chunk]).flat_map(|block| block.streams.concat()).collect();
+    let heard: Vec<i16> = blocks(Rate::Narrow, [0], [chunk])
+        .flat_map(|block| block.streams.concat())
+        .collect();
     assert!(loudness(&heard[50 * 160..52 * 160]) < 10.0);
 }
 
