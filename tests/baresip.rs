@@ -23,7 +23,7 @@ pub struct Setup<'a> {
     pub user: &'a str,
     /// SIP password.
     pub password: &'a str,
-    /// What it speaks: a WAV file of 8 kHz, 16 bit, mono.
+    /// What it speaks: a WAV file of 16 bit, mono, of 8 kHz or the rate of its codec.
     pub speaks: &'a Path,
     /// Whether it answers by itself.
     pub answers: bool,
@@ -329,6 +329,11 @@ fn account(setup: &Setup<'_>) -> String {
 
 fn config(folder: &Path, speaks: &Path, (address, port): (&str, u16), control: u16) -> Result<String> {
     let folder = folder.to_str().context("a temporary folder with an odd name")?;
+    // A file is spoken as it is where the codec has its rate; what the phone would make of another is narrower.
+    let rate_hz = hound::WavReader::open(speaks)
+        .context("not a sound file")?
+        .spec()
+        .sample_rate;
     let speaks = speaks.to_str().context("a sound file with an odd name")?;
     let mut text = String::new();
     let lines = [
@@ -337,7 +342,7 @@ fn config(folder: &Path, speaks: &Path, (address, port): (&str, u16), control: u
         format!("audio_source aufile,{speaks}"),
         "audio_player aubridge,heard".to_owned(),
         "audio_alert aubridge,alert".to_owned(),
-        "ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1".to_owned(),
+        format!("ausrc_srate {rate_hz}\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1"),
         "call_local_timeout 120".to_owned(),
         "module_path /usr/lib/baresip/modules".to_owned(),
         "module opus.so\nmodule g722.so\nmodule g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so"

@@ -153,6 +153,14 @@ pub async fn event_kinds(sandbox: &Sandbox, call: &Value) -> Result<Vec<String>>
 /// # Errors
 /// It is not ready within `limit` or does not decode.
 pub async fn channels(sandbox: &Sandbox, call: &Value, limit: Duration) -> Result<Sound> {
+    decode(&recording(sandbox, call, limit).await?, 8000)
+}
+
+/// Waits for a call's recording and returns its file.
+///
+/// # Errors
+/// It is not ready within `limit`.
+pub async fn recording(sandbox: &Sandbox, call: &Value, limit: Duration) -> Result<Vec<u8>> {
     let url = eventually(limit, "the recording", || async {
         let row = detail(sandbox, call).await?;
         row["recording_url"]
@@ -161,7 +169,7 @@ pub async fn channels(sandbox: &Sandbox, call: &Value, limit: Duration) -> Resul
             .with_context(|| format!("no recording yet: {row}"))
     })
     .await?;
-    decode(&sandbox.bytes(&url).await?)
+    sandbox.bytes(&url).await
 }
 
 /// Decoded audio.
@@ -197,18 +205,18 @@ impl Sound {
     }
 }
 
-/// Decodes a recording as the worker would.
+/// Decodes a recording to a rate, as the worker would.
 ///
 /// # Errors
 /// It is no Opus in Ogg.
-pub fn decode(bytes: &[u8]) -> Result<Sound> {
-    let pcm = strowger_worker::audio::opus_file::decode(bytes, 8000)?;
+pub fn decode(bytes: &[u8], rate_hz: u32) -> Result<Sound> {
+    let pcm = strowger_worker::audio::opus_file::decode(bytes, rate_hz)?;
     let channels = pcm
         .channels
         .iter()
         .map(|samples| samples.iter().map(|sample| f32::from(*sample) / 32_768.0).collect());
     Ok(Sound {
-        rate_hz: 8000,
+        rate_hz,
         channels: channels.collect(),
     })
 }

@@ -9,17 +9,25 @@ use std::path::Path;
 /// # Errors
 /// The file cannot be written.
 pub fn write(path: &Path, hertz: f64, seconds: u32) -> Result<()> {
+    write_chord(path, &[hertz], 8000, seconds)
+}
+
+/// Writes `seconds` of sines together, each at −12 dBFS, as 16-bit mono WAV.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_chord(path: &Path, pitches: &[f64], rate_hz: u32, seconds: u32) -> Result<()> {
     let spec = hound::WavSpec {
         channels: 1,
-        sample_rate: 8000,
+        sample_rate: rate_hz,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };
     let mut file = hound::WavWriter::create(path, spec).context("cannot write a tone")?;
-    for n in 0..seconds * 8000 {
-        let value = (TAU * hertz * f64::from(n) / 8000.0).sin() * 8231.0;
-        #[expect(clippy::cast_possible_truncation, reason = "within ±8231")]
-        file.write_sample(value as i16)?;
+    for n in 0..seconds * rate_hz {
+        let wave = |hertz: &f64| (TAU * hertz * f64::from(n) / f64::from(rate_hz)).sin() * 8231.0;
+        #[expect(clippy::cast_possible_truncation, reason = "a few of ±8231")]
+        file.write_sample(pitches.iter().map(wave).sum::<f64>() as i16)?;
     }
     file.finalize()?;
     Ok(())

@@ -1,23 +1,61 @@
 //! Phones and a provider that share no codec: a flow leads them together, each hears the other, and the recording holds
-//! both.
+//! both, each as wide as it spoke.
 
 use super::SOON;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use strowger_tests::baresip::{Baresip, Setup};
-use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, channels, only_call, tone_file, whole};
+use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, decode, only_call, recording, whole};
 use strowger_tests::{Sandbox, eventually, tone};
+use strowger_worker::audio::opus_file::rate_of;
 
-async fn phone(sandbox: &Sandbox, index: usize, codecs: &str, speaks: &Path) -> Baresip {
+/// A codec of phones.
+struct Spoken {
+    /// As the phone calls it, and as the call's row does.
+    named: [&'static str; 2],
+    /// What it speaks at, so that a file of that rate is not made narrower by the phone.
+    rate_hz: u32,
+}
+
+const OPUS: Spoken = Spoken {
+    named: ["opus/48000/2", "opus"],
+    rate_hz: 48_000,
+};
+const G722: Spoken = Spoken {
+    named: ["G722/16000/1", "G722"],
+    rate_hz: 16_000,
+};
+const PCMU: Spoken = Spoken {
+    named: ["PCMU", "PCMU"],
+    rate_hz: 8_000,
+};
+
+/// What each side says: a pitch in the telephone band, and one above it where its codec has room for that.
+const SAID: [[f64; 2]; 2] = [[CALLER_HZ, 5_500.0], [CALLEE_HZ, 6_200.0]];
+
+impl Spoken {
+    fn is_wide(&self) -> bool {
+        self.rate_hz > 8_000
+    }
+
+    fn file(&self, folder: &Path, pitches: [f64; 2]) -> PathBuf {
+        let path = folder.join(format!("{}.wav", pitches[0]));
+        let carried = if self.is_wide() { &pitches[..] } else { &pitches[..1] };
+        tone::write_chord(&path, carried, self.rate_hz, 120).unwrap();
+        path
+    }
+}
+
+async fn phone(sandbox: &Sandbox, index: usize, spoken: &Spoken, folder: &Path) -> Baresip {
     let device = &sandbox.card.devices[index];
     let setup = Setup {
         server: sandbox.sip(),
         user: &device.user,
         password: &device.password,
-        speaks,
+        speaks: &spoken.file(folder, SAID[index]),
         answers: index == 1,
         transport: "udp",
         registers: true,
-        codecs,
+        codecs: spoken.named[0],
         port: None,
     };
     Baresip::start(&setup).await.unwrap()
@@ -36,12 +74,11 @@ async fn has_heard(phone: &Baresip, hertz: f64) {
 }
 
 /// A caller hears the prompt and presses a key, both are brought together, and the recording holds each on its side.
-async fn meets(caller_codec: &str, callee_codec: &str, spoken: [&str; 2]) {
+async fn meets(spoken: [&Spoken; 2]) {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start().await.unwrap();
-    let [low, high] = [CALLER_HZ, CALLEE_HZ].map(|hertz| tone_file(folder.path(), hertz).unwrap());
-    let mut caller = phone(&sandbox, 0, caller_codec, &low).await;
-    let mut callee = phone(&sandbox, 1, callee_codec, &high).await;
+    let mut caller = phone(&sandbox, 0, spoken[0], folder.path()).await;
+    let mut callee = phone(&sandbox, 1, spoken[1], folder.path()).await;
     caller.dial(sandbox.number("ivr").unwrap()).await.unwrap();
     caller.event("CALL_ESTABLISHED").await.unwrap();
     caller.press("1").await.unwrap();
@@ -53,23 +90,35 @@ async fn meets(caller_codec: &str, callee_codec: &str, spoken: [&str; 2]) {
     let row = whole(&sandbox, &call).await.unwrap();
     let legs = row["legs"].as_array().unwrap().iter();
     let named: Vec<_> = legs.filter_map(|leg| leg["codec"].as_str()).collect();
-    assert_eq!(named, spoken, "{row}");
-    let sound = channels(&sandbox, &call, SOON).await.unwrap();
+    assert_eq!(named, spoken.map(|spoken| spoken.named[1]), "{row}");
+    let file = recording(&sandbox, &call, SOON).await.unwrap();
+    assert_eq!(rate_of(&file), 16_000);
+    let sound = decode(&file, 16_000).unwrap();
     // The prompt is on the callee's side too, so only the end is looked at, when both had been talking for two seconds.
     let end = sound.seconds();
-    for (channel, own, other) in [(0, CALLER_HZ, CALLEE_HZ), (1, CALLEE_HZ, CALLER_HZ)] {
+    for (channel, spoken) in spoken.into_iter().enumerate() {
         let talk = sound.part(channel, end - 2.0, end - 0.3);
-        tone::holds(talk, sound.rate_hz, own, -35.0, 0.7).unwrap();
-        assert!(tone::level(talk, sound.rate_hz, other) < -45.0, "channel {channel}");
+        let [low, high] = SAID[channel];
+        tone::holds(talk, sound.rate_hz, low, -35.0, 0.7).unwrap();
+        if spoken.is_wide() {
+            tone::holds(talk, sound.rate_hz, high, -35.0, 0.7).unwrap();
+        } else {
+            assert!(tone::level(talk, sound.rate_hz, high) < -60.0, "channel {channel}");
+        }
+        let foreign = SAID[1 - channel].map(|hertz| tone::level(talk, sound.rate_hz, hertz));
+        assert!(
+            foreign.iter().all(|level| *level < -45.0),
+            "channel {channel}: {foreign:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn an_opus_phone_and_a_g722_phone_meet_through_a_flow_and_are_recorded() {
-    meets("opus/48000/2", "G722/16000/1", ["opus", "G722"]).await;
+    meets([&OPUS, &G722]).await;
 }
 
 #[tokio::test]
 async fn a_g722_phone_and_a_g711_phone_meet_through_a_flow_and_are_recorded() {
-    meets("G722/16000/1", "PCMU", ["G722", "PCMU"]).await;
+    meets([&G722, &PCMU]).await;
 }

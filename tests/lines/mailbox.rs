@@ -67,7 +67,7 @@ async fn check(sandbox: &Sandbox, count: usize, spoke: f64) {
     })
     .await
     .unwrap();
-    let audio = decode(&bytes).unwrap();
+    let audio = decode(&bytes, 8000).unwrap();
     let length = audio.seconds();
     assert!(
         (length - spoke).abs() < 0.2,
