@@ -18,6 +18,7 @@ mod wire;
 
 use crate::{AudioPort, MediaEvent, MediaLegId, Negotiated, PlayId};
 use command::Command;
+use mio::net::UdpSocket;
 use seed::Seed;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -139,8 +140,9 @@ impl MediaHandle {
             .map(|index| thread::start(index, &config, Seed::draw(world), events.clone()))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|source| Error::Start { source })?;
+        let begin = u32::try_from(Seed::draw(world).next() >> 32).unwrap_or(0);
         let inner = Inner {
-            ports: ports::Ports::new(config.bind, config.ports.clone()),
+            ports: ports::Ports::new(config.bind, config.ports.clone(), begin),
             placement: placement::Placement::new(count, config.legs_per_thread),
             config,
             threads,
@@ -153,7 +155,23 @@ impl MediaHandle {
     /// # Errors
     /// No free port pair, or the threads have ended.
     pub fn open(&self, call: CallId) -> Result<OpenLeg, Error> {
-        let (rtp, rtcp, bound) = self.inner.ports.pair()?;
+        let pair = self.inner.ports.pair()?;
+        self.open_at(pair, call)
+    }
+
+    /// Opens a leg at the ports it had in a process before this one, where they are free: until its far end has been
+    /// told of others it speaks to these, and nobody else's leg should hear that. Otherwise anywhere.
+    ///
+    /// # Errors
+    /// As [`MediaHandle::open`].
+    pub fn reopen(&self, call: CallId, port: u16) -> Result<OpenLeg, Error> {
+        match self.inner.ports.this_pair(port) {
+            Some(pair) => self.open_at(pair, call),
+            None => self.open(call),
+        }
+    }
+
+    fn open_at(&self, (rtp, rtcp, bound): (UdpSocket, UdpSocket, SocketAddr), call: CallId) -> Result<OpenLeg, Error> {
         let leg = self.inner.placement.place(call);
         let ip = self.inner.config.advertised.unwrap_or_else(|| bound.ip());
         let told = self.send(leg, Command::Open { leg, rtp, rtcp });

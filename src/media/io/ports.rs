@@ -26,7 +26,9 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    pub(super) fn new(ip: IpAddr, range: RangeInclusive<u16>) -> Self {
+    /// `begin` says where in the range to begin. Somebody may still speak to the ports of a run before this one: two runs
+    /// should not begin at the same place.
+    pub(super) fn new(ip: IpAddr, range: RangeInclusive<u16>, begin: u32) -> Self {
         let first = *range.start();
         let even = first.saturating_add(first % 2);
         let pairs = (u32::from(*range.end()) + 1).saturating_sub(u32::from(even)) / 2;
@@ -35,7 +37,7 @@ impl Ports {
             first: even,
             pairs,
             last: *range.end(),
-            cursor: AtomicU32::new(0),
+            cursor: AtomicU32::new(begin % pairs.max(1)),
         }
     }
 
@@ -64,6 +66,15 @@ impl Ports {
             first: self.first,
             last: self.last,
         })
+    }
+
+    /// Binds this pair, if it is one of ours and free.
+    pub(super) fn this_pair(&self, port: u16) -> Option<(UdpSocket, UdpSocket, SocketAddr)> {
+        let is_ours = self.first == 0 || (self.first..self.last).contains(&port);
+        if !is_ours || port == 0 || port % 2 == 1 {
+            return None;
+        }
+        self.bind_pair(port).ok()
     }
 
     fn bind_pair(&self, wanted: u16) -> std::io::Result<(UdpSocket, UdpSocket, SocketAddr)> {
@@ -97,23 +108,35 @@ mod tests {
 
     #[test]
     fn a_pair_is_even_and_the_next_one() {
-        let (rtp, rtcp, bound) = Ports::new(LOOPBACK, 0..=0).pair().unwrap();
+        let (rtp, rtcp, bound) = Ports::new(LOOPBACK, 0..=0, 0).pair().unwrap();
         assert_eq!(bound.port() % 2, 0);
         assert_eq!(rtp.local_addr().unwrap().port() + 1, rtcp.local_addr().unwrap().port());
     }
 
     #[test]
     fn an_empty_range_is_refused_and_a_closed_pair_is_free_again() {
-        let (rtp, rtcp, bound) = Ports::new(LOOPBACK, 0..=0).pair().unwrap();
-        let only = Ports::new(LOOPBACK, bound.port()..=bound.port() + 1);
+        let (rtp, rtcp, bound) = Ports::new(LOOPBACK, 0..=0, 0).pair().unwrap();
+        let only = Ports::new(LOOPBACK, bound.port()..=bound.port() + 1, 7);
         assert!(matches!(only.pair(), Err(Error::NoPort { .. })));
         drop((rtp, rtcp));
         assert_eq!(only.pair().unwrap().2, bound);
     }
 
     #[test]
+    fn a_pair_of_before_is_had_again_where_it_is_free_and_of_the_range() {
+        let (rtp, rtcp, bound) = Ports::new(LOOPBACK, 0..=0, 0).pair().unwrap();
+        let only = Ports::new(LOOPBACK, bound.port()..=bound.port() + 1, 0);
+        assert!(only.this_pair(bound.port()).is_none(), "it is taken");
+        drop((rtp, rtcp));
+        assert_eq!(only.this_pair(bound.port()).unwrap().2, bound);
+        assert!(only.this_pair(bound.port() + 1).is_none(), "an odd one");
+        assert!(only.this_pair(bound.port() + 2).is_none(), "not of the range");
+        assert!(only.this_pair(0).is_none());
+    }
+
+    #[test]
     fn an_address_that_is_not_ours_is_an_error_of_its_own() {
-        let foreign = Ports::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 0..=0);
+        let foreign = Ports::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 0..=0, 0);
         assert!(matches!(foreign.pair(), Err(Error::Bind { .. })));
     }
 }

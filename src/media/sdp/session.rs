@@ -11,6 +11,9 @@ use std::net::{IpAddr, SocketAddr};
 /// §2.1 wants the clock of the audio beside it.
 const TELEPHONE_EVENTS: [Event; 2] = [Event { number: 101, khz: 8 }, Event { number: 110, khz: 48 }];
 
+/// More descriptions than this were not sent since a session was last written down.
+const UNSEEN: u64 = 1_000;
+
 /// Which codec to choose when the far end leaves a choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Preference {
@@ -101,6 +104,12 @@ impl Session {
         self.codecs.sort_by_key(place);
     }
 
+    /// Where it receives RTP.
+    #[must_use]
+    pub const fn local(&self) -> SocketAddr {
+        self.local
+    }
+
     /// What was agreed last.
     #[must_use]
     pub fn agreed(&self) -> Option<Negotiated> {
@@ -147,6 +156,29 @@ impl Session {
         let events = events.filter(|event| event.khz == 8 || event.khz == likely);
         let events: Vec<Event> = events.map(|event| self.offered_event(event)).collect();
         self.write(&formats, &events, self.local.port(), self.wanted)
+    }
+
+    /// The same side in another process, receiving at `local`. Its last descriptions may be unknown to us, so the version
+    /// jumps past them (RFC 3264 §8: it must have grown).
+    #[must_use]
+    pub fn moved(mut self, local: SocketAddr) -> Self {
+        self.local = local;
+        self.local_rtcp = local.port().wrapping_add(1);
+        self.version += UNSEEN;
+        self.said = None;
+        self.awaiting_answer = false;
+        self
+    }
+
+    /// Writes an offer of what is spoken already and nothing else: the agreed codec and keys under the payload types
+    /// they have (RFC 3264 §8.3.2). `None` before anything was agreed.
+    pub fn offer_agreed(&mut self) -> Option<Bytes> {
+        let agreed = self.agreed?;
+        self.awaiting_answer = true;
+        let khz = agreed.dtmf_clock_khz;
+        let event = agreed.dtmf_receive_type.map(|number| Event { number, khz });
+        let formats = [(agreed.codec, agreed.payload_type)];
+        Some(self.write(&formats, event.as_slice(), self.local.port(), self.wanted))
     }
 
     /// Answers an offer.

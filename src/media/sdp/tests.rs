@@ -447,3 +447,37 @@ fn numbers_keep_their_meaning_in_later_offers() {
         "{again}"
     );
 }
+
+#[test]
+fn a_session_of_before_offers_what_is_spoken_under_the_same_numbers_from_its_new_place() {
+    let media = "m=video 5000 RTP/AVP 99\r\nm=audio 4000 RTP/AVP 101 111\r\na=rtpmap:101 opus/48000/2\r\na=rtpmap:111 telephone-event/48000\r\n";
+    let body = offer("198.51.100.7", media);
+    let mut side = versatile();
+    assert!(side.clone().offer_agreed().is_none(), "nothing was agreed");
+    let (before, _) = side.answer(body.as_bytes(), Preference::TheirOrder).unwrap();
+    let kept = serde_json::to_string(&side).unwrap();
+    drop(side);
+    let side: Session = serde_json::from_str(&kept).unwrap();
+    let mut side = side.moved("192.0.2.11:21000".parse().unwrap());
+    let again = side.offer_agreed().unwrap();
+    assert!(version(&again) > version(&before) + 100, "{}", text(&again));
+    assert_eq!(
+        lines(&again, "o=")[0].split(' ').nth(1),
+        lines(&before, "o=")[0].split(' ').nth(1)
+    );
+    assert_eq!(
+        lines(&again, "m="),
+        ["m=video 0 RTP/AVP 99", "m=audio 21000 RTP/AVP 101 111"]
+    );
+    assert_eq!(lines(&again, "c="), ["c=IN IP4 192.0.2.11"]);
+    let answer = offer(
+        "198.51.100.7",
+        &media.replace("m=video 5000", "m=video 0").replace("4000", "4002"),
+    );
+    let agreed = side.accept_answer(answer.as_bytes()).unwrap();
+    assert_eq!(
+        (agreed.codec, agreed.payload_type, agreed.dtmf_receive_type),
+        (Codec::Opus, 101, Some(111))
+    );
+    assert_eq!(agreed.remote, "198.51.100.7:4002".parse().unwrap());
+}
