@@ -183,6 +183,14 @@ pub enum Command {
         /// 200 when somebody else has answered, otherwise why nobody has.
         status: u16,
     },
+    /// Keeps with the dialog what its owner needs to take it up again, should this process be killed; in place of what was
+    /// given before. With `None`, as for a dialog of which nothing was said, the next process ends it.
+    Remember {
+        /// The dialog.
+        dialog: DialogKey,
+        /// What it needs; two kilobytes are sure to fit.
+        memo: Option<Box<serde_json::Value>>,
+    },
     /// Holds a registration from now on; the same trunk again replaces it.
     RegisterTrunk(Box<RegisterTrunk>),
     /// Takes a registration back.

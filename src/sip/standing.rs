@@ -1,9 +1,11 @@
-//! What is kept of a dialog while it stands, so that whoever comes after a daemon that was killed can end it: without
-//! this both phones would go on in silence until their people hang up.
+//! What is kept of a dialog while it stands, so that whoever comes after a daemon that was killed can take it up again or
+//! end it: without this both phones would go on in silence until their people hang up.
 //!
-//! It holds no key, no password and no session description: those of before are of no use to anybody after.
+//! It holds no key and no password, and of the session what the dialog's owner gave along ([`Standing::memo`]).
 
+use crate::event::DialogKey;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::net::SocketAddr;
 use strowger_model::trunk::Transport;
 use strowger_model::{DeviceId, TrunkId};
@@ -26,6 +28,37 @@ pub struct Standing {
     pub auth: Option<TrunkId>,
     /// Our tag.
     pub local_tag: String,
+    /// Whether we made the Call-ID, which decides who waits longer after glare.
+    #[serde(default = "ours")]
+    pub is_ours: bool,
+    /// The session timer (RFC 4028), where one runs.
+    #[serde(default)]
+    pub refresh: Option<Refresh>,
+    /// What its owner needs to take it up again ([`crate::Command::Remember`]); without it the dialog is ended.
+    #[serde(default)]
+    pub memo: Option<Value>,
+}
+
+const fn ours() -> bool {
+    true
+}
+
+/// A session timer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refresh {
+    /// How long the session lasts without a refresh, seconds.
+    pub interval_s: u64,
+    /// Whether it is us who refresh.
+    pub we_refresh: bool,
+}
+
+/// A dialog of before that stands again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenUp {
+    /// Our name of it in this run.
+    pub dialog: DialogKey,
+    /// What its owner gave along.
+    pub memo: Value,
 }
 
 /// How far a dialog was.

@@ -56,6 +56,8 @@ pub(super) struct Dialog {
     pub(super) to_inform: VecDeque<(String, Bytes)>,
     /// The CSeq number of a REFER of theirs whose outcome is not told yet.
     pub(super) referral: Option<u32>,
+    /// What its owner needs to take it up again after a restart.
+    pub(super) memo: Option<Box<serde_json::Value>>,
 }
 
 /// How far the call is.

@@ -348,6 +348,7 @@ pub(super) fn offered(
         informs: false,
         to_inform: VecDeque::new(),
         referral: None,
+        memo: None,
     }
 }
 

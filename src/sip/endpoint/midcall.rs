@@ -466,8 +466,13 @@ impl Endpoint {
             writer = writer.header(name, &value);
         }
         dialog.phase = Phase::Ending { is_retried, reason };
+        let was_remembered = dialog.memo.take().is_some();
         self.core
             .send_request(&branch, Method::Bye, dialog.path, writer.end(), Owner::Bye(key));
+        if was_remembered {
+            // Nobody takes up what is being ended.
+            self.keep(key);
+        }
     }
 
     pub(super) fn bye_answered(&mut self, key: DialogKey, response: &Message) {

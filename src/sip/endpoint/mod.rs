@@ -362,6 +362,7 @@ impl Endpoint {
                 body,
             } => self.send_info(dialog, &content_type, &body),
             Command::Referred { dialog, status } => self.referred(dialog, status),
+            Command::Remember { dialog, memo } => self.remember(dialog, memo),
             Command::RegisterTrunk(wanted) => self.register_trunk(*wanted),
             Command::UnregisterTrunk { trunk } => self.unregister_trunk(trunk),
             Command::PingTrunk(wanted) => self.ping_trunk(*wanted),

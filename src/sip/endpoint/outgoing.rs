@@ -107,6 +107,7 @@ impl Endpoint {
             informs: false,
             to_inform: VecDeque::new(),
             referral: None,
+            memo: None,
         };
         self.by_tag
             .insert((dialog.sip_call_id.clone(), dialog.local_tag.clone()), key);
@@ -310,6 +311,7 @@ impl Endpoint {
             informs: false,
             to_inform: VecDeque::new(),
             referral: None,
+            memo: None,
         };
         fork.learn(response);
         let ack = fork.request(&self.core, &Method::Ack, cseq.number).0.end();

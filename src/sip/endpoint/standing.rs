@@ -1,18 +1,19 @@
-//! Dialogs that outlive their daemon: told while they stand, ended by whoever comes after it.
+//! Dialogs that outlive their daemon: told while they stand, taken up again or ended by whoever comes after it.
 
-use super::dialog::{Cancelling, Dialog, Exchange, Inviting, Phase};
+use super::dialog::{Cancelling, Dialog, Exchange, Inviting, Phase, SessionWish};
 use super::incoming::offered;
 use super::{Due, Endpoint, Output, Owner};
 use crate::command::{Invite, Target};
 use crate::event::DialogKey;
 use crate::message::write::Writer;
 use crate::message::{Message, Method, Name, NameAddr, Uri, parse};
-use crate::standing::{Stage, Standing};
+use crate::standing::{Refresh, Stage, Standing, TakenUp};
 use crate::transaction::{ClientKey, PATIENCE, Path, ServerKey};
 use bytes::Bytes;
+use serde_json::Value;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use strowger_model::trunk::Transport;
 
 /// How far our numbers jump: more requests than this were not sent since a dialog was told.
@@ -81,7 +82,59 @@ impl Endpoint {
             device: dialog.device,
             auth: dialog.auth,
             local_tag: dialog.local_tag.clone(),
+            is_ours: dialog.is_ours,
+            refresh: dialog.session.map(|session| Refresh {
+                interval_s: session.wish.interval.as_secs(),
+                we_refresh: session.wish.we_refresh,
+            }),
+            memo: dialog.memo.as_deref().cloned(),
         })
+    }
+
+    pub(super) fn remember(&mut self, key: DialogKey, memo: Option<Box<Value>>) {
+        let Some(dialog) = self.dialogs.get_mut(&key) else {
+            return;
+        };
+        // What is being ended is not taken up.
+        let memo = memo.filter(|_| matches!(dialog.phase, Phase::Answered { bye: None, .. } | Phase::Established));
+        if dialog.memo != memo {
+            dialog.memo = memo;
+            self.keep(key);
+        }
+    }
+
+    /// Takes up again what a daemon before this one left standing, as far as its owner gave along what that takes: such
+    /// dialogs stand as if nothing had been, and come back, each to be given a new offer or BYE. The others are ended as
+    /// by [`Endpoint::farewell`]. Should this daemon be killed before a dialog is remembered anew, the next one ends it.
+    pub fn take_up(&mut self, standing: Vec<Standing>, now: Instant) -> Vec<TakenUp> {
+        self.core.now = now;
+        let (mut taken, mut others) = (Vec::new(), Vec::new());
+        for mut one in standing {
+            let memo = one.memo.take();
+            match memo.and_then(|memo| self.stand_again(&one, memo)) {
+                Some(again) => taken.push(again),
+                None => others.push(one),
+            }
+        }
+        self.farewell(others, now);
+        taken
+    }
+
+    fn stand_again(&mut self, one: &Standing, memo: Value) -> Option<TakenUp> {
+        let key = DialogKey(self.next_dialog);
+        let path = match one.stage {
+            Stage::Up { .. } => self.way_back(one)?,
+            Stage::Offered { .. } | Stage::Inviting { .. } => return None,
+        };
+        let dialog = established(key, path, one)?;
+        self.next_dialog += 2;
+        self.stand(key, dialog);
+        let wish = one.refresh.map(|refresh| SessionWish {
+            interval: Duration::from_secs(refresh.interval_s),
+            we_refresh: refresh.we_refresh,
+        });
+        self.start_session(key, wish);
+        Some(TakenUp { dialog: key, memo })
     }
 
     /// Ends what a daemon before this one left standing: says BYE, cancels what rings, refuses who waits. The events
@@ -129,24 +182,8 @@ impl Endpoint {
                 self.stand(key, dialog);
                 self.cancel(key);
             }
-            Stage::Up {
-                sip_call_id,
-                local,
-                remote,
-                number,
-                target,
-                route,
-            } => {
-                let dialog = Dialog {
-                    sip_call_id,
-                    remote_tag: NameAddr::parse(&remote).and_then(|remote| remote.tag().map(str::to_owned)),
-                    local,
-                    remote,
-                    local_number: number.saturating_add(NUMBERS),
-                    target,
-                    route,
-                    ..blank(key, path, &one)
-                };
+            Stage::Up { .. } => {
+                let dialog = established(key, path, &one)?;
                 self.stand(key, dialog);
                 self.hang_up(key, Some(REASON.to_owned()));
             }
@@ -219,6 +256,31 @@ fn nothing(dialog: DialogKey, addr: SocketAddr, transport: Transport) -> Invite 
     }
 }
 
+/// A dialog that was answered, as it goes on.
+fn established(key: DialogKey, path: Path, one: &Standing) -> Option<Dialog> {
+    let Stage::Up {
+        sip_call_id,
+        local,
+        remote,
+        number,
+        target,
+        route,
+    } = one.stage.clone()
+    else {
+        return None;
+    };
+    Some(Dialog {
+        sip_call_id,
+        remote_tag: NameAddr::parse(&remote).and_then(|remote| remote.tag().map(str::to_owned)),
+        local,
+        remote,
+        local_number: number.saturating_add(NUMBERS),
+        target,
+        route,
+        ..blank(key, path, one)
+    })
+}
+
 fn invited(key: DialogKey, request: &Message, path: Path, one: &Standing, phase: Phase) -> Dialog {
     let text = |name| request.value(name).unwrap_or_default().to_owned();
     Dialog {
@@ -250,7 +312,7 @@ fn blank(key: DialogKey, path: Path, one: &Standing) -> Dialog {
         far: one.far,
         far_name: one.far_name.clone(),
         auth: one.auth,
-        is_ours: true,
+        is_ours: one.is_ours,
         takes_update: false,
         phase: Phase::Established,
         exchange: Exchange::Settled,
@@ -261,5 +323,6 @@ fn blank(key: DialogKey, path: Path, one: &Standing) -> Dialog {
         informs: false,
         to_inform: VecDeque::new(),
         referral: None,
+        memo: None,
     }
 }

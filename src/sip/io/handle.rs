@@ -1,6 +1,7 @@
 //! What others hold to speak with the SIP side.
 
 use crate::event::{DialogKey, SipEvent};
+use crate::standing::TakenUp;
 use crate::{Command, Error};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ struct Shared {
     udp: Vec<SocketAddr>,
     tcp: Vec<SocketAddr>,
     tls: Vec<SocketAddr>,
+    taken_up: Mutex<Vec<TakenUp>>,
 }
 
 impl SipHandle {
@@ -40,6 +42,7 @@ impl SipHandle {
                 udp,
                 tcp,
                 tls,
+                taken_up: Mutex::default(),
             }),
         }
     }
@@ -55,6 +58,17 @@ impl SipHandle {
     #[must_use]
     pub fn new_dialog(&self) -> DialogKey {
         DialogKey(self.shared.next.fetch_add(2, Ordering::Relaxed))
+    }
+
+    /// The dialogs of a process before this one that stand again. Whoever asks has them, once, and owes each a new offer
+    /// or BYE.
+    #[must_use]
+    pub fn taken_up(&self) -> Vec<TakenUp> {
+        std::mem::take(&mut *self.shared.taken_up.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn takes_up(&self, dialogs: Vec<TakenUp>) {
+        *self.shared.taken_up.lock().unwrap_or_else(PoisonError::into_inner) = dialogs;
     }
 
     /// Sends a command, waiting while the queue is full.

@@ -100,7 +100,7 @@ pub(super) async fn start(
         handle.bound(binding);
     }
     endpoint.restore(bindings, now);
-    endpoint.farewell(standing, now);
+    handle.takes_up(endpoint.take_up(standing, now));
     let (writers, backlog, is_congested) = (HashMap::new(), VecDeque::new(), false);
     let task = Task {
         endpoint,
@@ -131,7 +131,10 @@ fn keeper(config: &mut SipConfig) -> (Option<Keeper>, Vec<Standing>) {
     match Keeper::open(path) {
         Ok((keeper, standing)) => {
             if !standing.is_empty() {
-                info!(dialogs = standing.len(), "ending dialogs that the last run left open");
+                info!(
+                    dialogs = standing.len(),
+                    "taking up or ending dialogs that the last run left open"
+                );
             }
             (Some(keeper), standing)
         }
@@ -292,11 +295,14 @@ impl Task {
                 Output::CloseFlow { flow } => drop(self.writers.remove(&flow)),
                 Output::Event(event) => self.tell(event),
                 Output::Keep(dialog, standing) => {
-                    if let Some(keeper) = &self.keeper {
+                    if let Some(keeper) = &mut self.keeper {
                         keeper.keep(dialog, standing);
                     }
                 }
             }
+        }
+        if let Some(keeper) = &mut self.keeper {
+            keeper.catch_up();
         }
         let is_congested = !self.backlog.is_empty() || self.events.capacity() < self.capacity / 4;
         if is_congested != self.is_congested {

@@ -9,7 +9,7 @@ use strowger_model::trunk::{DigestAlgorithm, Transport};
 use strowger_model::world::SeededWorld;
 use strowger_model::{DeviceId, TenantId, TrunkId, World};
 use strowger_sip::endpoint::{Input, Output};
-use strowger_sip::standing::Standing;
+use strowger_sip::standing::{Standing, TakenUp};
 use strowger_sip::transaction::Path;
 use strowger_sip::{
     Command, DeviceAuth, DialogKey, Directory, Endpoint, Ha1, Invite, SipConfig, SipEvent, Target, TrunkAuth,
@@ -80,6 +80,8 @@ pub(crate) struct Node {
     pub(crate) events: Vec<SipEvent>,
     /// What is kept of its dialogs.
     pub(crate) kept: BTreeMap<DialogKey, Standing>,
+    /// What it took up again when it was started again.
+    pub(crate) taken: Vec<TakenUp>,
     known: Known,
     is_dead: bool,
     read: usize,
@@ -141,6 +143,7 @@ impl Sim {
                 endpoint,
                 events: Vec::new(),
                 kept: BTreeMap::new(),
+                taken: Vec::new(),
                 known,
                 is_dead: false,
                 read: 0,
@@ -190,8 +193,8 @@ impl Sim {
         let now = self.now;
         let one = &mut self.nodes[node];
         one.is_dead = false;
-        one.endpoint
-            .farewell(std::mem::take(&mut one.kept).into_values().collect(), now);
+        let kept = std::mem::take(&mut one.kept);
+        one.taken = one.endpoint.take_up(kept.into_values().collect(), now);
         self.drain(node);
     }
 

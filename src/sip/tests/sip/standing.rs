@@ -1,9 +1,9 @@
-//! What a killed process leaves standing, and how the next one ends it.
+//! What a killed process leaves standing, and how the next one takes it up again or ends it.
 
 use crate::sim::{Sim, answered, ended, failed, incoming};
 use bytes::Bytes;
 use std::time::Duration;
-use strowger_sip::standing::Stage;
+use strowger_sip::standing::{Refresh, Stage};
 use strowger_sip::{Command, DialogKey, EndReason, SipEvent};
 
 /// A call that rings: its keys at node 0 and node 1.
@@ -143,5 +143,257 @@ fn nothing_of_a_session_description_or_a_password_is_kept() {
             reason: None,
         },
     );
+    sim.settle();
+}
+
+fn remember(sim: &mut Sim, node: usize, dialog: DialogKey) {
+    let memo = Some(Box::new(serde_json::json!({ "talk": 7 })));
+    sim.command(node, Command::Remember { dialog, memo });
+}
+
+/// A call between the nodes that node 0 remembers, with the process of node 0 killed and back: its name there, and at
+/// node 1.
+fn taken_up(sim: &mut Sim) -> (DialogKey, DialogKey) {
+    let (ours, theirs) = sim.call(2);
+    remember(sim, 0, ours);
+    sim.kill(0);
+    sim.run_for(Duration::from_secs(3));
+    sim.restart(0);
+    let taken = std::mem::take(&mut sim.nodes[0].taken);
+    assert_eq!(taken.len(), 1);
+    assert_eq!(taken[0].memo, serde_json::json!({ "talk": 7 }));
+    (taken[0].dialog, theirs)
+}
+
+fn reoffer(sim: &mut Sim, node: usize, dialog: DialogKey) {
+    let body = Bytes::from_static(b"v=0 again");
+    sim.command(node, Command::Reoffer { dialog, body });
+}
+
+fn reoffered(event: &SipEvent) -> Option<Bytes> {
+    match event {
+        SipEvent::Reoffer { body, .. } => Some(body.clone()),
+        _ => None,
+    }
+}
+
+fn reoffer_answered(event: &SipEvent) -> Option<Bytes> {
+    match event {
+        SipEvent::ReofferAnswered { body, .. } => Some(body.clone()),
+        _ => None,
+    }
+}
+
+fn answer(sim: &mut Sim, node: usize, dialog: DialogKey) {
+    let body = Bytes::from_static(b"v=0 answer");
+    sim.command(node, Command::AnswerReoffer { dialog, body });
+}
+
+#[test]
+fn a_remembered_dialog_goes_on_after_a_restart_through_loss() {
+    for seed in 0..20 {
+        let mut sim = Sim::pair(seed);
+        let (ours, theirs) = taken_up(&mut sim);
+        sim.loss = 200;
+        reoffer(&mut sim, 0, ours);
+        assert_eq!(&sim.expect(1, reoffered)[..], b"v=0 again");
+        answer(&mut sim, 1, theirs);
+        assert_eq!(&sim.expect(0, reoffer_answered)[..], b"v=0 answer");
+        sim.loss = 0;
+        sim.run_for(Duration::from_secs(40));
+        assert_eq!(sim.count_sent(0, "BYE"), 0);
+        let bye = Command::Bye {
+            dialog: theirs,
+            reason: None,
+        };
+        sim.command(1, bye);
+        assert_eq!(sim.expect(0, ended(ours)), EndReason::Bye);
+        sim.settle();
+    }
+}
+
+#[test]
+fn who_was_called_takes_its_dialog_up_as_well() {
+    let mut sim = Sim::pair(11);
+    let (ours, theirs) = sim.call(2);
+    remember(&mut sim, 1, theirs);
+    sim.kill(1);
+    sim.restart(1);
+    let again = sim.nodes[1].taken[0].dialog;
+    reoffer(&mut sim, 1, again);
+    sim.expect(0, reoffered);
+    answer(&mut sim, 0, ours);
+    sim.expect(1, reoffer_answered);
+    sim.command(
+        1,
+        Command::Bye {
+            dialog: again,
+            reason: None,
+        },
+    );
+    assert_eq!(sim.expect(0, ended(ours)), EndReason::Bye);
+    sim.settle();
+}
+
+#[test]
+fn a_refused_offer_leaves_a_dialog_that_can_be_ended() {
+    let mut sim = Sim::pair(12);
+    let (ours, theirs) = taken_up(&mut sim);
+    reoffer(&mut sim, 0, ours);
+    sim.expect(1, reoffered);
+    sim.command(
+        1,
+        Command::RefuseReoffer {
+            dialog: theirs,
+            status: 488,
+        },
+    );
+    let status = sim.expect(0, |event| match event {
+        SipEvent::ReofferFailed { status, .. } => Some(*status),
+        _ => None,
+    });
+    assert_eq!(status, 488);
+    sim.command(
+        0,
+        Command::Bye {
+            dialog: ours,
+            reason: None,
+        },
+    );
+    assert_eq!(sim.expect(1, ended(theirs)), EndReason::Bye);
+    sim.settle();
+}
+
+#[test]
+fn a_far_side_that_knows_the_dialog_no_more_ends_it() {
+    let mut sim = Sim::pair(13);
+    let (ours, _) = taken_up(&mut sim);
+    sim.kill(1);
+    sim.nodes[1].kept.clear();
+    sim.restart(1);
+    reoffer(&mut sim, 0, ours);
+    assert_eq!(sim.expect(0, ended(ours)), EndReason::Lost);
+    sim.settle();
+}
+
+#[test]
+fn a_silent_far_side_is_given_up_by_bye() {
+    let mut sim = Sim::pair(14);
+    let (ours, _) = taken_up(&mut sim);
+    sim.kill(1);
+    sim.nodes[1].kept.clear();
+    reoffer(&mut sim, 0, ours);
+    sim.run_for(Duration::from_secs(5));
+    sim.command(
+        0,
+        Command::Bye {
+            dialog: ours,
+            reason: None,
+        },
+    );
+    assert_eq!(sim.expect(0, ended(ours)), EndReason::Local);
+    sim.settle();
+}
+
+#[test]
+fn a_bye_that_meets_the_offer_ends_both_sides() {
+    let mut sim = Sim::pair(15);
+    let (ours, theirs) = taken_up(&mut sim);
+    reoffer(&mut sim, 0, ours);
+    sim.command(
+        1,
+        Command::Bye {
+            dialog: theirs,
+            reason: None,
+        },
+    );
+    assert_eq!(sim.expect(0, ended(ours)), EndReason::Bye);
+    sim.settle();
+}
+
+#[test]
+fn offers_that_meet_are_both_made_again_within_the_time_there_is() {
+    for seed in 20..40 {
+        let mut sim = Sim::pair(seed);
+        let (ours, theirs) = taken_up(&mut sim);
+        let began = sim.now;
+        // Each is under way when the other one comes.
+        sim.delay_ms = 1;
+        reoffer(&mut sim, 0, ours);
+        reoffer(&mut sim, 1, theirs);
+        // Whoever made the Call-ID waits longer (RFC 3261 §14.1): theirs comes first.
+        sim.expect(0, reoffered);
+        answer(&mut sim, 0, ours);
+        sim.expect(1, reoffered);
+        answer(&mut sim, 1, theirs);
+        sim.expect(0, reoffer_answered);
+        assert!(sim.now - began < Duration::from_secs(5), "{:?}", sim.now - began);
+        sim.command(
+            0,
+            Command::Bye {
+                dialog: ours,
+                reason: None,
+            },
+        );
+        sim.settle();
+    }
+}
+
+#[test]
+fn a_second_kill_before_it_is_remembered_anew_ends_a_dialog() {
+    let mut sim = Sim::pair(16);
+    let (_, theirs) = taken_up(&mut sim);
+    sim.kill(0);
+    sim.restart(0);
+    assert_eq!(sim.nodes[0].taken, []);
+    assert_eq!(sim.expect(1, ended(theirs)), EndReason::Bye);
+    sim.settle();
+}
+
+#[test]
+fn what_is_being_ended_or_was_forgotten_is_not_taken_up() {
+    for is_ending in [true, false] {
+        let mut sim = Sim::pair(17);
+        let (ours, theirs) = sim.call(2);
+        remember(&mut sim, 0, ours);
+        sim.cut = Some(Box::new(|_, text| text.starts_with("BYE")));
+        let forget = Command::Remember {
+            dialog: ours,
+            memo: None,
+        };
+        let bye = Command::Bye {
+            dialog: ours,
+            reason: None,
+        };
+        sim.command(0, if is_ending { bye } else { forget });
+        // Too late to be of use.
+        if is_ending {
+            remember(&mut sim, 0, ours);
+        }
+        sim.kill(0);
+        sim.cut = None;
+        sim.restart(0);
+        assert_eq!(sim.nodes[0].taken, []);
+        assert_eq!(sim.expect(1, ended(theirs)), EndReason::Bye);
+        sim.settle();
+    }
+}
+
+#[test]
+fn a_session_timer_runs_on_after_a_restart() {
+    let mut sim = Sim::pair(18);
+    let (ours, theirs) = taken_up(&mut sim);
+    let mut kept = sim.nodes[0].kept.values().next().unwrap().clone();
+    kept.refresh = Some(Refresh {
+        interval_s: 90,
+        we_refresh: false,
+    });
+    kept.memo = Some(serde_json::json!(1));
+    sim.kill(0);
+    sim.nodes[0].kept.insert(ours, kept);
+    sim.restart(0);
+    let again = sim.nodes[0].taken[0].dialog;
+    assert_eq!(sim.expect(0, ended(again)), EndReason::SessionExpired);
+    assert_eq!(sim.expect(1, ended(theirs)), EndReason::Bye);
     sim.settle();
 }
