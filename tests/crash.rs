@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
+use anyhow::Context as _;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
-use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, channels, only_call, two_phones};
+use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, channels, detail, log, only_call, two_phones};
 use strowger_tests::{Sandbox, eventually, process, tone};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 const SOON: Duration = Duration::from_secs(60);
 const RECORDED: Duration = Duration::from_secs(90);
@@ -57,7 +60,7 @@ fn children_of(parent: u32) -> Vec<u32> {
 }
 
 #[tokio::test]
-async fn a_daemon_that_dies_in_a_call_leaves_its_recording_and_closes_its_row() {
+async fn a_daemon_that_dies_in_a_call_leaves_its_recording_and_the_next_one_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start().await.unwrap();
     let (mut caller, mut callee) = two_phones(&sandbox, folder.path()).await.unwrap();
@@ -68,6 +71,64 @@ async fn a_daemon_that_dies_in_a_call_leaves_its_recording_and_closes_its_row() 
     let began = only_call(&sandbox, "active", SOON).await.unwrap();
 
     let talked = established.elapsed();
+    let (config, _again) = dies_and_returns(&sandbox).await;
+
+    // Both are offered the session anew and talk on, in a call of its own.
+    let on = eventually(SOON, "the call that goes on", || async {
+        let calls = log(&sandbox).await?;
+        let on = calls.iter().find(|call| call["id"] != began["id"]);
+        let on = on.context("only the call of before")?;
+        anyhow::ensure!(on["status"] == "active", "{on}");
+        Ok(on.clone())
+    })
+    .await
+    .unwrap();
+    for (phone, hertz) in [(&caller, CALLEE_HZ), (&callee, CALLER_HZ)] {
+        let heard = || async { phone.heard_sound() };
+        let since = heard().await.map_or(0.0, |sound| sound.seconds());
+        eventually(SOON, "the other one's tone", || async {
+            let sound = heard().await?;
+            let end = sound.seconds();
+            anyhow::ensure!(end > since + 1.5, "{end} s of sound, {since} s of them before");
+            tone::holds(sound.part(0, end - 1.0, end), sound.rate_hz, hertz, -30.0, 0.8)
+        })
+        .await
+        .unwrap();
+    }
+    caller.hang_up().await.unwrap();
+    callee.event_within("CALL_CLOSED", SOON).await.unwrap();
+
+    let before = whole(&sandbox, &began, "restart").await;
+    assert_eq!(before["status"], "failed");
+    assert_eq!(before["hangup_cause"], "daemon_restart");
+    assert!(
+        before["events"].to_string().contains(on["id"].as_str().unwrap()),
+        "{before}"
+    );
+    let after = whole(&sandbox, &on, "end").await;
+    assert_eq!(after["status"], "completed");
+    let events = after["events"].to_string();
+    assert!(
+        events.contains("re-attached") && events.contains(began["id"].as_str().unwrap()),
+        "{after}"
+    );
+
+    // What was said before is a recording, and what was said after is one too. One second may be lost.
+    let first = channels(&sandbox, &began, RECORDED).await.unwrap();
+    let length = first.seconds();
+    assert!(length > talked.as_secs_f64() - 1.2, "{length} s of {talked:?}");
+    let second = channels(&sandbox, &on, RECORDED).await.unwrap();
+    for sound in [first, second] {
+        let end = sound.seconds();
+        tone::holds(sound.part(0, 1.0, end - 0.3), sound.rate_hz, CALLER_HZ, -30.0, 0.95).unwrap();
+        tone::holds(sound.part(1, 1.0, end - 0.3), sound.rate_hz, CALLEE_HZ, -30.0, 0.95).unwrap();
+    }
+    nothing_is_amiss(&config, "2 recordings and 0 captures looked at, 0 amiss").await;
+    let _ = std::fs::remove_dir_all(&sandbox.card.data_dir);
+}
+
+/// The daemon of a sandbox is killed and another one started in its place.
+async fn dies_and_returns(sandbox: &Sandbox) -> (PathBuf, Child) {
     process::signal(sandbox.card.pids.daemon, "KILL").await.unwrap();
     eventually(SOON, "the daemon's end", || async {
         anyhow::ensure!(!process::is_running(sandbox.card.pids.daemon));
@@ -75,50 +136,36 @@ async fn a_daemon_that_dies_in_a_call_leaves_its_recording_and_closes_its_row() 
     })
     .await
     .unwrap();
-
     let config = sandbox.card.data_dir.join("strowger.toml");
-    let _again = process::start(
-        Command::new(process::program("strowger").unwrap())
-            .arg("serve")
-            .arg("--config")
-            .arg(&config)
-            .stdout(Stdio::null()),
-    )
-    .unwrap();
+    let mut serve = Command::new(process::program("strowger").unwrap());
+    serve.arg("serve").arg("--config").arg(&config).stdout(Stdio::null());
+    let again = process::start(&mut serve).unwrap();
     eventually(SOON, "the daemon's return", || async { sandbox.get("/health").await })
         .await
         .unwrap();
+    (config, again)
+}
 
-    // Whoever talked is told that it is over: nobody is left listening to nothing.
-    caller.event_within("CALL_CLOSED", SOON).await.unwrap();
-    callee.event_within("CALL_CLOSED", SOON).await.unwrap();
+/// The full row of a call, once such an event stands in it.
+async fn whole(sandbox: &Sandbox, call: &Value, kind: &str) -> Value {
+    eventually(SOON, "the last event", || async {
+        let row = detail(sandbox, call).await?;
+        let events = row["events"].as_array().context("a call without events")?;
+        anyhow::ensure!(events.iter().any(|event| event["kind"] == kind), "{row}");
+        Ok(row)
+    })
+    .await
+    .unwrap()
+}
 
-    let call = only_call(&sandbox, "failed", SOON).await.unwrap();
-    assert_eq!(call["id"], began["id"]);
-    assert_eq!(call["hangup_cause"], "daemon_restart");
-    let sound = channels(&sandbox, &call, RECORDED).await.unwrap();
-    // One second may be lost.
-    assert!(
-        sound.seconds() > talked.as_secs_f64() - 1.2,
-        "{} s of {talked:?}",
-        sound.seconds()
-    );
-    let end = sound.seconds();
-    tone::holds(sound.part(0, 1.0, end - 0.3), sound.rate_hz, CALLER_HZ, -30.0, 0.95).unwrap();
-    tone::holds(sound.part(1, 1.0, end - 0.3), sound.rate_hz, CALLEE_HZ, -30.0, 0.95).unwrap();
-    for (arguments, said) in [
-        (
-            ["doctor", "recordings"],
-            "1 recordings and 0 captures looked at, 0 amiss",
-        ),
-        (["audit", "verify"], "whole"),
-    ] {
+async fn nothing_is_amiss(config: &Path, recordings: &str) {
+    for (arguments, said) in [(["doctor", "recordings"], recordings), (["audit", "verify"], "whole")] {
         let looked = eventually(SOON, "nothing amiss", || async {
             let program = process::program("strowger")?;
             let output = Command::new(program)
                 .args(arguments)
                 .arg("--config")
-                .arg(&config)
+                .arg(config)
                 .output()
                 .await?;
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -132,5 +179,4 @@ async fn a_daemon_that_dies_in_a_call_leaves_its_recording_and_closes_its_row() 
         let text = looked.await.unwrap();
         assert!(text.contains(said), "{text}");
     }
-    let _ = std::fs::remove_dir_all(&sandbox.card.data_dir);
 }

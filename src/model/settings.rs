@@ -314,6 +314,12 @@ pub const KEYS: &[Key] = &[
         label: "Let users place and take calls in the browser",
     },
     Key {
+        name: "reattach_calls",
+        kind: Kind::Switch,
+        default: "true",
+        label: "Take calls up again after the daemon was killed; off ends them",
+    },
+    Key {
         name: "recording_announcement",
         kind: Kind::Switch,
         default: "false",

@@ -64,6 +64,7 @@ pub fn reason(cause: HangupCause) -> Option<String> {
         HangupCause::Shutdown => (41, "shutting down"),
         HangupCause::NoCodec => (88, "no common codec"),
         HangupCause::InternalError => (41, "internal error"),
+        HangupCause::DaemonRestart => (41, "Restarted"),
         HangupCause::Normal
         | HangupCause::Cancelled
         | HangupCause::Busy
@@ -74,7 +75,6 @@ pub fn reason(cause: HangupCause) -> Option<String> {
         | HangupCause::Forbidden
         | HangupCause::Congestion
         | HangupCause::ProviderError
-        | HangupCause::DaemonRestart
         | HangupCause::Administrative
         | HangupCause::FlowEnded
         | HangupCause::AnsweredElsewhere => return None,

@@ -8,6 +8,7 @@
 //! A call that breaks (a panic of ours) must not take others with it: every step of a call is
 //! caught, its legs are told and its row is written as `internal_error`.
 
+mod again;
 mod browsers;
 mod commands;
 
@@ -300,8 +301,7 @@ impl Exchange {
             SipEvent::Confirmed { dialog, body } => (dialog, Said::Confirmed { body }),
             SipEvent::Reoffer { dialog, body } => (dialog, Said::Reoffer { body }),
             SipEvent::ReofferAnswered { dialog, body } => (dialog, Said::ReofferAnswered { body }),
-            // What was agreed stands.
-            SipEvent::ReofferFailed { .. } => return,
+            SipEvent::ReofferFailed { dialog, status } => (dialog, Said::ReofferFailed { status }),
             SipEvent::Info {
                 dialog,
                 content_type,
@@ -553,6 +553,7 @@ impl Exchange {
         let Some(mut entered) = self.calls.remove(&id) else {
             return;
         };
+        entered.call.remember();
         while let Some(output) = entered.call.poll_output() {
             self.pass_on(&entered.call, output);
         }

@@ -23,3 +23,4 @@ pub mod policy;
 pub mod ring;
 pub mod route;
 pub mod scene;
+pub mod standing;

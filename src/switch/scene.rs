@@ -17,6 +17,10 @@ pub trait Supply: Send + Sync {
     fn dialog(&self) -> DialogKey;
     /// Opens the audio of a leg whose far end is at or behind `toward`; `None` when no port is free.
     fn open_leg(&self, call: CallId, toward: Option<IpAddr>) -> Option<OpenLeg>;
+    /// Opens the audio of a leg that had this port in a process before this one, there if it can be.
+    fn reopen_leg(&self, call: CallId, toward: Option<IpAddr>, _port: u16) -> Option<OpenLeg> {
+        self.open_leg(call, toward)
+    }
     /// Opens the audio of a leg whose far end is a browser; `None` when that is not possible.
     fn open_browser(&self, _call: CallId) -> Option<OpenLeg> {
         None

@@ -221,7 +221,7 @@ pub fn ladder(legs: &[Leg], events: &[CallEvent], clock: &Clock) -> (Vec<String>
 fn crosses(kind: &str) -> bool {
     !matches!(
         kind,
-        "node" | "bridge" | "recording" | "voicemail" | "room" | "agent" | "app"
+        "node" | "bridge" | "recording" | "voicemail" | "room" | "agent" | "app" | "restart" | "re-attached"
     )
 }
 
@@ -247,6 +247,8 @@ fn text(event: &CallEvent) -> String {
         "room" => "Room",
         "agent" => "Agent",
         "app" => "Voice app",
+        "restart" => "Restart:",
+        "re-attached" => "Re-attached after a restart:",
         "bridge" => "Joined",
         "hold" => "Hold",
         "resume" => "Resume",

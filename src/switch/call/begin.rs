@@ -157,7 +157,7 @@ impl Call {
         }
     }
 
-    fn with_row(row: record::Call, scene: &Scene<'_>) -> Self {
+    pub(super) fn with_row(row: record::Call, scene: &Scene<'_>) -> Self {
         Self {
             policy: scene.directory.policy(row.tenant, row.user),
             row,
@@ -175,6 +175,10 @@ impl Call {
             back_to: None,
             referred_by: None,
             recorder: Recorder::default(),
+            is_unwritten: false,
+            restarts: 0,
+            since: None,
+            remembered: None,
             events: Vec::new(),
             last_play: 0,
             limit: None,
@@ -211,7 +215,7 @@ impl Call {
         self.note("invite", Some(0), "", scene);
     }
 
-    fn write_begin(&mut self) {
+    pub(super) fn write_begin(&mut self) {
         let entry = Entry::Begin {
             call: Box::new(self.row.clone()),
             legs: self.legs.iter().map(|leg| leg.row(self.row.id)).collect(),

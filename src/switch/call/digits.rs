@@ -49,7 +49,7 @@ impl Call {
                     self.flow_digit(digit, scene);
                 }
             }
-            Act::Staying | Act::Ending { .. } | Act::Over => {}
+            Act::Reattaching(_) | Act::Staying | Act::Ending { .. } | Act::Over => {}
         }
     }
 

@@ -390,6 +390,7 @@ impl Call {
             | Act::Waiting
             | Act::Ringing(_)
             | Act::Talking { .. }
+            | Act::Reattaching(_)
             | Act::Mailbox(_)
             | Act::App(_)
             | Act::Staying
@@ -409,6 +410,7 @@ impl Call {
             | Act::Waiting
             | Act::Ringing(_)
             | Act::Talking { .. }
+            | Act::Reattaching(_)
             | Act::Mailbox(_)
             | Act::App(_)
             | Act::Staying

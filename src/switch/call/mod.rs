@@ -17,6 +17,7 @@ mod leg;
 mod mailbox;
 mod meeting;
 mod output;
+mod reattach;
 mod recorder;
 mod refer;
 mod ringing;
@@ -39,6 +40,7 @@ use flow::Run;
 use leg::{Leg, Stage};
 use mailbox::Mailbox;
 use meeting::Stay;
+use reattach::{Reattaching, Remembered};
 use recorder::Recorder;
 use ringing::Ringing;
 use std::collections::VecDeque;
@@ -48,6 +50,7 @@ use strowger_media::{MediaEvent, PlayId};
 use strowger_model::record::{self, CallEvent};
 use strowger_model::{CallId, CallState, HangupCause, TenantId, UserId};
 use strowger_sip::DialogKey;
+use time::OffsetDateTime;
 
 /// How long an ending call waits for its audio to be closed and measured before it is written without.
 const CLOSING: Duration = Duration::from_secs(3);
@@ -84,6 +87,14 @@ pub struct Call {
     /// The leg that has handed the near party over and is told how it comes out.
     referred_by: Option<usize>,
     recorder: Recorder,
+    /// Nothing is written of it yet, and perhaps never: a talk of before a restart that is being taken up.
+    is_unwritten: bool,
+    /// How often its talk was taken up after a restart.
+    restarts: u8,
+    /// When the first of the calls was answered that it continues.
+    since: Option<OffsetDateTime>,
+    /// What was said about it for the daemon after this one.
+    remembered: Option<Remembered>,
     events: Vec<CallEvent>,
     last_play: u64,
     limit: Option<Instant>,
@@ -99,6 +110,8 @@ enum Act {
     Ringing(Box<Ringing>),
     /// The near party talks with another one.
     Talking { far: usize },
+    /// Two who talked before a restart are brought together again.
+    Reattaching(Box<Reattaching>),
     /// The near party leaves a message.
     Mailbox(Mailbox),
     /// The near party is led into a room, or is there.
@@ -163,6 +176,7 @@ impl Call {
             ringing.ring.handle_timeout(scene.now);
             self.drive_ring(None, scene);
         }
+        self.reattach_timeout(scene);
         self.mailbox_timeout(scene);
         self.recording_timeout(scene);
         self.disclosure_timeout(scene);
@@ -184,6 +198,7 @@ impl Call {
             Act::Ending { until } => return Some((*until, "close audio")),
             Act::Over => return None,
             Act::Meeting { stay } => stay.poll_timeout(),
+            Act::Reattaching(reattaching) => Some(reattaching.poll_timeout()),
             Act::Waiting | Act::Talking { .. } | Act::App(_) | Act::Staying => None,
         };
         let limit = self.limit.map(|limit| (limit, "longest call"));
@@ -220,6 +235,7 @@ impl Call {
             Said::Confirmed { body } => self.confirmed(leg, &body, scene),
             Said::Reoffer { body } => self.reoffered(leg, &body, scene),
             Said::ReofferAnswered { body } => self.reoffer_answered(leg, &body, scene),
+            Said::ReofferFailed { status } => self.reattach_refused(leg, status, scene),
             Said::Info { content_type, body } => {
                 if let Some(digit) = digits::of_info(&content_type, &body) {
                     self.digit(leg, digit, true, scene);
@@ -236,6 +252,9 @@ impl Call {
 
     /// A far end is gone: its call goes on without it, or ends.
     fn hung_up(&mut self, leg: usize, cause: HangupCause, scene: &mut Scene<'_>) {
+        if self.reattach_hung_up(leg, cause, scene) {
+            return;
+        }
         self.note("bye", Some(leg), cause.code(), scene);
         self.leg_gone(leg, cause, scene);
         if self.near == Some(leg) {
@@ -247,6 +266,7 @@ impl Call {
             Act::Ringing(_) => self.branch_failed(leg, cause, scene),
             Act::Waiting
             | Act::Talking { .. }
+            | Act::Reattaching(_)
             | Act::Mailbox(_)
             | Act::Meeting { .. }
             | Act::App(_)
@@ -365,8 +385,10 @@ impl Call {
             (_, _) => EventKind::Ended,
         };
         self.note("end", None, cause.code(), scene);
-        let live = Box::new(self.live());
-        self.outputs.push_back(Output::Tell(kind, Some(cause), live));
+        if !self.is_unwritten {
+            let live = Box::new(self.live());
+            self.outputs.push_back(Output::Tell(kind, Some(cause), live));
+        }
         self.finish_once_closed(scene);
     }
 
@@ -376,6 +398,7 @@ impl Call {
             Act::Mailbox(mailbox) => self.message_ends(&mailbox, scene),
             Act::Meeting { stay } => self.stay_ends(&stay),
             Act::App(stay) => self.app_ends(stay),
+            Act::Reattaching(reattaching) => self.reattach_ends(*reattaching, scene),
             Act::Waiting | Act::Ringing(_) | Act::Talking { .. } | Act::Staying | Act::Ending { .. } | Act::Over => {}
         }
         self.recorder.say_nothing();
@@ -391,6 +414,9 @@ impl Call {
 
     fn finish(&mut self, _scene: &mut Scene<'_>) {
         self.act = Act::Over;
+        if self.is_unwritten {
+            return;
+        }
         let finished = Finished {
             call: self.row.clone(),
             legs: self.legs.iter().map(|leg| leg.row(self.row.id)).collect(),
@@ -449,6 +475,9 @@ impl Call {
     }
 
     fn tell(&mut self, kind: EventKind) {
+        if self.is_unwritten {
+            return;
+        }
         let live = Box::new(self.live());
         self.outputs.push_back(Output::Tell(kind, None, live));
     }

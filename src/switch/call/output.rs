@@ -62,10 +62,15 @@ pub enum Said {
         /// The session description.
         body: Bytes,
     },
-    /// It answered the offer we gave when it asked for ours.
+    /// It answered an offer of ours: the one it asked for, or the one that takes up a talk.
     ReofferAnswered {
         /// The session description.
         body: Bytes,
+    },
+    /// It refused an offer of ours; what was agreed stands.
+    ReofferFailed {
+        /// 300–699.
+        status: u16,
     },
     /// INFO.
     Info {
@@ -142,6 +147,13 @@ pub enum Signal {
         /// The session description.
         body: Bytes,
     },
+    /// Offer it the session anew.
+    Reoffer {
+        /// The session description.
+        body: Bytes,
+    },
+    /// Say nothing, but keep what the next daemon needs to go on with it; `None`: it is to be ended by then.
+    Remember(Option<Box<serde_json::Value>>),
     /// Refuse its new offer; what was agreed stands.
     RefuseReoffer(u16),
     /// Tell it how the handing over came out that it asked for: a SIP status.

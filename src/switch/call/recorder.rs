@@ -7,6 +7,7 @@ use super::{Act, Call, MediaOrder, Output};
 use crate::journal::{Message, Taken};
 use crate::live::EventKind;
 use crate::scene::Scene;
+use crate::standing::KeptRecording;
 use std::time::Instant;
 use strowger_model::capture::{CaptureMeta, Purpose, StreamMeta};
 use strowger_model::{CaptureId, ConsentOutcome, LegId, RecordingId};
@@ -84,6 +85,23 @@ impl Recorder {
     /// A capture that could not be opened: nothing runs any more, and the call's end says why.
     pub(super) fn forget(&mut self, capture: CaptureId) {
         self.running.take_if(|running| running.capture == capture);
+    }
+
+    /// What the next daemon needs to know. While something is being said before a recording, that there is none.
+    pub(super) fn to_keep(&self) -> KeptRecording {
+        match (&self.running, self.refused) {
+            (_, Some(why)) => KeptRecording::Refused(why),
+            (Some(running), None) if running.paused => KeptRecording::Paused,
+            (Some(_), None) if self.disclosing.is_none() => KeptRecording::Running {
+                by: self
+                    .taken
+                    .last()
+                    .map(|taken| taken.recorded_by.clone())
+                    .unwrap_or_default(),
+                is_told: !self.told.is_empty(),
+            },
+            (_, None) => KeptRecording::None,
+        }
     }
 
     pub(super) fn take_all(&mut self) -> Vec<Taken> {

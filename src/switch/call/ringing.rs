@@ -422,6 +422,7 @@ impl Call {
             Act::Ringing(ringing) => ringing.branch_of(leg),
             Act::Waiting
             | Act::Talking { .. }
+            | Act::Reattaching(_)
             | Act::Mailbox(_)
             | Act::Meeting { .. }
             | Act::App(_)

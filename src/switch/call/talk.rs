@@ -234,15 +234,18 @@ impl Call {
         self.set_held(leg, agreed.direction.is_held(), scene);
     }
 
-    /// A party answered the offer it had asked for.
+    /// A party answered the offer it had asked for, or the one that takes up a talk of before a restart.
     pub(super) fn reoffer_answered(&mut self, leg: usize, body: &Bytes, scene: &mut Scene<'_>) {
+        if self.reattach_agreed(leg, body, scene) {
+            return;
+        }
         if let Some(agreed) = self.agree(leg, body) {
             self.set_held(leg, agreed.direction.is_held(), scene);
         }
     }
 
     /// A party holds the other one, or comes back: the held one hears music meanwhile.
-    fn set_held(&mut self, leg: usize, held: bool, scene: &mut Scene<'_>) {
+    pub(super) fn set_held(&mut self, leg: usize, held: bool, scene: &mut Scene<'_>) {
         let Some(found) = self.legs.get_mut(leg) else {
             return;
         };

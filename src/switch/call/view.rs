@@ -73,6 +73,7 @@ impl Call {
             Act::Ringing(_) => "ringing",
             Act::Talking { .. } if self.legs.iter().any(|leg| leg.held && leg.is_up()) => "held",
             Act::Talking { .. } => "talking",
+            Act::Reattaching(_) => "re-attaching",
             Act::Mailbox(_) => "voicemail",
             Act::Meeting { .. } => "room",
             Act::App(stay) => stay.doing(),

@@ -123,6 +123,10 @@ pub(super) fn order(call: &Call, dialog: DialogKey, signal: Signal) -> Option<br
             cause: call.cause_of(dialog),
         },
         // What a browser offers is agreed to as it stands, and it hands over by an order, not by REFER.
-        Signal::AnswerReoffer { .. } | Signal::RefuseReoffer(_) | Signal::Referred(_) => return None,
+        Signal::AnswerReoffer { .. }
+        | Signal::Reoffer { .. }
+        | Signal::Remember(_)
+        | Signal::RefuseReoffer(_)
+        | Signal::Referred(_) => return None,
     })
 }

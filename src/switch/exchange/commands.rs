@@ -28,6 +28,8 @@ impl Exchange {
                 reason: cause::reason(why),
             },
             Signal::AnswerReoffer { body } => Command::AnswerReoffer { dialog, body },
+            Signal::Reoffer { body } => Command::Reoffer { dialog, body },
+            Signal::Remember(memo) => Command::Remember { dialog, memo },
             Signal::RefuseReoffer(status) => Command::RefuseReoffer { dialog, status },
             Signal::Referred(status) => Command::Referred { dialog, status },
         })

@@ -36,16 +36,18 @@ pub use handle::{DialError, PhonePage, SwitchHandle};
 pub use minutes::{Asked, RecordError, RoomRecorder, Started};
 pub use outward::{Connection, Outward, OutwardError};
 
+use crate::{cause, standing};
 use board::Board;
 use std::sync::Arc;
 use strowger_host::Shutdown;
 use strowger_media::{MediaEvent, MediaHandle};
-use strowger_model::World;
+use strowger_model::{HangupCause, World};
 use strowger_rooms::RoomsHandle;
-use strowger_sip::SipConfig;
+use strowger_sip::{Command, SipConfig};
 use strowger_store::Store;
 use strowger_store::capture::{CaptureSpool, SpoolConfig};
 use tokio::sync::mpsc;
+use tracing::info;
 
 /// Orders of programs that wait. When it is full a program is told that we are busy.
 const ORDERS: usize = 256;
@@ -102,7 +104,7 @@ pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<SwitchHandle, Er
     };
     let spool = CaptureSpool::start(&parts.store, &rules).map_err(Error::Spool)?;
     let journal = journal::start(&parts.store, shutdown).await?;
-    recover::close_unfinished(&parts.store, &spool, &journal, parts.world.as_ref()).await?;
+    let mut open = recover::left_open(&parts.store, &spool, &journal, parts.world.as_ref()).await?;
     let directory = DirectoryCache::start(&parts.store, shutdown).await?;
     let bindings = parts.store.bindings().all().await.map_err(Error::Recover)?;
     let known: Arc<dyn strowger_sip::Directory> = Arc::clone(&directory) as _;
@@ -114,6 +116,16 @@ pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<SwitchHandle, Er
     let (sip, sip_events) = strowger_sip::io::start(sip, known, world, bindings, shutdown)
         .await
         .map_err(Error::Sip)?;
+    let (revivals, ends) = standing::pair(sip.taken_up(), &mut open, &directory.current());
+    if !revivals.is_empty() {
+        info!(calls = revivals.len(), "taking up calls that the last run left open");
+    }
+    for dialog in ends {
+        let reason = cause::reason(HangupCause::DaemonRestart);
+        // Nobody to tell when the SIP side has ended already.
+        let _ = sip.send(Command::Bye { dialog, reason }).await;
+    }
+    let closing = journal.another();
     let board = Arc::new(Board::new());
     let (orders, ordered) = mpsc::channel(ORDERS);
     let pages = Arc::new(browsers::Pages::default());
@@ -146,7 +158,9 @@ pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<SwitchHandle, Er
         board,
         journal,
         orders: ordered,
+        revivals,
     };
     task::start(line, shutdown);
+    recover::close(open, &closing).await;
     Ok(handle)
 }

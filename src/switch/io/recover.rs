@@ -1,9 +1,12 @@
 //! After a start: what a daemon before this one left open is closed, and what it captured is not lost.
+//!
+//! In two steps, because a talk that goes on says so in the row of the call it was: first what is left is looked at, and
+//! closed what nobody can go on with; the rest is closed by [`close`] or by the call that goes on.
 
 use super::Error;
 use super::journal::Journal;
 use crate::journal::{Entry, Finished, Message, Taken};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use strowger_model::capture::Purpose;
 use strowger_model::record::Call;
 use strowger_model::{
@@ -14,12 +17,13 @@ use strowger_store::{NewRecording, Store};
 use time::OffsetDateTime;
 use tracing::{info, warn};
 
-pub(super) async fn close_unfinished(
+/// The calls that were left open, as they are to be written. Captures of others are seen to.
+pub(super) async fn left_open(
     store: &Store,
     spool: &CaptureSpool,
     journal: &Journal,
     world: &dyn World,
-) -> Result<(), Error> {
+) -> Result<BTreeMap<CallId, Finished>, Error> {
     let mut captures: HashMap<CallId, Vec<Recovered>> = HashMap::new();
     match spool.recover().await {
         Ok(all) => {
@@ -39,11 +43,10 @@ pub(super) async fn close_unfinished(
     if !unfinished.is_empty() {
         info!(calls = unfinished.len(), "closing calls that the last run left open");
     }
+    let mut open = BTreeMap::new();
     for call in unfinished {
         let taken = captures.remove(&call.id).unwrap_or_default();
-        let finished = finished(call, &taken, world);
-        let tenant = finished.call.tenant;
-        journal.write_waiting(tenant, Entry::Finish(Box::new(finished))).await;
+        open.insert(call.id, finished(call, &taken, world));
     }
     for (call, taken) in captures {
         let Some(tenant) = taken.first().map(|recovered| recovered.meta.tenant) else {
@@ -67,7 +70,16 @@ pub(super) async fn close_unfinished(
             journal.write_waiting(tenant, Entry::Finish(Box::new(finished))).await;
         }
     }
-    Ok(())
+    Ok(open)
+}
+
+/// Closes calls that do not go on.
+pub(super) async fn close(open: BTreeMap<CallId, Finished>, journal: &Journal) {
+    metrics::counter!("strowger_calls_after_restart_total", "outcome" => "ended").increment(open.len() as u64);
+    for finished in open.into_values() {
+        let tenant = finished.call.tenant;
+        journal.write_waiting(tenant, Entry::Finish(Box::new(finished))).await;
+    }
 }
 
 /// Captures of a call that was written as ended: their work may have been asked for already, and asking twice
@@ -236,7 +248,8 @@ mod tests {
         let shutdown = Shutdown::new();
         let spool = CaptureSpool::start(store, &SpoolConfig::default()).unwrap();
         let journal = journal::start(store, &shutdown).await.unwrap();
-        close_unfinished(store, &spool, &journal, world).await.unwrap();
+        let open = left_open(store, &spool, &journal, world).await.unwrap();
+        close(open, &journal).await;
         drop(journal);
         shutdown.tasks().close();
         shutdown.tasks().wait().await;

@@ -42,6 +42,25 @@ impl LiveSupply {
         trunks.remove(&trunk);
     }
 
+    /// A leg with an address that its far end can send to.
+    fn opened(&self, open: Result<OpenLeg, strowger_media::io::Error>, toward: Option<IpAddr>) -> Option<OpenLeg> {
+        let mut open = match open {
+            Ok(open) => open,
+            Err(problem) => {
+                tracing::error!(
+                    problem = &problem as &dyn std::error::Error,
+                    "no audio for a leg; it is refused"
+                );
+                return None;
+            }
+        };
+        if open.local.ip().is_unspecified() {
+            let ours = toward.and_then(|toward| self.way_out(toward));
+            open.local.set_ip(ours.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        }
+        Some(open)
+    }
+
     /// The address of ours that packets to `toward` leave from.
     fn way_out(&self, toward: IpAddr) -> Option<IpAddr> {
         let mut known = self.ways_out.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,21 +91,11 @@ impl Supply for LiveSupply {
     }
 
     fn open_leg(&self, call: CallId, toward: Option<IpAddr>) -> Option<OpenLeg> {
-        let mut open = match self.media.open(call) {
-            Ok(open) => open,
-            Err(problem) => {
-                tracing::error!(
-                    problem = &problem as &dyn std::error::Error,
-                    "no audio for a leg; it is refused"
-                );
-                return None;
-            }
-        };
-        if open.local.ip().is_unspecified() {
-            let ours = toward.and_then(|toward| self.way_out(toward));
-            open.local.set_ip(ours.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)));
-        }
-        Some(open)
+        self.opened(self.media.open(call), toward)
+    }
+
+    fn reopen_leg(&self, call: CallId, toward: Option<IpAddr>, port: u16) -> Option<OpenLeg> {
+        self.opened(self.media.reopen(call, port), toward)
     }
 
     fn open_browser(&self, call: CallId) -> Option<OpenLeg> {

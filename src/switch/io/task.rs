@@ -17,6 +17,7 @@ use crate::call::MediaOrder;
 use crate::directory::Directory;
 use crate::exchange::{Exchange, Input, Output};
 use crate::journal::{Entry, Finished};
+use crate::standing::Revival;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -94,6 +95,8 @@ pub(super) struct Line {
     pub(super) board: Arc<Board>,
     pub(super) journal: Journal,
     pub(super) orders: mpsc::Receiver<Order>,
+    /// What goes on of the calls of before.
+    pub(super) revivals: Vec<Revival>,
 }
 
 pub(super) fn start(line: Line, shutdown: &Shutdown) {
@@ -123,12 +126,13 @@ pub(super) fn start(line: Line, shutdown: &Shutdown) {
         heard,
         tasks.clone(),
     );
-    let exchange = Exchange::new(
+    let mut exchange = Exchange::new(
         Arc::clone(&line.world),
         supply,
         line.directory.current(),
         line.most_calls,
     );
+    exchange.take_up(line.revivals, Instant::now());
     let driver = Driver {
         exchange,
         desk,

@@ -1,199 +1,35 @@
 //! An exchange on a bench: a tenant with people, phones, providers and numbers; far ends and audio
 //! that are told what to do by the test and notice every order that does not fit.
 
+use crate::house::House;
+pub(crate) use crate::house::{
+    BOB_NUMBER, BRIDGE_NUMBER, FLOW_NUMBER, FOREIGN_NUMBER, MAIL_NUMBER, ROOM_NUMBER, number,
+};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use strowger_ivr::Flow;
 use strowger_media::sdp::{Preference, Session};
 use strowger_media::{Codec, Direction as Way, MediaEvent, MediaLegId, OpenLeg, PlayId};
-use strowger_model::record::{Binding, Consent, Device, Number, Quality, Room, Tenant, Trunk, User};
-use strowger_model::trunk::{DigestAlgorithm, NumberTarget, Transport, TrunkKind};
+use strowger_model::record::{Binding, Call, Consent, Quality};
+use strowger_model::trunk::Transport;
 use strowger_model::world::SeededWorld;
-use strowger_model::{
-    CallId, CaptureId, DeviceId, FlowId, FlowVersionId, NumberId, Role, RoomId, TenantId, TrunkId, UserId, World,
-};
+use strowger_model::{CallId, CallState, CaptureId, DeviceId, HangupCause, TenantId, TrunkId, UserId, World};
+use strowger_sip::standing::TakenUp;
 use strowger_sip::{Command, DialogKey, EndReason, Incoming, Origin, SipEvent, Target};
 use strowger_switch::app::AppOrder;
 use strowger_switch::browser::Order;
 use strowger_switch::call::MediaOrder;
-use strowger_switch::directory::{Audio, Directory, Parts, Published};
+use strowger_switch::directory::{Directory, Parts};
 use strowger_switch::entrance::RoomOrder;
 use strowger_switch::exchange::{Exchange, Input, Output};
 use strowger_switch::journal::{Entry, Finished};
 use strowger_switch::live::SwitchEvent;
 use strowger_switch::scene::Supply;
+use strowger_switch::standing;
 use time::OffsetDateTime;
-
-/// Who there is.
-pub(crate) struct House {
-    pub tenant: TenantId,
-    pub other_tenant: TenantId,
-    pub ada: UserId,
-    pub bob: UserId,
-    pub ada_phone: DeviceId,
-    pub bob_phones: [DeviceId; 2],
-    pub provider_in: TrunkId,
-    pub provider_out: TrunkId,
-    pub parts: Parts,
-}
-
-pub(crate) const FLOW_NUMBER: &str = "+49421100";
-pub(crate) const BOB_NUMBER: &str = "+49421101";
-pub(crate) const MAIL_NUMBER: &str = "+49421102";
-pub(crate) const ROOM_NUMBER: &str = "+49421103";
-pub(crate) const BRIDGE_NUMBER: &str = "+49421104";
-pub(crate) const FOREIGN_NUMBER: &str = "+49421200";
-
-fn person(world: &SeededWorld, tenant: TenantId, name: &str, extension: &str) -> User {
-    User {
-        id: UserId::generate(world),
-        tenant: Some(tenant),
-        email: format!("{name}@example.org"),
-        name: name.to_owned(),
-        role: Role::User,
-        extension: Some(extension.to_owned()),
-        active: true,
-        created_at: world.now(),
-    }
-}
-
-fn phone(world: &SeededWorld, user: &User, username: &str) -> Device {
-    Device {
-        id: DeviceId::generate(world),
-        tenant: user.tenant.unwrap(),
-        user: user.id,
-        name: username.to_owned(),
-        username: username.to_owned(),
-        algorithm: DigestAlgorithm::Md5,
-        active: true,
-        created_at: world.now(),
-    }
-}
-
-fn trunk(world: &SeededWorld, tenant: TenantId, host: &str, prefix: &str) -> Trunk {
-    Trunk {
-        id: TrunkId::generate(world),
-        tenant,
-        name: host.to_owned(),
-        kind: TrunkKind::Address,
-        host: host.to_owned(),
-        port: 5060,
-        transport: Transport::Udp,
-        addresses: Vec::new(),
-        username: None,
-        prefix: prefix.to_owned(),
-        max_calls: 4,
-        active: true,
-        created_at: world.now(),
-    }
-}
-
-pub(crate) fn number(world: &SeededWorld, tenant: TenantId, dialled: &str, target: NumberTarget) -> Number {
-    Number {
-        id: NumberId::generate(world),
-        tenant,
-        number: dialled.to_owned(),
-        friendly_name: String::new(),
-        target: Some(target),
-        record: None,
-        active: true,
-        created_at: world.now(),
-    }
-}
-
-impl House {
-    pub(crate) fn build(world: &SeededWorld) -> Self {
-        let tenant = |name: &str| Tenant {
-            id: TenantId::generate(world),
-            name: name.to_owned(),
-            realm: format!("{name}.example"),
-            active: true,
-            created_at: world.now(),
-        };
-        let (ours, theirs) = (tenant("ours"), tenant("theirs"));
-        let (ada, bob) = (
-            person(world, ours.id, "Ada", "100"),
-            person(world, ours.id, "Bob", "101"),
-        );
-        let eve = person(world, theirs.id, "Eve", "100");
-        let ada_phone = phone(world, &ada, "ada-desk");
-        let bob_phones = [phone(world, &bob, "bob-desk"), phone(world, &bob, "bob-mobile")];
-        let eve_phone = phone(world, &eve, "eve-desk");
-        let provider_in = trunk(world, ours.id, "192.0.2.1", "none");
-        let provider_out = trunk(world, ours.id, "192.0.2.2", "");
-        let room = Room {
-            id: RoomId::generate(world),
-            tenant: ours.id,
-            name: "800".to_owned(),
-            created_at: world.now(),
-        };
-        let definition = serde_json::json!({
-            "nodes": [
-                {"id": "start", "type": "start", "data": {}},
-                {"id": "menu", "type": "menu", "data": {"message": "Press one.", "timeout": 5, "retries": 1, "options": {"1": "Bob", "2": "Mail", "3": "Outside"}}},
-                {"id": "bob", "type": "dial", "data": {"targets": ["101", "100"], "strategy": "in-turn", "timeout": 10}},
-                {"id": "outside", "type": "dial", "data": {"number": "+15555550123", "timeout": 10}},
-                {"id": "mail", "type": "voicemail", "data": {"mailbox": "101"}},
-                {"id": "bye", "type": "hangup", "data": {}}
-            ],
-            "edges": [
-                {"id": "1", "source": "start", "target": "menu"},
-                {"id": "2", "source": "menu", "target": "bob", "label": "1"},
-                {"id": "3", "source": "menu", "target": "mail", "label": "2"},
-                {"id": "6", "source": "menu", "target": "outside", "label": "3"},
-                {"id": "4", "source": "menu", "target": "bye", "label": "timeout"},
-                {"id": "7", "source": "menu", "target": "bye", "label": "invalid"},
-                {"id": "5", "source": "bob", "target": "mail", "label": "no-answer"},
-                {"id": "8", "source": "outside", "target": "menu", "label": "no-answer"},
-                {"id": "9", "source": "mail", "target": "bye"}
-            ]
-        });
-        let (flow, findings) = Flow::parse(&definition);
-        let graph = Arc::new(flow.unwrap_or_else(|| panic!("{findings:?}")));
-        let flow = FlowId::generate(world);
-        let parts = Parts {
-            version: 1,
-            numbers: vec![
-                number(world, ours.id, FLOW_NUMBER, NumberTarget::Flow(flow)),
-                number(world, ours.id, BOB_NUMBER, NumberTarget::User(bob.id)),
-                number(world, ours.id, MAIL_NUMBER, NumberTarget::Voicemail(bob.id)),
-                number(world, ours.id, ROOM_NUMBER, NumberTarget::Room(room.id)),
-                number(world, ours.id, BRIDGE_NUMBER, NumberTarget::Trunk),
-                number(world, theirs.id, FOREIGN_NUMBER, NumberTarget::User(eve.id)),
-            ],
-            flows: vec![Published {
-                flow,
-                tenant: ours.id,
-                version: FlowVersionId::generate(world),
-                graph,
-            }],
-            rooms: vec![room],
-            trunks: vec![provider_in.clone(), provider_out.clone()],
-            devices: [&ada_phone, &bob_phones[0], &bob_phones[1], &eve_phone]
-                .map(Device::clone)
-                .to_vec(),
-            users: vec![ada.clone(), bob.clone(), eve.clone()],
-            tenants: vec![ours.clone(), theirs.clone()],
-            audio: Audio::default(),
-            ..Parts::default()
-        };
-        Self {
-            tenant: ours.id,
-            other_tenant: theirs.id,
-            ada: ada.id,
-            bob: bob.id,
-            ada_phone: ada_phone.id,
-            bob_phones: bob_phones.map(|phone| phone.id),
-            provider_in: provider_in.id,
-            provider_out: provider_out.id,
-            parts,
-        }
-    }
-}
 
 /// Dialogs and ports from counters.
 #[derive(Default)]
@@ -296,11 +132,15 @@ pub(crate) struct Bench {
     pub to_apps: Vec<(CallId, AppOrder)>,
     pub to_browsers: Vec<(DialogKey, Order)>,
     pub begun: BTreeSet<CallId>,
+    /// The rows of calls as they were written last.
+    pub rows: BTreeMap<CallId, Call>,
     pub finished: Vec<Finished>,
     pub told: Vec<SwitchEvent>,
     pub captures: BTreeMap<CaptureId, bool>,
     pub crossed: usize,
     pub consents: Vec<Consent>,
+    /// What is kept of dialogs for the next daemon.
+    pub remembered: BTreeMap<DialogKey, serde_json::Value>,
     media: BTreeMap<MediaLegId, Option<PlayId>>,
     closing: Vec<MediaLegId>,
     next_incoming: u64,
@@ -331,11 +171,13 @@ impl Bench {
             to_apps: Vec::new(),
             to_browsers: Vec::new(),
             begun: BTreeSet::new(),
+            rows: BTreeMap::new(),
             finished: Vec::new(),
             told: Vec::new(),
             captures: BTreeMap::new(),
             crossed: 0,
             consents: Vec::new(),
+            remembered: BTreeMap::new(),
             media: BTreeMap::new(),
             closing: Vec::new(),
             next_incoming: 1,
@@ -536,6 +378,7 @@ impl Bench {
 
     pub(crate) fn hangs_up(&mut self, dialog: DialogKey) {
         self.far.remove(&dialog);
+        self.remembered.remove(&dialog);
         self.sip(SipEvent::Ended {
             dialog,
             cause: EndReason::Bye,
@@ -557,6 +400,63 @@ impl Bench {
     /// Legs whose audio is open, oldest first.
     pub(crate) fn open_media(&self) -> Vec<MediaLegId> {
         self.media.keys().copied().collect()
+    }
+
+    /// The process is killed and another one started: what was kept is taken up, the rest ended.
+    pub(crate) fn restart(&mut self) {
+        let directory = Arc::new(Directory::new(self.house.parts.clone()));
+        self.exchange = Exchange::new(self.world.clone(), self.supply.clone(), Arc::clone(&directory), 50);
+        self.media.clear();
+        self.supply.open.store(0, Ordering::Relaxed);
+        self.commands.clear();
+        self.orders.clear();
+        let kept = std::mem::take(&mut self.remembered);
+        // What nothing was given along for is ended by the SIP side.
+        self.far.retain(|dialog, _| kept.contains_key(dialog));
+        let taken = kept.into_iter().map(|(dialog, memo)| TakenUp { dialog, memo });
+        let mut open = BTreeMap::new();
+        for (id, row) in self.rows.clone() {
+            let call = Call {
+                state: CallState::Failed,
+                cause: Some(HangupCause::DaemonRestart),
+                ended_at: Some(self.world.now()),
+                ..row
+            };
+            let finished = Finished {
+                call,
+                legs: Vec::new(),
+                events: Vec::new(),
+                taken: Vec::new(),
+                message: None,
+            };
+            open.insert(id, finished);
+        }
+        let (revivals, ends) = standing::pair(taken.collect(), &mut open, &directory);
+        for dialog in ends {
+            self.far.remove(&dialog);
+        }
+        for (id, finished) in open {
+            self.rows.remove(&id);
+            self.finished.push(finished);
+        }
+        self.exchange.take_up(revivals, self.now);
+        self.perform();
+    }
+
+    /// What a party was offered last within its dialog.
+    pub(crate) fn reoffered(&self, of: DialogKey) -> Option<Bytes> {
+        self.commands.iter().rev().find_map(|command| match command {
+            Command::Reoffer { dialog, body } if *dialog == of => Some(body.clone()),
+            _ => None,
+        })
+    }
+
+    /// A party agrees to what it was offered anew.
+    pub(crate) fn agrees(&mut self, dialog: DialogKey) {
+        let offer = self.reoffered(dialog).unwrap();
+        let (_, session) = self.far.get_mut(&dialog).unwrap();
+        let (body, _) = session.answer(&offer, Preference::TheirOrder).unwrap();
+        self.sip(SipEvent::ReofferAnswered { dialog, body });
     }
 
     /// The plays that go on are over.
@@ -616,14 +516,29 @@ impl Bench {
                 let was_open = self.captures.insert(capture, false);
                 assert_eq!(was_open, Some(true), "a capture ended twice");
             }
-            Output::Journal(_, Entry::Begin { call, .. }) => assert!(self.begun.insert(call.id), "begun twice"),
-            Output::Journal(_, Entry::Progress { call, .. }) => assert!(self.begun.contains(&call)),
+            Output::Journal(_, Entry::Begin { call, .. }) => {
+                assert!(self.begun.insert(call.id), "begun twice");
+                self.rows.insert(call.id, *call);
+            }
+            Output::Journal(
+                _,
+                Entry::Progress {
+                    call,
+                    state,
+                    answered_at,
+                    user,
+                },
+            ) => {
+                let row = self.rows.get_mut(&call).unwrap();
+                (row.state, row.answered_at, row.user) = (state, answered_at, user);
+            }
             Output::Journal(_, Entry::Consents { call, consents, .. }) => {
                 assert!(self.begun.contains(&call));
                 self.consents.extend(consents);
             }
             Output::Journal(_, Entry::Finish(finished)) => {
                 assert!(self.begun.contains(&finished.call.id), "finished before it began");
+                assert!(self.rows.remove(&finished.call.id).is_some(), "finished twice");
                 self.finished.push(*finished);
             }
             Output::Tell(event) => self.told.push(*event),
@@ -641,6 +556,13 @@ impl Bench {
             *far = to;
         };
         match &command {
+            Command::Remember { dialog, memo } => {
+                match memo {
+                    Some(memo) => self.remembered.insert(*dialog, (**memo).clone()),
+                    None => self.remembered.remove(dialog),
+                };
+                return;
+            }
             Command::Invite(invite) => {
                 if let Target::Trunk(target) = &invite.target {
                     assert_eq!(invite.auth, Some(target.trunk));
@@ -652,7 +574,11 @@ impl Bench {
             Command::Answer { dialog, .. } => step(dialog, &[Far::Calling], Far::Answered),
             Command::Reject { dialog, .. } => step(dialog, &[Far::Calling], Far::Ending),
             Command::Cancel { dialog } => step(dialog, &[Far::Called], Far::CalledOff),
-            Command::Bye { dialog, .. } => step(dialog, &[Far::Answered, Far::Up, Far::CalledOff], Far::Ending),
+            Command::Bye { dialog, .. } => {
+                step(dialog, &[Far::Answered, Far::Up, Far::CalledOff], Far::Ending);
+                self.remembered.remove(dialog);
+            }
+            Command::Reoffer { dialog, .. } => step(dialog, &[Far::Up], Far::Up),
             Command::AnswerReoffer { dialog, .. }
             | Command::RefuseReoffer { dialog, .. }
             | Command::Referred { dialog, .. } => {
