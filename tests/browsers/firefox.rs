@@ -1,13 +1,11 @@
 //! Firefox beside Chromium: a meeting of both, and a call that it takes as a phone.
 
-use super::networks::{sandbox_for, trusting};
-use super::{GUEST_HZ, IS_IN, OTHER, beeps, knocks, link, room};
+use super::site::Site;
+use super::{GUEST_HZ, IS_IN, OTHER};
 use serde_json::json;
 use std::time::Duration;
-use strowger_tests::chromium::Setup;
-use strowger_tests::network::Network;
 use strowger_tests::scene::{CALLER_HZ, phone, tone_file};
-use strowger_tests::{Chromium, Firefox, eventually, tone};
+use strowger_tests::{Firefox, eventually, tone};
 
 /// What Firefox's microphone hears.
 const FOX_HZ: u32 = 980;
@@ -15,26 +13,13 @@ const FOX_HZ: u32 = 980;
 #[tokio::test(flavor = "multi_thread")]
 async fn firefox_and_chromium_meet_and_firefox_takes_a_call() {
     let _alone = strowger_tests::chromium::alone().await;
-    let folder = tempfile::tempdir().unwrap();
-    let network = Network::new().await.unwrap();
-    let (sandbox, _) = sandbox_for(&network).await;
-    let id = room(&sandbox, &json!({"name": "Friday"})).await;
-    let (_, url) = link(&sandbox, &id).await;
-    let his = beeps(folder.path(), GUEST_HZ);
-    let trusting = trusting(&sandbox);
-    let arguments = trusting.each_ref().map(String::as_str);
-    let setup = Setup {
-        speaks: Some(&his),
-        arguments: &arguments,
-        ..Setup::default()
-    };
-    let (chromium, firefox) = tokio::join!(Chromium::start(&setup), Firefox::start(&network, FOX_HZ));
-    let (chromium, firefox) = (chromium.unwrap(), firefox.unwrap());
+    let site = Site::open(&json!({"name": "Friday"})).await;
+    let sandbox = &site.sandbox;
+    let (chromium, firefox) = tokio::join!(site.browser(Some(GUEST_HZ), &[]), Firefox::start(&site.network, FOX_HZ));
+    let firefox = firefox.unwrap();
 
-    let guest = chromium.page(&url).await.unwrap();
-    knocks(&guest, "Gil").await;
-    guest.until(IS_IN).await.unwrap();
-    firefox.open(&url).await.unwrap();
+    let guest = site.comes_in(&chromium, "Gil").await;
+    firefox.open(&site.url).await.unwrap();
     firefox.fill("#name", "Fox").await.unwrap();
     firefox.click("#join").await.unwrap();
     firefox.until(IS_IN).await.unwrap();
@@ -65,8 +50,8 @@ async fn firefox_and_chromium_meet_and_firefox_takes_a_call() {
         .until("document.getElementById('line').textContent === 'Ready'")
         .await
         .unwrap();
-    let speaks = tone_file(folder.path(), CALLER_HZ).unwrap();
-    let mut caller = phone(&sandbox, 1, &speaks, false).await.unwrap();
+    let speaks = tone_file(site.folder.path(), CALLER_HZ).unwrap();
+    let mut caller = phone(sandbox, 1, &speaks, false).await.unwrap();
     caller.dial(&sandbox.card.devices[0].extension).await.unwrap();
     firefox.click("#accept").await.unwrap();
     caller

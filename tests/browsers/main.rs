@@ -8,6 +8,7 @@ mod mixed;
 mod nat;
 mod networks;
 mod sample;
+mod site;
 mod troubles;
 
 use serde_json::{Value, json};

@@ -1,91 +1,34 @@
 //! Browsers in networks that are strict, narrow or away for a while.
 
-use super::{GUEST_HZ, HOST_HZ, IS_IN, OTHER, TROUBLE, beeps, knocks, link, room};
+use super::site::{Site, hear_each_other};
+use super::{GUEST_HZ, HOST_HZ, IS_IN, OTHER, TROUBLE, knocks};
 use serde_json::json;
 use std::time::Duration;
-use strowger_tests::chromium::{Page, Setup};
-use strowger_tests::network::Network;
-use strowger_tests::{Chromium, Sandbox, minutes, process};
+use strowger_tests::chromium::Page;
+use strowger_tests::{Chromium, minutes};
 use tokio::time::Instant;
-
-/// A sandbox that this network reaches, and the port of its relay over TLS.
-pub(super) async fn sandbox_for(network: &Network) -> (Sandbox, u16) {
-    let port = || process::free_port().unwrap();
-    let (host, tls) = (network.host(), port());
-    let secure = format!("{host}:{tls}");
-    let (media, relay) = (format!("{host}:{}", port()), format!("{host}:{}", port()));
-    let environment = [
-        ("STROWGER__MEDIA__BIND", host),
-        ("STROWGER__ROOMS__UDP", media.as_str()),
-        ("STROWGER__ROOMS__TCP", &media),
-        ("STROWGER__TURN__UDP", &relay),
-        ("STROWGER__TURN__TCP", &relay),
-        ("STROWGER__TURN__TLS", &secure),
-    ];
-    let any = format!("{host}:0");
-    let sandbox = Sandbox::start_with(&["--http", &any, "--sip", &any], &environment)
-        .await
-        .unwrap();
-    (sandbox, tls)
-}
-
-/// What a browser is told so that it takes an address that is no loopback for a secure place, and the certificate
-/// that the relay made for itself for a good one.
-pub(super) fn trusting(sandbox: &Sandbox) -> [String; 2] {
-    [
-        format!("--unsafely-treat-insecure-origin-as-secure={}", sandbox.card.http),
-        "--ignore-certificate-errors".to_owned(),
-    ]
-}
 
 /// The page calls the line weak.
 const WEAK: &str = "['warn', 'bad'].some((word) => document.querySelector('#line').classList.contains(word))";
 
-pub(super) async fn hear_each_other(inside: &Page<'_>, outside: &Page<'_>) {
-    let (one, other) = tokio::join!(inside.hears(&[GUEST_HZ]), outside.hears(&[HOST_HZ]));
-    one.unwrap();
-    other.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_gets_through_strict_networks_and_comes_back_after_a_black_out() {
     let _alone = strowger_tests::chromium::alone().await;
-    let folder = tempfile::tempdir().unwrap();
-    let network = Network::new().await.unwrap();
-    let (sandbox, tls) = sandbox_for(&network).await;
-    let id = room(&sandbox, &json!({"name": "Friday", "recording": "always"})).await;
-    let (_, url) = link(&sandbox, &id).await;
-    let (hers, his) = (beeps(folder.path(), HOST_HZ), beeps(folder.path(), GUEST_HZ));
-    let trusting = trusting(&sandbox);
-    let arguments = trusting.each_ref().map(String::as_str);
-    let at_home = network.inside();
-    let inside = Setup {
-        speaks: Some(&hers),
-        arguments: &arguments,
-        inside: &at_home,
-        ..Setup::default()
-    };
-    let outside = Setup {
-        speaks: Some(&his),
-        arguments: &arguments,
-        ..Setup::default()
-    };
-    let (inside, outside) = tokio::join!(Chromium::start(&inside), Chromium::start(&outside));
-    let (inside, outside) = (inside.unwrap(), outside.unwrap());
-    let colleague = outside.page(&url).await.unwrap();
-    knocks(&colleague, "Gil").await;
-    colleague.until(IS_IN).await.unwrap();
+    let site = Site::open(&json!({"name": "Friday", "recording": "always"})).await;
+    let (network, at_home) = (&site.network, site.network.inside());
+    let (inside, outside) = tokio::join!(site.browser(Some(HOST_HZ), &at_home), site.browser(Some(GUEST_HZ), &[]));
+    let colleague = site.comes_in(&outside, "Gil").await;
 
-    let http = sandbox.card.http.rsplit(':').next().unwrap().parse().unwrap();
+    let http = site.sandbox.card.http.rsplit(':').next().unwrap().parse().unwrap();
     network.only_tcp(&[http]).await.unwrap();
-    says_what_is_blocked(&inside, &url).await;
-    network.only_tcp(&[http, tls]).await.unwrap();
-    comes_in(&inside, &colleague, &url, "RELAY OVER TLS").await;
+    says_what_is_blocked(&inside, &site.url).await;
+    network.only_tcp(&[http, site.tls]).await.unwrap();
+    comes_in(&site, &inside, &colleague, "RELAY OVER TLS").await;
     network.without_udp().await.unwrap();
-    comes_in(&inside, &colleague, &url, "TCP").await;
+    comes_in(&site, &inside, &colleague, "TCP").await;
     network.mend().await.unwrap();
 
-    a_black_out(&network, &sandbox, &inside, &colleague, &url).await;
+    a_black_out(&site, &inside, &colleague).await;
 }
 
 /// With media and relay blocked the page says so, and what mends it.
@@ -102,10 +45,8 @@ async fn says_what_is_blocked(browser: &Chromium, url: &str) {
 }
 
 /// Somebody comes in that way, and both hear each other.
-async fn comes_in(browser: &Chromium, colleague: &Page<'_>, url: &str, way: &str) {
-    let page = browser.page(url).await.unwrap();
-    knocks(&page, "Ada").await;
-    page.until(IS_IN).await.unwrap();
+async fn comes_in(site: &Site, browser: &Chromium, colleague: &Page<'_>, way: &str) {
+    let page = site.comes_in(browser, "Ada").await;
     hear_each_other(&page, colleague).await;
     page.until(&format!(
         "document.querySelector('#f-way').textContent.includes({way:?})"
@@ -117,13 +58,11 @@ async fn comes_in(browser: &Chromium, colleague: &Page<'_>, url: &str, way: &str
 
 /// Twenty seconds of nothing: both see it, and go on within two seconds as the same participants of the same
 /// meeting, in one recording.
-async fn a_black_out(network: &Network, sandbox: &Sandbox, browser: &Chromium, colleague: &Page<'_>, url: &str) {
-    let page = browser.page(url).await.unwrap();
-    knocks(&page, "Ada").await;
-    page.until(IS_IN).await.unwrap();
+async fn a_black_out(site: &Site, browser: &Chromium, colleague: &Page<'_>) {
+    let page = site.comes_in(browser, "Ada").await;
     hear_each_other(&page, colleague).await;
     let sid = page.evaluate("meeting.room.localParticipant.sid").await.unwrap();
-    network.cut().await.unwrap();
+    site.network.cut().await.unwrap();
     let cut = Instant::now();
     let lost = format!("document.querySelector('{OTHER} .bars').dataset.q === 'lost'");
     colleague.until_within(&lost, Duration::from_secs(18)).await.unwrap();
@@ -140,7 +79,7 @@ async fn a_black_out(network: &Network, sandbox: &Sandbox, browser: &Chromium, c
     ))
     .await
     .unwrap();
-    network.mend().await.unwrap();
+    site.network.mend().await.unwrap();
     let back = Instant::now();
     for (one, hertz) in [(&page, GUEST_HZ), (colleague, HOST_HZ)] {
         one.until(&format!("test.levels([{hertz}], 250).then(([level]) => level > -50)"))
@@ -149,7 +88,7 @@ async fn a_black_out(network: &Network, sandbox: &Sandbox, browser: &Chromium, c
     }
     println!("after a black-out sound took {:?}", back.elapsed());
     assert_eq!(page.evaluate("meeting.room.localParticipant.sid").await.unwrap(), sid);
-    let meeting = minutes::newest(sandbox, "Friday").await.unwrap();
+    let meeting = minutes::newest(&site.sandbox, "Friday").await.unwrap();
     assert_eq!(meeting["recordings"].as_array().unwrap().len(), 1);
     let ada = meeting["participants"].as_array().unwrap().iter();
     let ada: Vec<_> = ada.filter(|one| one["sid"] == sid).collect();
@@ -162,29 +101,11 @@ const SHARED: Duration = Duration::from_secs(180);
 #[tokio::test(flavor = "multi_thread")]
 async fn a_narrow_line_gets_a_smaller_picture_and_the_sound_goes_on() {
     let _alone = strowger_tests::chromium::alone().await;
-    let folder = tempfile::tempdir().unwrap();
-    let network = Network::new().await.unwrap();
-    let (sandbox, _) = sandbox_for(&network).await;
-    let id = room(&sandbox, &json!({"name": "Friday"})).await;
-    let (_, url) = link(&sandbox, &id).await;
-    let (trusting, at_home) = (trusting(&sandbox), network.inside());
-    let arguments = trusting.each_ref().map(String::as_str);
-    let file = beeps(folder.path(), GUEST_HZ);
-    let away = Setup {
-        speaks: Some(&file),
-        arguments: &arguments,
-        ..Setup::default()
-    };
-    let home = Setup {
-        arguments: &arguments,
-        inside: &at_home,
-        ..Setup::default()
-    };
-    let (away, home) = (
-        Chromium::start(&away).await.unwrap(),
-        Chromium::start(&home).await.unwrap(),
-    );
-    let (shown, looks) = (away.page(&url).await.unwrap(), home.page(&url).await.unwrap());
+    let site = Site::open(&json!({"name": "Friday"})).await;
+    let (network, url) = (&site.network, &site.url);
+    let at_home = network.inside();
+    let (away, home) = tokio::join!(site.browser(Some(GUEST_HZ), &[]), site.browser(None, &at_home));
+    let (shown, looks) = (away.page(url).await.unwrap(), home.page(url).await.unwrap());
     knocks(&shown, "Gil").await;
     knocks(&looks, "Ada").await;
     shown.until(IS_IN).await.unwrap();

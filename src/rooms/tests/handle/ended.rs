@@ -1,14 +1,8 @@
 //! A meeting that was ended for everybody stays ended for whoever was away just then.
 
-use std::sync::Arc;
-use strowger_model::TenantId;
-use strowger_model::world::SeededWorld;
+use super::rooms;
 use strowger_rooms::protocol::JoinRequest;
-use strowger_rooms::{
-    Generation, Grants, JoinBrowser, JoinRefused, Limits, RoomName, RoomOptions, RoomsConfig, RoomsHandle,
-};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use strowger_rooms::{Generation, Grants, JoinBrowser, JoinRefused, RoomName, RoomOptions};
 
 fn guest(room: &RoomName, by_door: bool) -> JoinBrowser {
     JoinBrowser {
@@ -28,18 +22,7 @@ fn guest(room: &RoomName, by_door: bool) -> JoinBrowser {
 
 #[tokio::test]
 async fn a_client_that_comes_back_does_not_raise_a_meeting_that_was_ended() {
-    let world = Arc::new(SeededWorld::new(1, 1_700_000_000_000));
-    let tenant = TenantId::generate(world.as_ref());
-    let config = RoomsConfig {
-        udp: "127.0.0.1:0".parse().unwrap(),
-        tcp: None,
-        advertised: Vec::new(),
-        turn: None,
-        limits: Limits::default(),
-    };
-    let tasks = TaskTracker::new();
-    let rooms = RoomsHandle::start(config, world, &tasks, CancellationToken::new());
-    let rooms = rooms.await.unwrap();
+    let (rooms, tenant) = rooms().await;
     let friday = RoomName::new(tenant, "Friday");
     rooms.create(&friday, RoomOptions::default()).await.unwrap();
     let session = rooms.join(guest(&friday, true)).await.unwrap();

@@ -1,16 +1,10 @@
 //! Lines: the rooms in which one browser's side of a call is heard. Nobody meets there by chance.
 
+use super::rooms;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use strowger_media::AudioPort;
-use strowger_model::TenantId;
-use strowger_model::world::SeededWorld;
 use strowger_rooms::protocol::DisconnectReason;
-use strowger_rooms::{
-    Grants, JoinPhone, JoinRefused, Limits, PhoneEvent, RoomError, RoomName, RoomOptions, RoomsConfig, RoomsHandle,
-};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use strowger_rooms::{Grants, JoinPhone, JoinRefused, PhoneEvent, RoomError, RoomName, RoomOptions};
 
 fn phone(room: &RoomName, identity: &str) -> JoinPhone {
     let (port, _) = AudioPort::pair();
@@ -28,18 +22,7 @@ fn phone(room: &RoomName, identity: &str) -> JoinPhone {
 
 #[tokio::test]
 async fn a_line_is_made_for_two_is_in_no_list_and_tells_nobody() {
-    let world = Arc::new(SeededWorld::new(1, 1_700_000_000_000));
-    let tenant = TenantId::generate(world.as_ref());
-    let config = RoomsConfig {
-        udp: "127.0.0.1:0".parse().unwrap(),
-        tcp: None,
-        advertised: Vec::new(),
-        turn: None,
-        limits: Limits::default(),
-    };
-    let tasks = TaskTracker::new();
-    let rooms = RoomsHandle::start(config, world, &tasks, CancellationToken::new());
-    let rooms = rooms.await.unwrap();
+    let (rooms, tenant) = rooms().await;
     let mut events = rooms.events();
     let line = RoomName::of_line(tenant, "4f2a");
     // Only the switch makes one; a program that guesses a name finds nothing and makes nothing.
