@@ -2,8 +2,8 @@
 
 use crate::SOON;
 use serde_json::{Value, json};
-use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, log, phone, tone_file};
-use strowger_tests::{Sandbox, eventually, tone};
+use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, log, phone, phone_over, tone_file};
+use strowger_tests::{Sandbox, eventually, process, tone};
 
 /// A number of the provider's.
 const OUTSIDE: &str = "+4930555";
@@ -93,4 +93,25 @@ async fn a_trunk_registers_and_carries_calls_both_ways() {
         let talk = heard.part(0, 1.0, heard.seconds() - 0.5);
         tone::holds(talk, heard.rate_hz, CALLER_HZ, -30.0, 0.9).expect(direction);
     }
+}
+
+/// Both phones speak with a port that takes TLS alone, and are called over the connections that they made.
+#[tokio::test]
+async fn phones_register_and_call_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = format!("127.0.0.1:{}", process::free_port().unwrap());
+    let environment = [("STROWGER__SIP__TLS", listener.as_str())];
+    let mut sandbox = Sandbox::start_with(&[], &environment).await.unwrap();
+    sandbox.card.sip = listener;
+    let speaks = |hertz| tone_file(folder.path(), hertz).unwrap();
+    let mut caller = phone_over(&sandbox, 0, &speaks(CALLER_HZ), true, "tls").await.unwrap();
+    let mut callee = phone_over(&sandbox, 1, &speaks(CALLEE_HZ), true, "tls").await.unwrap();
+    caller.dial(&sandbox.card.devices[1].extension).await.unwrap();
+    caller.event_within("CALL_ESTABLISHED", SOON).await.unwrap();
+    callee.event_within("CALL_RTCP", SOON).await.unwrap();
+    caller.hang_up().await.unwrap();
+    callee.event_within("CALL_CLOSED", SOON).await.unwrap();
+    let heard = callee.heard_sound().unwrap();
+    let talk = heard.part(0, 1.0, heard.seconds() - 0.5);
+    tone::holds(talk, heard.rate_hz, CALLER_HZ, -30.0, 0.75).unwrap();
 }
