@@ -30,14 +30,29 @@ impl Stretch {
     }
 }
 
-/// The stretches of a call's recording.
-pub(super) fn of_call(detail: Option<&CallDetail>, began_at: OffsetDateTime) -> Vec<Stretch> {
+/// The stretches of a call's recording that has so many channels.
+pub(super) fn of_call(detail: Option<&CallDetail>, began_at: OffsetDateTime, channels: usize) -> Vec<Stretch> {
     let Some(detail) = detail else {
         return vec![Stretch::whole(0, "caller"), Stretch::whole(1, "callee")];
     };
     let call = &detail.call;
+    if detail.legs.is_empty() {
+        return of_import(&call.from_number, &call.to_number, channels);
+    }
     let named = call.from_name.as_ref().filter(|name| !name.is_empty());
     stretches(named.unwrap_or(&call.from_number), &detail.legs, began_at)
+}
+
+/// The stretches of a recording that was made elsewhere: one channel may hold everybody.
+fn of_import(caller: &str, called: &str, channels: usize) -> Vec<Stretch> {
+    if channels < 2 {
+        return vec![Stretch::whole(0, "")];
+    }
+    let or = |number: &str, otherwise: &str| if number.is_empty() { otherwise } else { number }.to_owned();
+    vec![
+        Stretch::whole(0, &or(caller, "Caller")),
+        Stretch::whole(1, &or(called, "Called")),
+    ]
 }
 
 /// The stretches of both channels. `caller` is the caller's name where their
@@ -278,5 +293,13 @@ mod tests {
             .map(|one| (one.channel, one.start_ms, one.end_ms, one.words[0].end_ms));
         let times: Vec<_> = times.collect();
         assert_eq!(times, [(1, 2_900, 3_000, 3_000), (1, 3_000, 3_500, 3_500)]);
+    }
+
+    #[test]
+    fn of_a_recording_from_elsewhere_only_two_channels_are_two_speakers() {
+        let both = of_import("", "+15550100", 2);
+        assert_eq!(speakers(&both), ["Caller", "+15550100"]);
+        assert_eq!(channels(&both), [0, 1]);
+        assert_eq!(speakers(&of_import("+15550111", "", 1)), [""]);
     }
 }

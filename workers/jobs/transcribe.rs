@@ -225,7 +225,11 @@ async fn voices(scope: &Scope, row: &Recording, blob: &str) -> Result<Vec<Voices
     if tracks.is_empty() {
         return Ok(vec![Voices {
             file: scope.blobs().get(blob).await?,
-            stretches: sides::of_call(scope.calls().detail(row.call).await?.as_ref(), row.created_at),
+            stretches: sides::of_call(
+                scope.calls().detail(row.call).await?.as_ref(),
+                row.created_at,
+                row.peaks.len(),
+            ),
         }]);
     }
     let mut voices = Vec::with_capacity(tracks.len());

@@ -169,7 +169,10 @@ pub fn lanes(
     scale: Scale,
 ) -> Vec<Lane> {
     let (recording, transcript) = kept;
-    let mut out = vec![lanes::axis(scale), lanes::path(scale, steps)];
+    let mut out = vec![lanes::axis(scale)];
+    if !steps.is_empty() {
+        out.push(lanes::path(scale, steps));
+    }
     let offset = recording.map_or(0, |recording| recorded(call, recording).0);
     if let Some(transcript) = transcript.filter(|transcript| !transcript.segments.is_empty()) {
         let caller = moods(&transcript.segments, true, offset);

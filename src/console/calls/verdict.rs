@@ -26,6 +26,24 @@ pub fn caller(call: &Call) -> String {
         .unwrap_or_else(|| call.from_number.clone())
 }
 
+/// Who to whom, for people.
+#[must_use]
+pub fn title(call: &Call, legs: &[Leg]) -> String {
+    let reached = answered_by(legs).map_or(&call.to_number, |leg| &leg.party);
+    let caller = caller(call);
+    if is_imported(call, legs) && caller.is_empty() && reached.is_empty() {
+        return "Imported recording".to_owned();
+    }
+    let named = |who: &str, otherwise: &str| if who.is_empty() { otherwise } else { who }.to_owned();
+    format!("{} to {}", named(&caller, "Unknown"), named(reached, "unknown"))
+}
+
+/// Whether its recording was made elsewhere and the call itself did not pass here.
+#[must_use]
+pub fn is_imported(call: &Call, legs: &[Leg]) -> bool {
+    legs.is_empty() && call.state == CallState::Completed && call.tags.iter().any(|tag| tag == IMPORTED)
+}
+
 /// The leg that took the call: the callee's side, answered, last.
 #[must_use]
 pub fn answered_by(legs: &[Leg]) -> Option<&Leg> {
@@ -107,7 +125,7 @@ fn outcome(call: &Call, legs: &[Leg]) -> (String, String) {
                     words::span(call.duration_ms)
                 ),
             ),
-            None if legs.is_empty() && call.tags.iter().any(|tag| tag == IMPORTED) => (
+            None if is_imported(call, legs) => (
                 "Brought from outside.".into(),
                 format!(
                     "Its recording of {} was imported; the call itself did not pass here.",

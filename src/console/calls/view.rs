@@ -275,10 +275,11 @@ pub(super) fn pointers(points: &[Point], segments: &[Segment]) -> Vec<Pointer> {
 
 fn facts(known: &Known, base: &str, clock: &Clock) -> Vec<Fact> {
     let Known { call, legs, .. } = known;
-    let mut facts = vec![
-        Fact::new("From", call.from_number.clone()),
-        Fact::new("Dialled", call.to_number.clone()),
-    ];
+    let is_imported = verdict::is_imported(call, legs);
+    let numbers = [("From", &call.from_number), ("Dialled", &call.to_number)];
+    // A caller here may withhold a number, which is a fact; of an import it was only not said.
+    let told = numbers.iter().filter(|(_, number)| !is_imported || !number.is_empty());
+    let mut facts: Vec<Fact> = told.map(|(name, number)| Fact::new(*name, (*number).clone())).collect();
     if let Some(leg) = verdict::answered_by(legs) {
         let waited = leg.answered_at.map_or(0, |at| clock::since(call, at));
         facts.push(Fact::new("Answered by", leg.party.clone()));
@@ -287,7 +288,7 @@ fn facts(known: &Known, base: &str, clock: &Clock) -> Vec<Fact> {
     if call.answered_at.is_some() {
         facts.push(Fact::new("Lasted", words::span(call.duration_ms)));
     }
-    if let Some(cause) = call.cause {
+    if let Some(cause) = call.cause.filter(|_| !is_imported) {
         facts.push(Fact::new("Ended", words::cause(cause).trim_end_matches('.')));
     }
     let codecs: Vec<&str> = legs.iter().filter_map(|leg| leg.codec.as_deref()).collect();
@@ -556,9 +557,8 @@ pub fn page(shell: &Shell, base: &str, known: &Known) -> CallPage {
         .transcript
         .as_ref()
         .is_some_and(|transcript| transcript.state != "failed");
-    let reached = verdict::answered_by(&known.legs).map_or_else(|| call.to_number.clone(), |leg| leg.party.clone());
     CallPage {
-        title: format!("{} to {reached}", verdict::caller(call)),
+        title: verdict::title(call, &known.legs),
         list: format!("{base}/calls"),
         when: format!("{}, {}", clock.day(call.started_at), clock.time(call.started_at)),
         buttons: head_buttons(known, base),
@@ -623,7 +623,11 @@ pub fn page(shell: &Shell, base: &str, known: &Known) -> CallPage {
         }),
         unsure: unsure_words(says.iter().flat_map(|say| &say.words).filter(|word| word.low).count()),
         says,
-        ladder: ladder::draw(&parties, &messages),
+        ladder: if messages.is_empty() {
+            String::new()
+        } else {
+            ladder::draw(&parties, &messages)
+        },
         ladder_note: live_note(call.state),
         messages: messages_table(&parties, &messages),
         jobs: job_section(&known.jobs, base, clock),

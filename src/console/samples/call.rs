@@ -406,6 +406,23 @@ fn bare() -> Known {
     }
 }
 
+fn imported() -> Known {
+    let known = known();
+    Known {
+        call: Call {
+            from_number: String::new(),
+            from_name: None,
+            to_number: String::new(),
+            tags: vec!["imported".into()],
+            ..known.call
+        },
+        legs: vec![],
+        events: vec![],
+        consents: vec![],
+        ..known
+    }
+}
+
 fn live() -> Vec<Live> {
     let line = |seconds: i64, from: &str, number: &str, with: &str, state, by: &str| Live {
         call: CallId::generate(&world()),
@@ -648,5 +665,6 @@ pub(super) fn samples() -> Vec<Sample> {
         ),
         sample("call_delete", &view::page(&shell, BASE, &confirm)),
         sample("call_given_up", &view::page(&shell, BASE, &bare())),
+        sample("call_imported", &view::page(&shell, BASE, &imported())),
     ]
 }
