@@ -3,17 +3,12 @@
 //! differently the second time leads nowhere.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use strowger_host::tls::trust::connecting;
 use strowger_rooms::turn::{Network, PeerPolicy};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-
-/// The certificate authorities this machine trusts, where Debian keeps them.
-const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+use tokio_rustls::rustls::pki_types::ServerName;
 
 /// A connection, encrypted or not.
 pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -66,7 +61,7 @@ impl Outward {
         };
         Self {
             only: Some(policy),
-            tls: tls(authorities()),
+            tls: connector(),
         }
     }
 
@@ -75,15 +70,16 @@ impl Outward {
     pub fn anywhere() -> Self {
         Self {
             only: None,
-            tls: tls(authorities()),
+            tls: connector(),
         }
     }
 
-    /// The same, where these authorities alone are trusted.
-    #[must_use]
-    pub fn trusting(self, roots: RootCertStore) -> Self {
+    /// The same, where the authorities of this file are trusted too.
+    #[cfg(test)]
+    fn trusting(self, authorities: &std::path::Path) -> Self {
+        let config = connecting(Some(authorities)).unwrap();
         Self {
-            tls: tls(roots),
+            tls: Some(TlsConnector::from(config)),
             ..self
         }
     }
@@ -119,26 +115,16 @@ impl Outward {
     }
 }
 
-fn authorities() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    if let Ok(found) = CertificateDer::pem_file_iter(AUTHORITIES) {
-        roots.add_parsable_certificates(found.flatten());
-    }
-    roots
-}
-
-fn tls(roots: RootCertStore) -> Option<TlsConnector> {
-    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
-    ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .ok()
-        .map(|config| config.with_root_certificates(roots).with_no_client_auth())
-        .map(|config| TlsConnector::from(Arc::new(config)))
+/// What connections are encrypted with; `None` where the library cannot.
+fn connector() -> Option<TlsConnector> {
+    connecting(None).ok().map(TlsConnector::from)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine as _;
+    use std::sync::Arc;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     #[test]
@@ -186,9 +172,12 @@ mod tests {
                 }
             }
         });
-        let mut roots = RootCertStore::empty();
-        roots.add(issued.cert.der().clone()).unwrap();
-        let outward = Outward::anywhere().trusting(roots);
+        let folder = tempfile::tempdir().unwrap();
+        let authorities = folder.path().join("authorities.pem");
+        let der = base64::engine::general_purpose::STANDARD.encode(issued.cert.der());
+        let pem = format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n");
+        std::fs::write(&authorities, pem).unwrap();
+        let outward = Outward::anywhere().trusting(&authorities);
         let mut stream = outward.connect("localhost", port, true).await.unwrap();
         let mut heard = String::new();
         stream.read_to_string(&mut heard).await.unwrap();
