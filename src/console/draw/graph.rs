@@ -58,15 +58,20 @@ fn text(value: &Value, key: &str) -> Option<String> {
     }
 }
 
-/// The nodes of a graph.
-#[must_use]
-pub fn nodes(graph: &Value) -> Vec<Node> {
-    let list = graph
+/// The nodes as they are kept.
+fn listed(graph: &Value) -> &[Value] {
+    graph
         .get("nodes")
         .and_then(Value::as_array)
         .map(Vec::as_slice)
-        .unwrap_or_default();
-    list.iter()
+        .unwrap_or_default()
+}
+
+/// The nodes of a graph.
+#[must_use]
+pub fn nodes(graph: &Value) -> Vec<Node> {
+    listed(graph)
+        .iter()
         .filter_map(|node| {
             let id = text(node, "id")?;
             let data = node.get("data").unwrap_or(&Value::Null);
@@ -96,12 +101,8 @@ pub fn nodes(graph: &Value) -> Vec<Node> {
 /// The nodes at which what callers say leaves this site, each with the host it goes to.
 #[must_use]
 pub fn leaving(graph: &Value) -> BTreeMap<String, String> {
-    let list = graph
-        .get("nodes")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    list.iter()
+    listed(graph)
+        .iter()
         .filter_map(|node| {
             let url = ["url", "streamUrl", "stream_url"]
                 .iter()
