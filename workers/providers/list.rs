@@ -20,10 +20,10 @@
 //! The file is read anew for every job, a key for every request: both change without a restart.
 
 use super::http::Place;
+use super::printed::{Unprinted, printed};
 use super::{Dialect, gemini, openai};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,7 +57,13 @@ pub enum Error {
     /// There is no key where one should be.
     #[error("there is no key for provider `{0}`")]
     Key(String),
+    /// The command that prints a key did not end.
+    #[error("the command for the key of provider {0} did not end within 10 seconds and was killed")]
+    Late(String),
 }
+
+/// How long a command may take to print a key.
+const COMMAND: Duration = Duration::from_secs(10);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -246,22 +252,16 @@ impl Provider {
     /// The key, read anew; blocks on a file or a command.
     ///
     /// # Errors
-    /// There is none. The reason holds nothing of it.
+    /// There is none, or its command did not end in time. The reason holds nothing of it.
     pub(super) fn key(&self) -> Result<Option<String>, Error> {
         let missing = || Error::Key(self.name.clone());
         let text = match &self.key {
             Key::None => return Ok(None),
             Key::File(path) => std::fs::read_to_string(path).map_err(|_| missing())?,
-            Key::Command(words) => {
-                let (program, rest) = words.split_first().ok_or_else(missing)?;
-                let made = Command::new(program)
-                    .args(rest)
-                    .stdin(Stdio::null())
-                    .stderr(Stdio::null())
-                    .output();
-                let made = made.ok().filter(|made| made.status.success()).ok_or_else(missing)?;
-                String::from_utf8(made.stdout).map_err(|_| missing())?
-            }
+            Key::Command(words) => printed(words, COMMAND).map_err(|why| match why {
+                Unprinted::Failed => missing(),
+                Unprinted::Late => Error::Late(self.name.clone()),
+            })?,
         };
         let key = text.trim();
         // A key with a line end in it would end the header.

@@ -15,6 +15,7 @@ pub mod list;
 #[cfg(test)]
 pub(crate) mod mock;
 mod openai;
+mod printed;
 mod prompt;
 
 use strowger_model::speech::Segment;
