@@ -385,6 +385,11 @@ pub struct Recording {
     pub created_at: OffsetDateTime,
 }
 
+impl Recording {
+    /// [`Recording::recorded_by`] of what was made elsewhere and brought here with a call of its own.
+    pub const IMPORT: &'static str = "import";
+}
+
 /// A message left by a caller.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Voicemail {

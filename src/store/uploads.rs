@@ -9,7 +9,7 @@ use crate::sql::{Row, Tx, args};
 use crate::{Error, Result, Scope, Store, queue};
 use serde::{Deserialize, Serialize};
 use strowger_model::job::Job;
-use strowger_model::record::Call;
+use strowger_model::record::{Call, Recording};
 use strowger_model::settings::Settings;
 use strowger_model::{CallId, CallState, CallType, Direction, HangupCause, Metadata, RecordingId, TenantId, UploadId};
 use time::{Duration, OffsetDateTime};
@@ -270,7 +270,7 @@ impl Uploads {
                 let call = self.call_of(&about);
                 crate::calls::put_call(tx, &call).await?;
                 crate::calls::search::refresh(tx, tenant, call.id).await?;
-                (call.id, about.name, "import", about.started_at)
+                (call.id, about.name, Recording::IMPORT, about.started_at)
             }
         };
         tx.run(

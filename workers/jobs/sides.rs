@@ -30,21 +30,18 @@ impl Stretch {
     }
 }
 
-/// The stretches of a call's recording that has so many channels.
-pub(super) fn of_call(detail: Option<&CallDetail>, began_at: OffsetDateTime, channels: usize) -> Vec<Stretch> {
+/// The stretches of a call's recording.
+pub(super) fn of_call(detail: Option<&CallDetail>, began_at: OffsetDateTime) -> Vec<Stretch> {
     let Some(detail) = detail else {
         return vec![Stretch::whole(0, "caller"), Stretch::whole(1, "callee")];
     };
     let call = &detail.call;
-    if detail.legs.is_empty() {
-        return of_import(&call.from_number, &call.to_number, channels);
-    }
     let named = call.from_name.as_ref().filter(|name| !name.is_empty());
     stretches(named.unwrap_or(&call.from_number), &detail.legs, began_at)
 }
 
 /// The stretches of a recording that was made elsewhere: one channel may hold everybody.
-fn of_import(caller: &str, called: &str, channels: usize) -> Vec<Stretch> {
+pub(super) fn of_import(caller: &str, called: &str, channels: usize) -> Vec<Stretch> {
     if channels < 2 {
         return vec![Stretch::whole(0, "")];
     }

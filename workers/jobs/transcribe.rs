@@ -14,7 +14,7 @@ use strowger_model::record::Recording;
 use strowger_model::speech::Segment;
 use strowger_model::{RecordingId, TenantId, TranscriptId};
 use strowger_store::queue::Context;
-use strowger_store::{Scope, TranscriptResult};
+use strowger_store::{CallDetail, Scope, TranscriptResult};
 use tracing::info;
 
 /// What this machine's own engine is called.
@@ -223,13 +223,16 @@ async fn keep(
 async fn voices(scope: &Scope, row: &Recording, blob: &str) -> Result<Vec<Voices>, Fault> {
     let tracks = scope.minutes().tracks(row.id).await?;
     if tracks.is_empty() {
+        let detail = scope.calls().detail(row.call).await?;
+        let stretches = match &detail {
+            Some(CallDetail { call, .. }) if row.recorded_by == Recording::IMPORT => {
+                sides::of_import(&call.from_number, &call.to_number, row.peaks.len())
+            }
+            detail => sides::of_call(detail.as_ref(), row.created_at),
+        };
         return Ok(vec![Voices {
             file: scope.blobs().get(blob).await?,
-            stretches: sides::of_call(
-                scope.calls().detail(row.call).await?.as_ref(),
-                row.created_at,
-                row.peaks.len(),
-            ),
+            stretches,
         }]);
     }
     let mut voices = Vec::with_capacity(tracks.len());

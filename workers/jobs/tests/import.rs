@@ -1,6 +1,6 @@
 //! Recordings from outside: files of every format become recordings, what is no audio ends with its reason.
 
-use super::{Bench, actor, context};
+use super::{Bench, actor, context, models, spoken};
 use crate::audio::decode::{Layout, decode};
 use crate::audio::{Pcm, wav};
 use std::path::Path;
@@ -128,6 +128,32 @@ async fn a_file_of_any_format_becomes_a_recording_with_its_call() {
     }
     let seen = bench.store.examine_recordings().await.unwrap();
     assert_eq!((seen.recordings, seen.findings), (6, vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_two_channels_of_a_file_are_its_two_numbers() {
+    let bench = Bench::open().await;
+    let mut channels = vec![spoken("vm-options"), spoken("demo-congrats")];
+    let longest = channels.iter().map(Vec::len).max().unwrap();
+    channels.iter_mut().for_each(|channel| channel.resize(longest, 0));
+    let file = wav::encode(&Pcm {
+        sample_rate_hz: 8000,
+        channels,
+    });
+    let (recording, job) = uploaded(&bench, &file.unwrap(), "call.wav").await;
+    let desk = bench.desk(&models());
+    desk.run(job, context(1, false)).await.unwrap();
+    let asked = bench.scope.transcripts().request(&actor(), recording.id).await;
+    assert!(asked.unwrap().is_some());
+    let done = bench.work(&desk).await;
+    assert_eq!(done, ["import_recording", "transcribe", "analyse"]);
+    let detail = bench.scope.calls().detail(recording.call).await.unwrap().unwrap();
+    let segments = &detail.transcripts[0].segments;
+    let named = |channel: u8, name: &str| {
+        let mut of_channel = segments.iter().filter(|segment| segment.channel == channel).peekable();
+        of_channel.peek().is_some() && of_channel.all(|segment| segment.speaker == name)
+    };
+    assert!(named(0, "+4930111") && named(1, "+4930222"), "{segments:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
