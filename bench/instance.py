@@ -16,11 +16,12 @@ def until(what, seconds, ready):
 
 
 class Postgres:
-    """A server of this bench's own, which refuses to run as root."""
+    """A server of this bench's own, which refuses to run as root. It also listens at the addresses `more`."""
 
     PORT = 7099
 
-    def __init__(self, work):
+    def __init__(self, work, more=()):
+        self.addresses = ",".join(["127.0.0.1", *more])
         self.data = work / "postgres"
         self.programs = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1]
         self.url = f"postgres://strowger@127.0.0.1:{self.PORT}/postgres"
@@ -28,6 +29,8 @@ class Postgres:
         self.data.mkdir(mode=0o700)
         shutil.chown(self.data, "postgres", "postgres")
         self.run("initdb", "-U", "strowger", "--auth=trust")
+        with open(self.data / "pg_hba.conf", "a") as rules:
+            rules.writelines(f"host all all {address}/30 trust\n" for address in more)
         self.start()
 
     def run(self, program, *more):
@@ -35,7 +38,7 @@ class Postgres:
         subprocess.check_call(command, stdout=subprocess.DEVNULL)
 
     def start(self):
-        options = f"-p {self.PORT} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.data}"
+        options = f"-p {self.PORT} -c listen_addresses={self.addresses} -c unix_socket_directories={self.data}"
         self.run("pg_ctl", "-w", "-l", self.data / "log", "-o", options, "start")
 
     def stop(self):
