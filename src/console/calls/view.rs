@@ -279,7 +279,7 @@ fn facts(known: &Known, base: &str, clock: &Clock) -> Vec<Fact> {
     let numbers = [("From", &call.from_number), ("Dialled", &call.to_number)];
     // A caller here may withhold a number, which is a fact; of an import it was only not said.
     let told = numbers.iter().filter(|(_, number)| !is_imported || !number.is_empty());
-    let mut facts: Vec<Fact> = told.map(|(name, number)| Fact::new(*name, (*number).clone())).collect();
+    let mut facts: Vec<Fact> = told.map(|(name, number)| Fact::new(name, (*number).clone())).collect();
     if let Some(leg) = verdict::answered_by(legs) {
         let waited = leg.answered_at.map_or(0, |at| clock::since(call, at));
         facts.push(Fact::new("Answered by", leg.party.clone()));
