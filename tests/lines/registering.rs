@@ -25,19 +25,34 @@ async fn stands(customer: &Sandbox, trunk: &str, wanted: &str) {
 
 #[tokio::test]
 async fn a_trunk_registers_and_carries_calls_both_ways() {
+    carries_calls_both_ways("udp", &Sandbox::start().await.unwrap()).await;
+}
+
+/// As an installation that takes datagrams and TLS alone.
+#[tokio::test]
+async fn a_trunk_over_tcp_needs_no_listener_of_ours() {
+    let customer = Sandbox::start_with(&[], &[("STROWGER__SIP__TCP", "")]).await.unwrap();
+    assert!(
+        tokio::net::TcpStream::connect(customer.sip()).await.is_err(),
+        "nobody listens"
+    );
+    carries_calls_both_ways("tcp", &customer).await;
+}
+
+async fn carries_calls_both_ways(transport: &str, customer: &Sandbox) {
     let folder = tempfile::tempdir().unwrap();
-    let (provider, customer) = (Sandbox::start().await.unwrap(), Sandbox::start().await.unwrap());
+    let provider = Sandbox::start().await.unwrap();
     // What the provider sold: its third phone's line, reached at its extension.
     let line = &provider.card.devices[2];
     let (host, port) = provider.sip().rsplit_once(':').unwrap();
     let trunk = json!({
         "name": "Provider", "kind": "registration", "host": host, "port": port.parse::<u16>().unwrap(),
-        "username": line.user, "password": "not the password", "prefix": "+49",
+        "transport": transport, "username": line.user, "password": "not the password", "prefix": "+49",
     });
     let made = customer.post("/api/trunks", &trunk).await.unwrap();
     let id = made["id"].as_str().unwrap().to_owned();
-    stands(&customer, &id, "down").await;
-    let reason = status(&customer, &id).await.unwrap()["reason"].clone();
+    stands(customer, &id, "down").await;
+    let reason = status(customer, &id).await.unwrap()["reason"].clone();
     assert!(reason.as_str().is_some_and(|reason| !reason.is_empty()), "{reason}");
     let path = format!("/api/trunks/{id}");
     let (answer, body) = customer
@@ -45,10 +60,10 @@ async fn a_trunk_registers_and_carries_calls_both_ways() {
         .await
         .unwrap();
     assert!(answer.is_success(), "{body}");
-    stands(&customer, &id, "registered").await;
+    stands(customer, &id, "registered").await;
 
     // What either side's numbers lead to: the first phone of each.
-    for (instance, number) in [(&provider, OUTSIDE), (&customer, line.extension.as_str())] {
+    for (instance, number) in [(&provider, OUTSIDE), (customer, line.extension.as_str())] {
         let devices = instance.get("/api/devices").await.unwrap();
         let first = &instance.card.devices[0].user;
         let device = devices["items"]
@@ -62,7 +77,7 @@ async fn a_trunk_registers_and_carries_calls_both_ways() {
     let mut outside = phone(&provider, 0, &tone_file(folder.path(), CALLER_HZ).unwrap(), true)
         .await
         .unwrap();
-    let mut inside = phone(&customer, 0, &tone_file(folder.path(), CALLEE_HZ).unwrap(), true)
+    let mut inside = phone(customer, 0, &tone_file(folder.path(), CALLEE_HZ).unwrap(), true)
         .await
         .unwrap();
     for (number, direction) in [(OUTSIDE, "outbound"), (line.extension.as_str(), "inbound")] {
@@ -77,7 +92,7 @@ async fn a_trunk_registers_and_carries_calls_both_ways() {
         caller.hang_up().await.unwrap();
         callee.event_within("CALL_CLOSED", SOON).await.unwrap();
         eventually(SOON, direction, || async {
-            let calls = log(&customer).await?;
+            let calls = log(customer).await?;
             let [call, ..] = calls.as_slice() else {
                 anyhow::bail!("no call");
             };

@@ -31,6 +31,11 @@ lines = [f'OPTIONS sip:127.0.0.1:{port} SIP/2.0', f'Via: SIP/2.0/UDP {us};rport;
          f'From: <sip:p@{us}>;tag=p', f'To: <sip:127.0.0.1:{port}>', 'Call-ID: p', 'CSeq: 1 OPTIONS', 'Content-Length: 0', '', '']
 phone.send('\r\n'.join(lines).encode())
 print(phone.recv(4096).decode().splitlines()[0])
+with socket.create_connection(('127.0.0.1', 5061), timeout=60) as plain:
+    with made.wrap_socket(plain, server_hostname='localhost') as phone:
+        print('phones over', phone.version())
+# In clear it takes no connection of a phone.
+print('in clear', socket.socket().connect_ex(('127.0.0.1', port)) == 0)
 ";
 
 /// Prints the vector registers that whisper.cpp's functions use. Other libraries choose among several
@@ -108,6 +113,8 @@ async fn run_both(chroot: &Chroot, sip_port: &str) {
     assert!(answers.starts_with("200 {"), "{answers}");
     assert!(answers.contains("\nkey 0o600\n"), "{answers}");
     assert!(answers.contains("SIP/2.0 200 "), "{answers}");
+    assert!(answers.contains("\nphones over TLSv1.3\n"), "{answers}");
+    assert!(answers.contains("\nin clear False\n"), "{answers}");
     worker.stop().await.unwrap();
     daemon.stop().await.unwrap();
 }

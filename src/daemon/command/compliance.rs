@@ -165,6 +165,15 @@ mod tests {
                 "{wanted:?} in {found:?}"
             );
         }
+        let sip = |text: &str| -> Vec<(String, Way)> {
+            let found = ways(text).into_iter();
+            found.filter(|(place, _)| place.starts_with("SIP")).collect()
+        };
+        let udp = ("SIP udp 0.0.0.0:5060".to_owned(), Way::Clear);
+        let tls = ("SIP tls 0.0.0.0:5061".to_owned(), Way::Encrypted);
+        assert_eq!(sip(""), [udp, tls], "no connection is taken in clear unless asked for");
+        let tcp = ("SIP tcp 0.0.0.0:5060".to_owned(), Way::Clear);
+        assert!(sip("[sip]\ntcp = [\"0.0.0.0:5060\"]").contains(&tcp));
         let far = "[http]\nlisten = [\"0.0.0.0:8080\"]\ntrusted_proxies = [\"10.0.0.5\"]\n";
         assert_eq!(ways(far)[0].1, Way::Proxies);
         assert_eq!(ways(&format!("{far}tls = \"always\""))[0].1, Way::Redirected);

@@ -59,8 +59,12 @@ pub const FIELDS: &[Field] = &[
     ),
     field("http.metrics_public", "false", "let other machines read /metrics"),
     field("sip.udp", "[\"0.0.0.0:5060\"]", "where SIP listens on UDP"),
-    field("sip.tcp", "[\"0.0.0.0:5060\"]", "where SIP listens on TCP"),
-    field("sip.tls", "[]", "where SIP listens on TLS; 5061 is usual"),
+    field(
+        "sip.tcp",
+        "[]",
+        "where SIP listens on TCP in clear, for phones and providers that have neither UDP nor TLS; 5060 is usual",
+    ),
+    field("sip.tls", "[\"0.0.0.0:5061\"]", "where SIP listens on TLS"),
     field(
         "sip.ca_file",
         "\"\"",

@@ -370,7 +370,7 @@ impl Reader<'_> {
         if config.sip.udp.is_empty() && config.sip.tcp.is_empty() && config.sip.tls.is_empty() {
             self.fault(
                 "sip.udp",
-                "no phone can reach us: give a listener here or under sip.tcp",
+                "no phone can reach us: give a listener here or under sip.tls",
             );
         }
         if config.http.listen.is_empty() {
@@ -492,6 +492,18 @@ mod tests {
         );
         assert!(found[0].problem.contains("`data_dir`"));
         assert!(found[1].problem.contains("`STROWGER__HTTP__LISTEN`"));
+    }
+
+    #[test]
+    fn sip_over_tcp_in_clear_is_taken_where_it_was_asked_for() {
+        let sip = |text: &str| Config::from_parts(Some(text), &BTreeMap::new()).unwrap().0.sip;
+        let ports = |listeners: &[SocketAddr]| listeners.iter().map(SocketAddr::port).collect::<Vec<_>>();
+        for text in ["", include_str!("../../../packaging/deb/strowger.toml")] {
+            let sip = sip(text);
+            assert_eq!((ports(&sip.udp), ports(&sip.tls)), (vec![5060], vec![5061]));
+            assert!(sip.tcp.is_empty(), "{:?}", sip.tcp);
+        }
+        assert_eq!(ports(&sip("[sip]\ntcp = [\"0.0.0.0:5060\"]").tcp), [5060]);
     }
 
     #[test]

@@ -180,23 +180,25 @@ impl Core {
     /// far side must prove to be `name`.
     pub(super) fn path_to(&mut self, remote: SocketAddr, transport: Transport, name: &str) -> Option<Path> {
         match transport {
-            Transport::Udp => {
-                let fits = |local: &&SocketAddr| local.is_ipv4() == remote.is_ipv4();
-                let local = *self.config.udp.iter().find(fits)?;
-                Some(Path::Udp { local, remote })
-            }
+            Transport::Udp => self.datagrams_to(remote),
             Transport::Tcp => Some(Path::Flow(self.flow_towards(remote, None))),
             Transport::Tls => Some(Path::Flow(self.flow_towards(remote, Some(name.to_owned())))),
         }
     }
 
-    /// A connection in place of a datagram, where we take connections ourselves and the far side has not refused one
-    /// lately.
+    /// The UDP socket of an address' family.
+    fn datagrams_to(&self, remote: SocketAddr) -> Option<Path> {
+        let fits = |local: &&SocketAddr| local.is_ipv4() == remote.is_ipv4();
+        let local = *self.config.udp.iter().find(fits)?;
+        Some(Path::Udp { local, remote })
+    }
+
+    /// A connection in place of a datagram, where the far side has not refused one lately.
     pub(super) fn stream_instead(&mut self, path: Path) -> Option<Path> {
         let Path::Udp { remote, .. } = path else { return None };
         let refused = self.no_stream.get(&remote);
         let may_try = refused.is_none_or(|since| self.now.saturating_duration_since(*since) > NO_STREAM);
-        if self.config.tcp.is_empty() || !may_try {
+        if !may_try {
             return None;
         }
         self.path_to(remote, Transport::Tcp, "")
@@ -251,10 +253,23 @@ impl Core {
         format!("{}:{}", host(own.ip()), own.port())
     }
 
-    /// Our Contact for a path.
+    /// Our Contact for a path: where the far side begins requests of its own (RFC 3261 §8.1.1.8).
     pub(super) fn own_contact(&self, path: Path) -> String {
+        let path = self.open_door(path);
         let transport = parameter(self.transport_of(path));
         format!("<sip:{}{transport}>", self.own_host(path))
+    }
+
+    /// A path by which the far side can reach us without a connection of ours that stands. Where we take no TCP
+    /// connections that is a datagram: nobody has to send requests back over a connection that we made (RFC 5923 §1),
+    /// and its port is another one after each break. What was begun over TLS stays there.
+    fn open_door(&self, path: Path) -> Path {
+        let remote = self.remote_of(path);
+        let takes = |local: &SocketAddr| local.is_ipv4() == remote.is_ipv4();
+        match self.transport_of(path) {
+            Transport::Tcp if !self.config.tcp.iter().any(takes) => self.datagrams_to(remote).unwrap_or(path),
+            Transport::Udp | Transport::Tcp | Transport::Tls => path,
+        }
     }
 
     /// The Via of a new request, and its branch.

@@ -18,7 +18,8 @@ use strowger_model::trunk::Transport;
 /// How long a call may ring in the end, whatever the switch allows.
 const RING_AT_MOST: Duration = Duration::from_secs(600);
 
-/// Requests larger than this do not go by datagram where a connection can be had (RFC 3261 §18.1.1).
+/// Requests larger than this do not go by datagram where a connection can be had (RFC 3261 §18.1.1), whether or not we
+/// take connections ourselves: what the far side begins comes back as our Contact says.
 const MOST_DATAGRAM: usize = 1300;
 
 /// An INVITE and its branch, for the path the dialog goes by now.
@@ -436,6 +437,7 @@ impl Endpoint {
     pub(super) fn unheard(&mut self, key: DialogKey) {
         let Some(Dialog {
             phase: Phase::Inviting(inviting),
+            far,
             ..
         }) = self.dialogs.get_mut(&key)
         else {
@@ -444,6 +446,11 @@ impl Endpoint {
         inviting.unheard = None;
         if inviting.cancel != Cancelling::No || self.core.clients.is_proceeding(&inviting.client) {
             return;
+        }
+        if inviting.fallback.is_some() {
+            // A connection that is not answered over, or does not come about, is no way for the next large one either.
+            let far = *far;
+            self.core.no_stream_to(far);
         }
         self.cancel(key);
         self.tell_last(

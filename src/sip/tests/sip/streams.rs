@@ -330,6 +330,10 @@ fn a_binding_ends_with_its_connection_and_is_reached_through_it() {
 
 /// A call by datagram whose INVITE is larger than 1,300 bytes, to a provider that takes connections or does not.
 fn large(endpoint: &mut Endpoint, key: u64, now: Instant) -> Vec<Output> {
+    large_within(endpoint, key, None, now)
+}
+
+fn large_within(endpoint: &mut Endpoint, key: u64, patience: Option<Duration>, now: Instant) -> Vec<Output> {
     let target = Target::Address {
         addr: address(2, 5060),
         transport: Transport::Udp,
@@ -346,16 +350,21 @@ fn large(endpoint: &mut Endpoint, key: u64, now: Instant) -> Vec<Output> {
         offer: Bytes::from(format!("v=0\r\n{}", "a=x:0123456789abcdef\r\n".repeat(60))),
         auth: None,
         headers: Vec::new(),
-        patience: None,
+        patience,
     };
     endpoint.handle(Input::Command(Command::Invite(Box::new(invite))), now);
     outputs(endpoint)
 }
 
 fn by_both(now: Instant) -> Endpoint {
+    by_datagram_and(vec![address(1, 5060)], now)
+}
+
+/// Takes datagrams, and connections at `tcp` alone.
+fn by_datagram_and(tcp: Vec<SocketAddr>, now: Instant) -> Endpoint {
     let config = SipConfig {
         udp: vec![address(1, 5060)],
-        tcp: vec![address(1, 5060)],
+        tcp,
         ..SipConfig::default()
     };
     let world = Arc::new(SeededWorld::new(1, 0));
@@ -408,6 +417,112 @@ fn a_request_too_large_for_a_datagram_goes_over_a_connection() {
         sent[0].contains(";transport=tcp>"),
         "its Contact can be reached the same way"
     );
+}
+
+/// The connection an endpoint asks for stands: what it sends over it.
+fn let_it_connect(endpoint: &mut Endpoint, asked: &[Output], now: Instant) -> (FlowId, Vec<String>) {
+    let connection = |output: &Output| match output {
+        Output::OpenFlow {
+            flow,
+            remote,
+            tls: None,
+        } => Some((*flow, *remote)),
+        _ => None,
+    };
+    let (flow, remote) = asked.iter().find_map(connection).unwrap();
+    let opened = Input::FlowOpened {
+        flow,
+        remote,
+        local: address(1, 50_000),
+        transport: Transport::Tcp,
+    };
+    endpoint.handle(opened, now);
+    (flow, texts(&outputs(endpoint)))
+}
+
+#[test]
+fn who_takes_no_connections_still_sends_large_requests_over_one() {
+    let now = Sim::pair(1).now;
+    let mut endpoint = by_datagram_and(Vec::new(), now);
+    let out = large(&mut endpoint, 2, now);
+    let (_, sent) = let_it_connect(&mut endpoint, &out, now);
+    assert!(sent[0].starts_with("INVITE") && sent[0].contains("Via: SIP/2.0/TCP"));
+    assert!(
+        sent[0].contains("\r\nContact: <sip:10.0.0.1:5060>\r\n"),
+        "what the provider begins comes by datagram: {}",
+        sent[0]
+    );
+}
+
+#[test]
+fn a_call_to_a_provider_over_tcp_is_ended_by_its_datagram_where_nobody_listens() {
+    let now = Sim::pair(1).now;
+    let mut endpoint = by_datagram_and(Vec::new(), now);
+    let target = Target::Address {
+        addr: address(2, 5060),
+        transport: Transport::Tcp,
+        user: "200".to_owned(),
+    };
+    let invite = Invite {
+        dialog: DialogKey(2),
+        sip_call_id: "by-tcp".to_owned(),
+        target,
+        from_user: "100".to_owned(),
+        from_display: None,
+        from_host: None,
+        to_user: "200".to_owned(),
+        offer: Bytes::from_static(b"v=0"),
+        auth: None,
+        headers: Vec::new(),
+        patience: None,
+    };
+    endpoint.handle(Input::Command(Command::Invite(Box::new(invite))), now);
+    let out = outputs(&mut endpoint);
+    let (flow, sent) = let_it_connect(&mut endpoint, &out, now);
+    let header = |name: &str| sent[0].lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    let (contact, from, to) = (header("Contact: "), header("From: "), header("To: "));
+    assert_eq!(contact, "<sip:10.0.0.1:5060>");
+    let (via, number) = (header("Via: "), header("CSeq: "));
+    let answer = format!(
+        "SIP/2.0 200 OK\r\nVia: {via}\r\nFrom: {from}\r\nTo: {to};tag=2\r\nCall-ID: by-tcp\r\nCSeq: {number}\r\n\
+         Contact: <sip:200@10.0.0.2;transport=tcp>\r\nContent-Length: 0\r\n\r\n"
+    );
+    let bytes = Bytes::from(answer);
+    endpoint.handle(Input::StreamBytes { flow, bytes }, now);
+    assert!(texts(&outputs(&mut endpoint))[0].starts_with("ACK sip:200@10.0.0.2;transport=tcp"));
+    // The provider goes by our Contact, as RFC 3261 §12.2.1.1 wants; the connection is gone by then.
+    let reason = String::new();
+    endpoint.handle(Input::FlowClosed { flow, reason }, now);
+    let bye = format!(
+        "BYE sip:10.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKb\r\nMax-Forwards: 70\r\nFrom: {to};tag=2\r\n\
+         To: {from}\r\nCall-ID: by-tcp\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n"
+    );
+    endpoint.handle(
+        Input::Datagram {
+            source: address(2, 5060),
+            local: address(1, 5060),
+            bytes: Bytes::from(bye),
+        },
+        now,
+    );
+    let out = outputs(&mut endpoint);
+    assert!(datagrams(&out)[0].starts_with("SIP/2.0 200"), "{out:?}");
+    let ended = |output: &Output| matches!(output, Output::Event(SipEvent::Ended { .. }));
+    assert!(out.iter().any(ended), "{out:?}");
+}
+
+#[test]
+fn a_connection_that_nobody_answers_over_is_no_way_for_the_next_large_request() {
+    let now = Sim::pair(1).now;
+    let mut endpoint = by_both(now);
+    let patience = Duration::from_secs(5);
+    let out = large_within(&mut endpoint, 2, Some(patience), now);
+    let_it_connect(&mut endpoint, &out, now);
+    endpoint.handle_timeout(now + patience);
+    let failed = |output: &Output| matches!(output, Output::Event(SipEvent::Failed { status: 408, .. }));
+    assert!(outputs(&mut endpoint).iter().any(failed));
+    let out = large(&mut endpoint, 4, now + patience);
+    assert_eq!(datagrams(&out).len(), 1, "{out:?}");
 }
 
 #[test]
