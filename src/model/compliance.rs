@@ -6,6 +6,7 @@
 use crate::call::coded;
 use crate::settings::Settings;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 coded! {
     /// The rules a line is about.
@@ -91,6 +92,8 @@ pub struct Machine {
     pub key_is_private: bool,
     /// Whether webhooks may reach into private networks.
     pub webhooks_anywhere: bool,
+    /// Ranges besides public addresses that voice apps may be in.
+    pub voice_app_networks: Vec<(IpAddr, u8)>,
 }
 
 /// What is known of the tenant beside the settings.
@@ -330,8 +333,30 @@ fn ways(machine: &Machine) -> Vec<Line> {
             format!("rooms.webhooks_anywhere {}", machine.webhooks_anywhere),
             "turn rooms.webhooks_anywhere off",
         ),
+        voice_apps(&machine.voice_app_networks),
     ]);
     lines
+}
+
+/// This machine itself is no network.
+fn voice_apps(networks: &[(IpAddr, u8)]) -> Line {
+    let is_near =
+        |(address, prefix): &(IpAddr, u8)| address.is_loopback() && *prefix >= if address.is_ipv4() { 8 } else { 128 };
+    let said: Vec<String> = networks
+        .iter()
+        .map(|(address, prefix)| format!("{address}/{prefix}"))
+        .collect();
+    line(
+        &[(Rules::Pci, "1.4")],
+        "Voice apps do not reach into private networks",
+        networks.iter().all(is_near),
+        if said.is_empty() {
+            "voice_apps.networks names none: public addresses only".to_owned()
+        } else {
+            format!("voice_apps.networks {}", said.join(", "))
+        },
+        "take out of voice_apps.networks what no program of yours is in, and keep the rest apart from other machines",
+    )
 }
 
 #[cfg(test)]
@@ -393,6 +418,7 @@ mod tests {
                 .to_vec(),
             key_is_private: false,
             webhooks_anywhere: true,
+            voice_app_networks: vec![(IpAddr::from([10, 1, 0, 0]), 16)],
         };
         let facts = Facts {
             machine: Some(machine),
@@ -429,6 +455,7 @@ mod tests {
             ],
             key_is_private: true,
             webhooks_anywhere: false,
+            voice_app_networks: Vec::new(),
         };
         let facts = Facts {
             machine: Some(machine),
@@ -440,5 +467,35 @@ mod tests {
         assert!(of("127.0.0.1:8081").passes && of("tls ").passes && of("udp 0.0.0.0:7882").passes);
         assert!(!of("10.0.0.7:8082").passes && !of("udp 0.0.0.0:5060").passes);
         assert!(of("udp 0.0.0.0:5060").mend.contains("sip.tls"));
+    }
+
+    #[test]
+    fn voice_apps_in_private_networks_are_told_of() {
+        let of = |networks: &[([u8; 4], u8)]| {
+            voice_apps(
+                &networks
+                    .iter()
+                    .map(|(address, prefix)| (IpAddr::from(*address), *prefix))
+                    .collect::<Vec<_>>(),
+            )
+        };
+        assert!(of(&[]).passes && of(&[([127, 0, 0, 1], 32)]).passes);
+        let far = of(&[([127, 0, 0, 0], 8), ([10, 1, 0, 0], 16)]);
+        assert!(
+            !far.passes && far.found.ends_with("127.0.0.0/8, 10.1.0.0/16"),
+            "{far:?}"
+        );
+        assert!(!of(&[([127, 0, 0, 1], 0)]).passes, "that is everywhere");
+        let machine = Machine {
+            listeners: Vec::new(),
+            key_is_private: true,
+            webhooks_anywhere: false,
+            voice_app_networks: vec![(IpAddr::from([10, 1, 0, 0]), 16)],
+        };
+        let facts = Facts {
+            machine: Some(machine),
+            ..Facts::default()
+        };
+        assert!(failing(&Settings::default(), &facts).contains(&far.asked));
     }
 }

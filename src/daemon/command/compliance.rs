@@ -30,6 +30,7 @@ pub(crate) fn machine(config: &Config) -> Machine {
         listeners: listeners(config),
         key_is_private: mode.is_ok_and(|mode| mode & 0o077 == 0),
         webhooks_anywhere: config.rooms.enabled && config.rooms.webhooks_anywhere,
+        voice_app_networks: config.voice_apps.networks.clone(),
     }
 }
 
