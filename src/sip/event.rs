@@ -109,7 +109,10 @@ pub enum TrunkState {
         latency: Duration,
     },
     /// It has not answered several OPTIONS in a row; told again for each further one.
-    Unreachable,
+    Unreachable {
+        /// Why the last one could not be sent, such as a certificate that does not hold; empty when nothing came back.
+        reason: String,
+    },
 }
 
 /// What happened. Exactly one of `Failed`, `Cancelled` and `Ended` comes last for each dialog.

@@ -45,7 +45,7 @@ impl Load {
             TrunkState::Registered { .. } | TrunkState::Unregistered => self.refusing.remove(&trunk),
             TrunkState::Failed { .. } => self.refusing.insert(trunk),
             TrunkState::Up { .. } => self.silent.remove(&trunk),
-            TrunkState::Unreachable => self.silent.insert(trunk),
+            TrunkState::Unreachable { .. } => self.silent.insert(trunk),
         };
     }
 

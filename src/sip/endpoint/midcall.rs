@@ -554,7 +554,7 @@ impl Endpoint {
             .with_clients(|clients, wire| clients.give_up(key, wire))
             .is_some()
         {
-            self.ping_unanswered(trunk);
+            self.ping_unanswered(trunk, "");
         }
     }
 }

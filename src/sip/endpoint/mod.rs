@@ -384,7 +384,7 @@ impl Endpoint {
             Owner::Info(dialog) => self.info_over(dialog),
             Owner::Referred(dialog) => self.hang_up(dialog, None),
             Owner::Registration(trunk) => self.registration_unanswered(trunk, status, reason),
-            Owner::Ping(trunk) => self.ping_unanswered(trunk),
+            Owner::Ping(trunk) => self.ping_unanswered(trunk, reason),
             Owner::Nobody => {}
         }
     }

@@ -290,7 +290,7 @@ impl Endpoint {
             ping.late = late;
         }
         if key.is_none() {
-            self.ping_unanswered(trunk);
+            self.ping_unanswered(trunk, "no listener of ours fits its address");
         }
     }
 
@@ -327,18 +327,20 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn ping_unanswered(&mut self, trunk: TrunkId) {
+    pub(super) fn ping_unanswered(&mut self, trunk: TrunkId, reason: &str) {
         let registered = self.registrations.contains_key(&trunk);
         let Some(ping) = self.pings.get_mut(&trunk) else { return };
         let goes_down = ping.miss(registered);
         if goes_down {
-            warn!(%trunk, "trunk does not answer");
+            warn!(%trunk, reason, "trunk does not answer");
         }
         // Said again for every ping that is missed while it is down: whoever keeps its history counts them.
         if goes_down || ping.health == Health::Down {
             self.core.tell(SipEvent::TrunkState {
                 trunk,
-                state: TrunkState::Unreachable,
+                state: TrunkState::Unreachable {
+                    reason: reason.to_owned(),
+                },
             });
         }
     }

@@ -26,6 +26,8 @@ pub(super) struct Board {
 pub(super) struct Standing {
     pub(super) registration: Option<TrunkCondition>,
     pub(super) answers: Option<bool>,
+    /// Why it does not, where that is known.
+    pub(super) problem: String,
 }
 
 #[derive(Debug, Default)]

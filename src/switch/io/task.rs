@@ -445,7 +445,7 @@ impl Shell {
     fn pinged(&self, trunk: TrunkId, state: &TrunkState) {
         let latency = match state {
             TrunkState::Up { latency } => Some(*latency),
-            TrunkState::Unreachable => None,
+            TrunkState::Unreachable { .. } => None,
             TrunkState::Registered { .. } | TrunkState::Failed { .. } | TrunkState::Unregistered => return,
         };
         let Some(tenant) = self.board.state().trunks.get(&trunk).map(|view| view.tenant) else {

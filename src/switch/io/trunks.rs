@@ -202,7 +202,10 @@ impl Standing {
             }
             TrunkState::Unregistered => self.registration = None,
             TrunkState::Up { .. } => self.answers = Some(true),
-            TrunkState::Unreachable => self.answers = Some(false),
+            TrunkState::Unreachable { reason } => {
+                self.answers = Some(false);
+                self.problem = reason;
+            }
         }
     }
 
@@ -210,7 +213,10 @@ impl Standing {
     fn condition(&self) -> TrunkCondition {
         match (self.answers, &self.registration) {
             (Some(false), _) => TrunkCondition::Down {
-                reason: "it does not answer".to_owned(),
+                reason: match self.problem.as_str() {
+                    "" => "it does not answer".to_owned(),
+                    why => format!("it cannot be asked: {why}"),
+                },
             },
             (_, Some(registration)) => registration.clone(),
             (Some(true), None) => TrunkCondition::Up,
@@ -244,6 +250,9 @@ mod tests {
             reason: "Forbidden".to_owned(),
             retry: None,
         };
+        let unreachable = |reason: &str| TrunkState::Unreachable {
+            reason: reason.to_owned(),
+        };
         let is_down = |condition: &TrunkCondition| matches!(condition, TrunkCondition::Down { .. });
         assert_eq!(after(&[]), TrunkCondition::Unknown);
         assert_eq!(after(std::slice::from_ref(&up)), TrunkCondition::Up);
@@ -251,15 +260,26 @@ mod tests {
             after(&[registered.clone(), up.clone()]),
             TrunkCondition::Registered { .. }
         ));
-        assert!(is_down(&after(&[
-            registered.clone(),
-            up.clone(),
-            TrunkState::Unreachable
-        ])));
+        assert!(is_down(&after(&[registered.clone(), up.clone(), unreachable("")])));
         assert!(matches!(
-            after(&[registered, TrunkState::Unreachable, up.clone()]),
+            after(&[registered, unreachable(""), up.clone()]),
             TrunkCondition::Registered { .. }
         ));
         assert!(is_down(&after(&[refused, up])), "who answers and refuses is no use");
+    }
+
+    #[test]
+    fn why_a_trunk_that_is_only_pinged_cannot_be_reached_stands_in_its_state() {
+        let said = |states: &[&str]| {
+            let states = states.iter().map(|reason| TrunkState::Unreachable {
+                reason: (*reason).to_owned(),
+            });
+            match after(&states.collect::<Vec<_>>()) {
+                TrunkCondition::Down { reason } => reason,
+                other => format!("{other:?}"),
+            }
+        };
+        assert_eq!(said(&["it has expired"]), "it cannot be asked: it has expired");
+        assert_eq!(said(&["it has expired", ""]), "it does not answer");
     }
 }

@@ -11,8 +11,8 @@ use strowger_model::TrunkId;
 use strowger_model::trunk::Transport;
 use strowger_model::world::SeededWorld;
 use strowger_sip::{
-    Command, DeviceAuth, Directory, Invite, RegisterTrunk, SipConfig, SipEvent, SipHandle, Target, TrunkAuth,
-    TrunkState, TrunkTarget,
+    Command, DeviceAuth, Directory, Invite, PingTrunk, RegisterTrunk, SipConfig, SipEvent, SipHandle, Target,
+    TrunkAuth, TrunkState, TrunkTarget,
 };
 use time::OffsetDateTime;
 use tokio::io::AsyncReadExt as _;
@@ -70,6 +70,7 @@ impl Side {
             ..SipConfig::default()
         };
         config.limits.handshake = Duration::from_secs(5);
+        config.ping_interval = Duration::from_millis(50);
         let world = Arc::new(SeededWorld::new(seed, 0));
         let started = strowger_sip::io::start(config, Arc::new(Open), world, Vec::new(), shutdown);
         let (sip, events) = started.await.unwrap();
@@ -172,6 +173,28 @@ async fn a_provider_is_refused_whose_certificate_does_not_hold_and_it_is_said_wh
     let mut trusting = Side::start(5, now(), Some(ended.certificate()), &shutdown).await;
     let said = trusting.refusal(ended.sip.tls_addrs()[0], NAME).await;
     assert!(said.contains("has expired"), "{said}");
+    shutdown.force();
+}
+
+#[tokio::test]
+async fn a_provider_that_is_only_pinged_says_why_too() {
+    let shutdown = Shutdown::new();
+    let theirs = Side::start(2, now(), None, &shutdown).await;
+    let mut strange = Side::start(1, now(), None, &shutdown).await;
+    let ping = PingTrunk {
+        trunk: crate::sim::trunk_id(),
+        addr: theirs.sip.tls_addrs()[0],
+        host: NAME.to_owned(),
+        transport: Transport::Tls,
+    };
+    strange.sip.send(Command::PingTrunk(Box::new(ping))).await.unwrap();
+    match strange.next().await {
+        SipEvent::TrunkState {
+            state: TrunkState::Unreachable { reason },
+            ..
+        } => assert!(reason.contains("no authority that is trusted"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
     shutdown.force();
 }
 

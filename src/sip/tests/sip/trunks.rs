@@ -153,7 +153,7 @@ fn a_trunk_that_falls_silent_is_down_within_half_a_minute_and_comes_back() {
     sim.run_for(Duration::from_secs(35));
     sim.cut = Some(Box::new(|node, _| node == 1));
     let silent = sim.now;
-    while !matches!(sim.expect(0, state), TrunkState::Unreachable) {}
+    while !matches!(sim.expect(0, state), TrunkState::Unreachable { .. }) {}
     assert!(sim.now - silent <= Duration::from_secs(30));
     sim.cut = None;
     assert!(matches!(sim.expect(0, state), TrunkState::Up { .. }));
@@ -394,7 +394,9 @@ fn a_registered_trunk_that_falls_silent_is_down_within_half_a_minute_and_registe
     sim.run_for(Duration::from_secs(25));
     sim.cut = Some(Box::new(|node, _| node == 1));
     let fell = sim.now;
-    sim.expect(0, |event| (state(event)? == TrunkState::Unreachable).then_some(()));
+    let reason = String::new();
+    let silent = TrunkState::Unreachable { reason };
+    sim.expect(0, |event| (state(event)? == silent).then_some(()));
     assert!(sim.now - fell <= Duration::from_secs(30), "{:?}", sim.now - fell);
     let registers = sim.count_sent(0, "REGISTER");
     sim.cut = None;

@@ -120,7 +120,8 @@ fn the_last_providers_refusal_is_the_callers() {
 fn a_provider_that_is_down_or_full_is_asked_last_or_not_at_all() {
     let (mut bench, first, second) = two_providers();
     let state = |trunk, state| SipEvent::TrunkState { trunk, state };
-    bench.sip(state(first, TrunkState::Unreachable));
+    let reason = String::new();
+    bench.sip(state(first, TrunkState::Unreachable { reason }));
     bench.ada_dials(OUTSIDE);
     bench.fails(called(&bench), 503);
     assert_eq!(asked(&bench), [second, first]);
