@@ -1,7 +1,7 @@
 //! The verdict: what became of a call and how it sounded, in two sentences.
 
 use crate::show::words;
-use strowger_model::record::{Call, Leg, Transcript};
+use strowger_model::record::{Call, Leg, Recording, Transcript};
 use strowger_model::{CallState, Direction, HangupCause};
 
 /// The two sentences, each with a strong beginning.
@@ -28,20 +28,20 @@ pub fn caller(call: &Call) -> String {
 
 /// Who to whom, for people.
 #[must_use]
-pub fn title(call: &Call, legs: &[Leg]) -> String {
+pub fn title(call: &Call, legs: &[Leg], recording: Option<&Recording>) -> String {
     let reached = answered_by(legs).map_or(&call.to_number, |leg| &leg.party);
     let caller = caller(call);
-    if is_imported(call, legs) && caller.is_empty() && reached.is_empty() {
+    if is_imported(recording) && caller.is_empty() && reached.is_empty() {
         return "Imported recording".to_owned();
     }
     let named = |who: &str, otherwise: &str| if who.is_empty() { otherwise } else { who }.to_owned();
     format!("{} to {}", named(&caller, "Unknown"), named(reached, "unknown"))
 }
 
-/// Whether its recording was made elsewhere and the call itself did not pass here.
+/// Whether a call's recording was made elsewhere and the call itself did not pass here.
 #[must_use]
-pub fn is_imported(call: &Call, legs: &[Leg]) -> bool {
-    legs.is_empty() && call.state == CallState::Completed && call.tags.iter().any(|tag| tag == IMPORTED)
+pub fn is_imported(recording: Option<&Recording>) -> bool {
+    recording.is_some_and(|recording| recording.recorded_by == Recording::IMPORT)
 }
 
 /// The leg that took the call: the callee's side, answered, last.
@@ -74,13 +74,10 @@ fn share(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
 }
 
-/// The tag that a call gets whose recording was made elsewhere.
-const IMPORTED: &str = "imported";
-
 /// Makes the verdict.
 #[must_use]
-pub fn of(call: &Call, legs: &[Leg], transcript: Option<&Transcript>) -> Verdict {
-    let (outcome, mut story) = outcome(call, legs);
+pub fn of(call: &Call, legs: &[Leg], (recording, transcript): (Option<&Recording>, Option<&Transcript>)) -> Verdict {
+    let (outcome, mut story) = outcome(call, legs, recording);
     if let Some(analysis) = transcript.and_then(|transcript| transcript.analysis.as_ref()) {
         let [first, last] = analysis.sentiment_trend;
         let word = |value: f64| match value {
@@ -104,7 +101,7 @@ pub fn of(call: &Call, legs: &[Leg], transcript: Option<&Transcript>) -> Verdict
     }
 }
 
-fn outcome(call: &Call, legs: &[Leg]) -> (String, String) {
+fn outcome(call: &Call, legs: &[Leg], recording: Option<&Recording>) -> (String, String) {
     let rang_ms =
         |until: time::OffsetDateTime| i64::try_from((until - call.started_at).whole_milliseconds()).unwrap_or(0);
     let who = answered_by(legs).map(|leg| (leg.party.clone(), leg.answered_at.unwrap_or(call.started_at)));
@@ -125,7 +122,7 @@ fn outcome(call: &Call, legs: &[Leg]) -> (String, String) {
                     words::span(call.duration_ms)
                 ),
             ),
-            None if is_imported(call, legs) => (
+            None if is_imported(recording) => (
                 "Brought from outside.".into(),
                 format!(
                     "Its recording of {} was imported; the call itself did not pass here.",

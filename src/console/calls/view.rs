@@ -275,7 +275,7 @@ pub(super) fn pointers(points: &[Point], segments: &[Segment]) -> Vec<Pointer> {
 
 fn facts(known: &Known, base: &str, clock: &Clock) -> Vec<Fact> {
     let Known { call, legs, .. } = known;
-    let is_imported = verdict::is_imported(call, legs);
+    let is_imported = verdict::is_imported(known.recording.as_ref());
     let numbers = [("From", &call.from_number), ("Dialled", &call.to_number)];
     // A caller here may withhold a number, which is a fact; of an import it was only not said.
     let told = numbers.iter().filter(|(_, number)| !is_imported || !number.is_empty());
@@ -558,11 +558,11 @@ pub fn page(shell: &Shell, base: &str, known: &Known) -> CallPage {
         .as_ref()
         .is_some_and(|transcript| transcript.state != "failed");
     CallPage {
-        title: verdict::title(call, &known.legs),
+        title: verdict::title(call, &known.legs, kept.0),
         list: format!("{base}/calls"),
         when: format!("{}, {}", clock.day(call.started_at), clock.time(call.started_at)),
         buttons: head_buttons(known, base),
-        verdict: verdict::of(call, &known.legs, known.transcript.as_ref()),
+        verdict: verdict::of(call, &known.legs, kept),
         badges: badges(known),
         facts: facts(known, base, clock),
         undo: confirmation(known, &here, &shell.csrf),

@@ -413,9 +413,14 @@ fn imported() -> Known {
             from_number: String::new(),
             from_name: None,
             to_number: String::new(),
-            tags: vec!["imported".into()],
+            // A person has taken the tag away that it came with.
+            tags: vec![],
             ..known.call
         },
+        recording: known.recording.map(|recording| Recording {
+            recorded_by: Recording::IMPORT.into(),
+            ..recording
+        }),
         legs: vec![],
         events: vec![],
         consents: vec![],
