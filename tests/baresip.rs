@@ -321,8 +321,10 @@ fn account(setup: &Setup<'_>) -> String {
     } = setup;
     let answer = if setup.answers { "auto" } else { "manual" };
     let register = if setup.registers { 60 } else { 0 };
+    // Over a connection it registers every three seconds: of itself it does not notice that one has ended.
+    let wait = if *transport == "udp" { "" } else { ";rwait=5" };
     format!(
-        "<sip:{user}@{server};transport={transport}>;auth_user={user};auth_pass={password};regint={register};answermode={answer};audio_codecs={codecs};medianat=\n"
+        "<sip:{user}@{server};transport={transport}>;auth_user={user};auth_pass={password};regint={register}{wait};answermode={answer};audio_codecs={codecs};medianat=\n"
     )
     .replace(";medianat=", "")
 }

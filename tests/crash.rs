@@ -7,8 +7,10 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
-use strowger_tests::scene::{CALLEE_HZ, CALLER_HZ, channels, detail, log, only_call, two_phones};
-use strowger_tests::{Sandbox, eventually, process, tone};
+use strowger_tests::scene::{
+    CALLEE_HZ, CALLER_HZ, channels, detail, log, only_call, phone_over, tone_file, two_phones,
+};
+use strowger_tests::{Baresip, Sandbox, eventually, process, tone};
 use tokio::process::{Child, Command};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -72,29 +74,7 @@ async fn a_daemon_that_dies_in_a_call_leaves_its_recording_and_the_next_one_goes
 
     let talked = established.elapsed();
     let (config, _again) = dies_and_returns(&sandbox).await;
-
-    // Both are offered the session anew and talk on, in a call of its own.
-    let on = eventually(SOON, "the call that goes on", || async {
-        let calls = log(&sandbox).await?;
-        let on = calls.iter().find(|call| call["id"] != began["id"]);
-        let on = on.context("only the call of before")?;
-        anyhow::ensure!(on["status"] == "active", "{on}");
-        Ok(on.clone())
-    })
-    .await
-    .unwrap();
-    for (phone, hertz) in [(&caller, CALLEE_HZ), (&callee, CALLER_HZ)] {
-        let heard = || async { phone.heard_sound() };
-        let since = heard().await.map_or(0.0, |sound| sound.seconds());
-        eventually(SOON, "the other one's tone", || async {
-            let sound = heard().await?;
-            let end = sound.seconds();
-            anyhow::ensure!(end > since + 1.5, "{end} s of sound, {since} s of them before");
-            tone::holds(sound.part(0, end - 1.0, end), sound.rate_hz, hertz, -30.0, 0.8)
-        })
-        .await
-        .unwrap();
-    }
+    let on = talks_on(&sandbox, &began, [&caller, &callee]).await;
     caller.hang_up().await.unwrap();
     callee.event_within("CALL_CLOSED", SOON).await.unwrap();
 
@@ -127,8 +107,68 @@ async fn a_daemon_that_dies_in_a_call_leaves_its_recording_and_the_next_one_goes
     let _ = std::fs::remove_dir_all(&sandbox.card.data_dir);
 }
 
+/// Their connections end with the daemon, and nobody takes one at what they said they are reached at: each is spoken to when it has
+/// registered again.
+#[tokio::test]
+async fn phones_over_tcp_and_tls_talk_on_after_a_daemon_that_died() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = format!("127.0.0.1:{}", process::free_port().unwrap());
+    let environment = [("STROWGER__SIP__TLS", listener.as_str())];
+    let mut sandbox = Sandbox::start_with(&[], &environment).await.unwrap();
+    let speaks = |hertz| tone_file(folder.path(), hertz).unwrap();
+    let mut callee = phone_over(&sandbox, 1, &speaks(CALLEE_HZ), true, "tcp").await.unwrap();
+    sandbox.card.sip.clone_from(&listener);
+    let mut caller = phone_over(&sandbox, 0, &speaks(CALLER_HZ), false, "tls").await.unwrap();
+    caller.dial(&sandbox.card.devices[1].extension).await.unwrap();
+    callee.event_within("CALL_ESTABLISHED", SOON).await.unwrap();
+    callee.event_within("CALL_RTCP", SOON).await.unwrap();
+    let began = only_call(&sandbox, "active", SOON).await.unwrap();
+
+    let (_config, _again) = dies_and_returns_with(&sandbox, &environment).await;
+    let on = talks_on(&sandbox, &began, [&caller, &callee]).await;
+    caller.hang_up().await.unwrap();
+    callee.event_within("CALL_CLOSED", SOON).await.unwrap();
+    assert_eq!(
+        whole(&sandbox, &began, "restart").await["hangup_cause"],
+        "daemon_restart"
+    );
+    assert_eq!(whole(&sandbox, &on, "end").await["status"], "completed");
+    let _ = std::fs::remove_dir_all(&sandbox.card.data_dir);
+}
+
+/// Two who talked when the daemon died are offered the session anew and hear each other again, caller first: the call of its
+/// own that they are in then.
+async fn talks_on(sandbox: &Sandbox, began: &Value, [caller, callee]: [&Baresip; 2]) -> Value {
+    let on = eventually(SOON, "the call that goes on", || async {
+        let calls = log(sandbox).await?;
+        let on = calls.iter().find(|call| call["id"] != began["id"]);
+        let on = on.context("only the call of before")?;
+        anyhow::ensure!(on["status"] == "active", "{on}");
+        Ok(on.clone())
+    })
+    .await
+    .unwrap();
+    for (phone, hertz) in [(caller, CALLEE_HZ), (callee, CALLER_HZ)] {
+        let heard = || async { phone.heard_sound() };
+        let since = heard().await.map_or(0.0, |sound| sound.seconds());
+        eventually(SOON, "the other one's tone", || async {
+            let sound = heard().await?;
+            let end = sound.seconds();
+            anyhow::ensure!(end > since + 1.5, "{end} s of sound, {since} s of them before");
+            tone::holds(sound.part(0, end - 1.0, end), sound.rate_hz, hertz, -30.0, 0.8)
+        })
+        .await
+        .unwrap();
+    }
+    on
+}
+
 /// The daemon of a sandbox is killed and another one started in its place.
 async fn dies_and_returns(sandbox: &Sandbox) -> (PathBuf, Child) {
+    dies_and_returns_with(sandbox, &[]).await
+}
+
+async fn dies_and_returns_with(sandbox: &Sandbox, environment: &[(&str, &str)]) -> (PathBuf, Child) {
     process::signal(sandbox.card.pids.daemon, "KILL").await.unwrap();
     eventually(SOON, "the daemon's end", || async {
         anyhow::ensure!(!process::is_running(sandbox.card.pids.daemon));
@@ -139,6 +179,7 @@ async fn dies_and_returns(sandbox: &Sandbox) -> (PathBuf, Child) {
     let config = sandbox.card.data_dir.join("strowger.toml");
     let mut serve = Command::new(process::program("strowger").unwrap());
     serve.arg("serve").arg("--config").arg(&config).stdout(Stdio::null());
+    serve.envs(environment.iter().copied());
     let again = process::start(&mut serve).unwrap();
     eventually(SOON, "the daemon's return", || async { sandbox.get("/health").await })
         .await

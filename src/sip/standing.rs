@@ -7,6 +7,7 @@ use crate::event::DialogKey;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::time::Duration;
 use strowger_model::trunk::Transport;
 use strowger_model::{DeviceId, TrunkId};
 
@@ -52,6 +53,9 @@ pub struct Refresh {
     pub we_refresh: bool,
 }
 
+/// How long a phone whose connection ended with the daemon before may take to connect again.
+pub const RETURN: Duration = Duration::from_secs(5);
+
 /// A dialog of before that stands again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TakenUp {
@@ -59,6 +63,8 @@ pub struct TakenUp {
     pub dialog: DialogKey,
     /// What its owner gave along.
     pub memo: Value,
+    /// Whether its phone has to connect again before it can be offered anything, for [`RETURN`] at most.
+    pub is_absent: bool,
 }
 
 /// How far a dialog was.

@@ -6,7 +6,7 @@
 use crate::directory::Directory;
 use crate::journal::Finished;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use strowger_media::sdp::Session;
 use strowger_model::{CallId, ConsentOutcome, DeviceId, LegId, TrunkId, UserId};
@@ -73,6 +73,8 @@ pub struct Revival {
     pub before: Box<Finished>,
     pub near: (DialogKey, KeptLeg),
     pub far: (DialogKey, KeptLeg),
+    /// Whether the phone of one of them has to connect again first.
+    pub is_awaited: bool,
 }
 
 /// Finds the talks among the dialogs that stand again, and takes the calls they were out of `unfinished`. The dialogs
@@ -85,7 +87,16 @@ pub fn pair(
     let mut legs: HashMap<LegId, (DialogKey, KeptLeg)> = HashMap::new();
     let mut ends = Vec::new();
     let mut nears = Vec::new();
-    for TakenUp { dialog, memo } in taken {
+    let mut absent = HashSet::new();
+    for TakenUp {
+        dialog,
+        memo,
+        is_absent,
+    } in taken
+    {
+        if is_absent {
+            absent.insert(dialog);
+        }
         let Ok(kept) = serde_json::from_value::<KeptLeg>(memo) else {
             ends.push(dialog);
             continue;
@@ -111,7 +122,13 @@ pub fn pair(
             (unfinished.remove(&call), legs.remove(&leg), legs.remove(&other))
         {
             let before = Box::new(before);
-            revivals.push(Revival { before, near, far });
+            let is_awaited = absent.contains(&near.0) || absent.contains(&far.0);
+            revivals.push(Revival {
+                before,
+                near,
+                far,
+                is_awaited,
+            });
         }
     }
     ends.extend(legs.into_values().map(|(dialog, _)| dialog));

@@ -58,6 +58,8 @@ pub(super) struct Dialog {
     pub(super) referral: Option<u32>,
     /// What its owner needs to take it up again after a restart.
     pub(super) memo: Option<Box<serde_json::Value>>,
+    /// Its phone's connection ended with the daemon before; when it is waited for no more.
+    pub(super) missed: Option<TimerId>,
 }
 
 /// How far the call is.

@@ -106,6 +106,7 @@ impl Endpoint {
         for bytes in known.waiting.take().unwrap_or_default() {
             self.core.transmit(Path::Flow(flow), bytes);
         }
+        self.reached_again(flow);
     }
 
     pub(super) fn stream_bytes(&mut self, flow: FlowId, bytes: &Bytes) {

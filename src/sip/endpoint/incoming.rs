@@ -349,6 +349,7 @@ pub(super) fn offered(
         to_inform: VecDeque::new(),
         referral: None,
         memo: None,
+        missed: None,
     }
 }
 

@@ -33,6 +33,7 @@ impl Endpoint {
             return;
         }
         dialog.remote_number = Some(number);
+        let is_back = *method != Method::Bye && self.spoke_again(key, path);
         match method {
             Method::Bye => self.bye_received(key, &server, &request, path),
             Method::Invite | Method::Update => self.offered_again(key, server, request, method, path),
@@ -53,6 +54,9 @@ impl Endpoint {
             Method::Message | Method::Register => self.respond(key, &server, &request, 405, path),
             Method::Other(_) => self.respond(key, &server, &request, 501, path),
             Method::Ack | Method::Cancel => {}
+        }
+        if is_back {
+            self.send_queued(key);
         }
     }
 
@@ -224,13 +228,14 @@ impl Endpoint {
         self.send_queued(key);
     }
 
-    /// Sends the offer that waits, once nothing is pending.
-    fn send_queued(&mut self, key: DialogKey) {
+    /// Sends the offer that waits, once nothing is pending and there is somebody to send it to.
+    pub(super) fn send_queued(&mut self, key: DialogKey) {
         let Some(dialog) = self.dialogs.get_mut(&key) else {
             return;
         };
         if matches!(dialog.phase, Phase::Established)
             && dialog.is_settled()
+            && dialog.missed.is_none()
             && let Some(body) = dialog.queued.take()
         {
             self.send_reoffer(key, body, None, 1);
@@ -247,7 +252,13 @@ impl Endpoint {
             return;
         }
         let other = match dialog.device {
-            Some(device) => self.bindings.held(device).map(|held| held.path).find(Path::is_reliable),
+            Some(device) => {
+                let is_encrypted = dialog.far_name.is_some();
+                let fits = |path: &Path| {
+                    path.is_reliable() && (!is_encrypted || self.core.transport_of(*path) == Transport::Tls)
+                };
+                self.bindings.held(device).map(|held| held.path).find(fits)
+            }
             None => match dialog.far_name.clone() {
                 None => self.core.path_to(dialog.far, Transport::Tcp, ""),
                 // Nobody to connect to, and nothing that was encrypted goes on in clear.
@@ -447,6 +458,9 @@ impl Endpoint {
         if let Some(cause) = cause {
             self.tell_last(key, SipEvent::Ended { dialog: key, cause });
         }
+        if self.miss_no_more(key) {
+            self.try_contact(key);
+        }
         self.forget_timers(key);
         self.send_bye(key, reason.map(str::to_owned), None);
     }
@@ -514,6 +528,7 @@ impl Endpoint {
     }
 
     pub(super) fn drop_dialog(&mut self, key: DialogKey) {
+        self.miss_no_more(key);
         self.forget_timers(key);
         let Some(dialog) = self.dialogs.remove(&key) else {
             return;

@@ -2,9 +2,10 @@
 //! to open or close and events out.
 //!
 //! How a message becomes an event: [`receive`] reads, checks and sorts it; [`incoming`] holds calls placed to us,
-//! [`outgoing`] those we place, [`midcall`] what happens after the answer, [`registrar`] and [`trunks`] the rest.
-//! [`core`] has what all of them send through; [`flows`] the connections.
+//! [`outgoing`] those we place, [`midcall`] what happens after the answer, [`standing`] and [`absent`] what a restart leaves
+//! over, [`registrar`] and [`trunks`] the rest. [`core`] has what all of them send through; [`flows`] the connections.
 
+mod absent;
 mod core;
 mod dialog;
 mod flows;
@@ -24,6 +25,7 @@ use crate::standing::Standing;
 use crate::transaction::{Alarm, ClientKey, FlowId, Path, ServerKey};
 use crate::trunk::{Ping, Registration};
 use crate::{Command, Directory, SipConfig};
+use absent::Absent;
 use bytes::Bytes;
 use core::Core;
 use dialog::Dialog;
@@ -143,6 +145,8 @@ pub(crate) enum Due {
     RetryOffer(DialogKey),
     SessionEnd(DialogKey),
     Refresh(DialogKey),
+    /// A phone whose connection ended with the daemon before has not come back.
+    Missed(DialogKey),
     Bindings,
     Register(TrunkId),
     Ping(TrunkId),
@@ -164,6 +168,7 @@ impl Due {
             Self::RetryOffer(_) => "an offer is tried again after glare",
             Self::SessionEnd(_) => "a session was not refreshed",
             Self::Refresh(_) => "a session is refreshed",
+            Self::Missed(_) => "a phone has not come back",
             Self::Bindings => "a binding ends",
             Self::Register(_) => "a trunk registration is due",
             Self::Ping(_) | Self::PingLate(..) => "a trunk is pinged",
@@ -185,6 +190,7 @@ pub struct Endpoint {
     binding_timer: Option<crate::transaction::TimerId>,
     registrations: HashMap<TrunkId, Registration>,
     pings: HashMap<TrunkId, Ping>,
+    absent: Absent,
     is_congested: bool,
     is_draining: bool,
     is_ending: bool,
@@ -235,6 +241,7 @@ impl Endpoint {
             binding_timer: None,
             registrations: HashMap::new(),
             pings: HashMap::new(),
+            absent: Absent::default(),
             is_congested: false,
             is_draining: false,
             is_ending: false,
@@ -332,6 +339,7 @@ impl Endpoint {
             Due::RetryOffer(dialog) => self.retry_offer(dialog),
             Due::SessionEnd(dialog) => self.session_end(dialog),
             Due::Refresh(dialog) => self.refresh_session(dialog),
+            Due::Missed(dialog) => self.lost(dialog),
             Due::Bindings => self.sweep_bindings(),
             Due::Register(trunk) => self.register_due(trunk),
             Due::Ping(trunk) => self.ping_due(trunk),

@@ -109,6 +109,7 @@ impl Endpoint {
             to_inform: VecDeque::new(),
             referral: None,
             memo: None,
+            missed: None,
         };
         self.by_tag
             .insert((dialog.sip_call_id.clone(), dialog.local_tag.clone()), key);
@@ -313,6 +314,7 @@ impl Endpoint {
             to_inform: VecDeque::new(),
             referral: None,
             memo: None,
+            missed: None,
         };
         fork.learn(response);
         let ack = fork.request(&self.core, &Method::Ack, cseq.number).0.end();

@@ -61,6 +61,7 @@ impl Endpoint {
         }
         self.core.respond(&server, status, writer.end());
         self.arm_bindings();
+        self.registered_again(device.device, path);
     }
 
     fn wish_of(&self, request: &Message, device: DeviceId) -> Wish {
@@ -184,6 +185,9 @@ impl Endpoint {
             let (device, contact) = (binding.device, binding.contact.clone());
             let Some(path) = path else {
                 self.core.tell(SipEvent::Unbound { device, contact });
+                if binding.transport != Transport::Udp {
+                    self.absent.was_bound(binding);
+                }
                 continue;
             };
             self.bindings.bind(Held {

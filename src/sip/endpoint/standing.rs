@@ -76,8 +76,11 @@ impl Endpoint {
         };
         Some(Standing {
             stage,
-            transport: self.core.transport_of(dialog.path),
-            far: self.core.remote_of(dialog.path),
+            transport: self.transport_of(dialog),
+            far: match dialog.path {
+                Path::Udp { remote, .. } => remote,
+                Path::Flow(_) => dialog.far,
+            },
             far_name: dialog.far_name.clone(),
             device: dialog.device,
             auth: dialog.auth,
@@ -89,6 +92,16 @@ impl Endpoint {
             }),
             memo: dialog.memo.as_deref().cloned(),
         })
+    }
+
+    /// How a dialog's messages travel, or travelled while there was a connection.
+    fn transport_of(&self, dialog: &Dialog) -> Transport {
+        let is_gone = matches!(dialog.path, Path::Flow(flow) if !self.core.flows.contains_key(&flow));
+        if is_gone && dialog.far_name.is_some() {
+            Transport::Tls
+        } else {
+            self.core.transport_of(dialog.path)
+        }
     }
 
     pub(super) fn remember(&mut self, key: DialogKey, memo: Option<Box<Value>>) {
@@ -106,6 +119,9 @@ impl Endpoint {
     /// Takes up again what a daemon before this one left standing, as far as its owner gave along what that takes: such
     /// dialogs stand as if nothing had been, and come back, each to be given a new offer or BYE. The others are ended as
     /// by [`Endpoint::farewell`]. Should this daemon be killed before a dialog is remembered anew, the next one ends it.
+    /// A phone whose connection is gone is waited for, [`RETURN`](crate::standing::RETURN) at most: an offer to it waits as
+    /// long, and the dialog ends with [`EndReason::Lost`](crate::EndReason::Lost) after that. To be called once, after
+    /// [`Endpoint::restore`], which tells who such phones are.
     pub fn take_up(&mut self, standing: Vec<Standing>, now: Instant) -> Vec<TakenUp> {
         self.core.now = now;
         let (mut taken, mut others) = (Vec::new(), Vec::new());
@@ -116,25 +132,37 @@ impl Endpoint {
                 None => others.push(one),
             }
         }
+        self.absent.forget_former();
         self.farewell(others, now);
         taken
     }
 
     fn stand_again(&mut self, one: &Standing, memo: Value) -> Option<TakenUp> {
         let key = DialogKey(self.next_dialog);
-        let path = match one.stage {
-            Stage::Up { .. } => self.way_back(one)?,
+        let absent = match &one.stage {
+            Stage::Up { target, .. } => self.path_of_absent(one, target),
             Stage::Offered { .. } | Stage::Inviting { .. } => return None,
+        };
+        let path = match absent {
+            Some(path) => path,
+            None => self.way_back(one)?,
         };
         let dialog = established(key, path, one)?;
         self.next_dialog += 2;
         self.stand(key, dialog);
+        if absent.is_some() {
+            self.miss(key, one);
+        }
         let wish = one.refresh.map(|refresh| SessionWish {
             interval: Duration::from_secs(refresh.interval_s),
             we_refresh: refresh.we_refresh,
         });
         self.start_session(key, wish);
-        Some(TakenUp { dialog: key, memo })
+        Some(TakenUp {
+            dialog: key,
+            memo,
+            is_absent: absent.is_some(),
+        })
     }
 
     /// Ends what a daemon before this one left standing: says BYE, cancels what rings, refuses who waits. The events
@@ -201,16 +229,10 @@ impl Endpoint {
     /// Datagrams go where they went. A connection ended with the daemon: a new one is made to where the far side says
     /// that it listens, which its Contact does and the port its connection came from does not.
     fn way_back(&mut self, one: &Standing) -> Option<Path> {
-        let uri = match &one.stage {
-            Stage::Up { target, .. } => Uri::parse(target),
+        let told = match &one.stage {
+            Stage::Up { target, .. } => told_by(target, one.transport),
             Stage::Offered { .. } | Stage::Inviting { .. } => None,
         };
-        let told = uri.and_then(|uri| {
-            Some(SocketAddr::new(
-                uri.address()?,
-                uri.port.unwrap_or(one.transport.usual_port()),
-            ))
-        });
         let far = match (one.transport, told) {
             (Transport::Udp, _) | (_, None) => one.far,
             (_, Some(told)) => told,
@@ -222,6 +244,15 @@ impl Endpoint {
         }
         self.core.path_to(far, one.transport, name)
     }
+}
+
+/// The address that a URI says.
+pub(super) fn told_by(uri: &str, transport: Transport) -> Option<SocketAddr> {
+    let uri = Uri::parse(uri)?;
+    Some(SocketAddr::new(
+        uri.address()?,
+        uri.port.unwrap_or(transport.usual_port()),
+    ))
 }
 
 /// A request without its body, its credentials and whatever else only its receiver wanted.
@@ -324,5 +355,6 @@ fn blank(key: DialogKey, path: Path, one: &Standing) -> Dialog {
         to_inform: VecDeque::new(),
         referral: None,
         memo: None,
+        missed: None,
     }
 }

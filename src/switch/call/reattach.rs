@@ -17,8 +17,9 @@ use strowger_media::Negotiated;
 use strowger_model::record::{self, CallEvent};
 use strowger_model::{CallId, CallState, HangupCause, LegId};
 use strowger_sip::DialogKey;
+use strowger_sip::standing::RETURN;
 
-/// How long both parties have to agree. After glare a repeat may take four seconds (RFC 3261 §14.1).
+/// How long both parties have to agree, once both can be asked. After glare a repeat may take four seconds (RFC 3261 §14.1).
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A talk that is being taken up.
@@ -52,7 +53,13 @@ impl Reattaching {
 impl Call {
     /// Takes up a talk of before a restart: both parties are offered the session they have, at new places of ours.
     pub(crate) fn revive(revival: Revival, scene: &mut Scene<'_>) -> Self {
-        let Revival { before, near, far } = revival;
+        let Revival {
+            before,
+            near,
+            far,
+            is_awaited,
+        } = revival;
+        let patience = if is_awaited { RETURN + PATIENCE } else { PATIENCE };
         let now = scene.world.now();
         let row = record::Call {
             id: CallId::generate(scene.world),
@@ -76,7 +83,7 @@ impl Call {
         call.act = Act::Reattaching(Box::new(Reattaching {
             before,
             waiting: vec![0, 1],
-            until: scene.now + PATIENCE,
+            until: scene.now + patience,
             recording,
             why: String::new(),
         }));

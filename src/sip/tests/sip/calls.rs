@@ -1,26 +1,12 @@
 //! Calls between two endpoints.
 
-use crate::sim::{Sim, answered, ended, failed, incoming, node_address};
+use crate::sim::{Sim, answered, ended, failed, incoming, node_address, reoffer_answered, reoffered};
 use bytes::Bytes;
 use std::time::Duration;
 use strowger_sip::{Command, DialogKey, EndReason, SipEvent};
 
 fn body(text: &'static str) -> Bytes {
     Bytes::from_static(text.as_bytes())
-}
-
-fn reoffer(event: &SipEvent) -> Option<Bytes> {
-    match event {
-        SipEvent::Reoffer { body, .. } => Some(body.clone()),
-        _ => None,
-    }
-}
-
-fn reoffer_answered(event: &SipEvent) -> Option<Bytes> {
-    match event {
-        SipEvent::ReofferAnswered { body, .. } => Some(body.clone()),
-        _ => None,
-    }
 }
 
 #[test]
@@ -114,13 +100,7 @@ fn a_provider_may_not_hand_a_call_over() {
     sim.input(1, strowger_sip::endpoint::Input::Datagram { source, local, bytes });
     let answer = &sim.sent.iter().rev().find(|(node, _)| *node == 1).unwrap().1;
     assert!(answer.starts_with("SIP/2.0 403"), "{answer}");
-    sim.command(
-        0,
-        Command::Bye {
-            dialog: ours,
-            reason: None,
-        },
-    );
+    sim.bye(0, ours);
     sim.settle();
 }
 
@@ -150,15 +130,7 @@ fn calls_survive_a_wire_that_loses_and_reorders() {
         let mut sim = Sim::pair(seed);
         (sim.loss, sim.delay_ms) = (200, 900);
         let ours = sim.place(2, "v=0 offer");
-        let theirs = sim.expect(1, incoming).dialog;
-        sim.command(
-            1,
-            Command::Ring {
-                dialog: theirs,
-                status: 180,
-                body: Bytes::new(),
-            },
-        );
+        let theirs = sim.rings();
         sim.run_for(Duration::from_secs(1));
         sim.command(
             1,
@@ -169,13 +141,7 @@ fn calls_survive_a_wire_that_loses_and_reorders() {
         );
         sim.expect(0, answered(ours));
         sim.expect(1, |event| matches!(event, SipEvent::Confirmed { .. }).then_some(()));
-        sim.command(
-            1,
-            Command::Bye {
-                dialog: theirs,
-                reason: None,
-            },
-        );
+        sim.bye(1, theirs);
         // Eleven repeats of a BYE may all be lost once in a very long while; the dialog ends then too.
         sim.settle();
         for (node, dialog) in [(0, ours), (1, theirs)] {
@@ -188,19 +154,7 @@ fn calls_survive_a_wire_that_loses_and_reorders() {
 #[test]
 fn a_caller_gives_up_while_it_rings() {
     let mut sim = Sim::pair(3);
-    let ours = sim.place(2, "v=0");
-    let theirs = sim.expect(1, incoming).dialog;
-    sim.command(
-        1,
-        Command::Ring {
-            dialog: theirs,
-            status: 180,
-            body: Bytes::new(),
-        },
-    );
-    sim.expect(0, |event| {
-        matches!(event, SipEvent::Progress { status: 180, .. }).then_some(())
-    });
+    let (ours, _) = sim.ringing(2);
     sim.command(0, Command::Cancel { dialog: ours });
     sim.expect(1, |event| matches!(event, SipEvent::Cancelled { .. }).then_some(()));
     assert_eq!(sim.expect(0, failed(ours)), 487);
@@ -319,7 +273,7 @@ fn hold_and_resume_are_offers_within_the_call() {
                 body: body(offer),
             },
         );
-        assert_eq!(sim.expect(1, reoffer), offer);
+        assert_eq!(sim.expect(1, reoffered), offer);
         sim.command(
             1,
             Command::AnswerReoffer {
@@ -336,7 +290,7 @@ fn hold_and_resume_are_offers_within_the_call() {
             body: body("v=0 other way"),
         },
     );
-    assert_eq!(sim.expect(0, reoffer), "v=0 other way");
+    assert_eq!(sim.expect(0, reoffered), "v=0 other way");
     sim.command(
         0,
         Command::RefuseReoffer {
@@ -349,13 +303,7 @@ fn hold_and_resume_are_offers_within_the_call() {
         _ => None,
     });
     assert_eq!(refused, 488);
-    sim.command(
-        0,
-        Command::Bye {
-            dialog: ours,
-            reason: None,
-        },
-    );
+    sim.bye(0, ours);
     sim.settle();
 }
 
@@ -377,7 +325,7 @@ fn glare_is_settled_and_both_offers_come_through() {
             body: body("from 1"),
         },
     );
-    assert_eq!(sim.expect(0, reoffer), "from 1");
+    assert_eq!(sim.expect(0, reoffered), "from 1");
     assert!(sim.sent.iter().any(|(_, text)| text.starts_with("SIP/2.0 491")));
     sim.command(
         0,
@@ -387,7 +335,7 @@ fn glare_is_settled_and_both_offers_come_through() {
         },
     );
     assert_eq!(sim.expect(1, reoffer_answered), "to 1");
-    assert_eq!(sim.expect(1, reoffer), "from 0");
+    assert_eq!(sim.expect(1, reoffered), "from 0");
     sim.command(
         1,
         Command::AnswerReoffer {
@@ -396,13 +344,7 @@ fn glare_is_settled_and_both_offers_come_through() {
         },
     );
     assert_eq!(sim.expect(0, reoffer_answered), "to 0");
-    sim.command(
-        0,
-        Command::Bye {
-            dialog: ours,
-            reason: None,
-        },
-    );
+    sim.bye(0, ours);
     sim.settle();
 }
 
@@ -463,13 +405,7 @@ fn hanging_up_before_the_ack_waits_for_it() {
             body: body("v=0"),
         },
     );
-    sim.command(
-        1,
-        Command::Bye {
-            dialog: theirs,
-            reason: None,
-        },
-    );
+    sim.bye(1, theirs);
     assert_eq!(sim.count_sent(1, "BYE"), 0);
     assert_eq!(sim.expect(0, ended(ours)), EndReason::Bye);
     sim.settle();
@@ -504,13 +440,7 @@ fn two_thousand_calls_leave_nothing_behind() {
             calls.push(sim.call(2 + (round * 20 + index) * 2));
         }
         for (ours, _) in calls {
-            sim.command(
-                0,
-                Command::Bye {
-                    dialog: ours,
-                    reason: None,
-                },
-            );
+            sim.bye(0, ours);
         }
         sim.sent.clear();
     }
@@ -533,13 +463,7 @@ fn a_draining_or_congested_side_refuses_new_calls_and_keeps_old_ones() {
                 .iter()
                 .any(|(_, text)| text.starts_with("SIP/2.0 503") && text.contains("Retry-After"))
         );
-        sim.command(
-            0,
-            Command::Bye {
-                dialog: ours,
-                reason: None,
-            },
-        );
+        sim.bye(0, ours);
         assert_eq!(sim.expect(1, ended(theirs)), EndReason::Bye);
         sim.settle();
     }
@@ -644,7 +568,7 @@ fn an_update_with_an_offer_is_an_offer_and_one_without_is_a_refresh() {
         &mut sim,
         update(11, "Content-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0"),
     );
-    assert_eq!(sim.expect(1, reoffer), "v=0");
+    assert_eq!(sim.expect(1, reoffered), "v=0");
     sim.command(
         1,
         Command::AnswerReoffer {
@@ -655,12 +579,6 @@ fn an_update_with_an_offer_is_an_offer_and_one_without_is_a_refresh() {
     assert!(sim.sent.last().unwrap().1.ends_with("v=0 updated"));
     send(&mut sim, update(9, "Content-Length: 0\r\n\r\n"));
     assert!(sim.sent.last().unwrap().1.starts_with("SIP/2.0 500"), "out of order");
-    sim.command(
-        1,
-        Command::Bye {
-            dialog: theirs,
-            reason: None,
-        },
-    );
+    sim.bye(1, theirs);
     sim.settle();
 }

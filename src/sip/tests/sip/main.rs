@@ -8,7 +8,9 @@
     reason = "tests: helpers give up at once, and look for one event among many"
 )]
 
+mod absent;
 mod calls;
+mod connections;
 mod encrypted;
 mod loopback;
 mod mutated;

@@ -1,10 +1,12 @@
 //! Endpoints, the wire between them and the clock.
 
+use crate::connections::{Connections, Parcel};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use strowger_model::record::Binding;
 use strowger_model::trunk::{DigestAlgorithm, Transport};
 use strowger_model::world::SeededWorld;
 use strowger_model::{DeviceId, TenantId, TrunkId, World};
@@ -21,6 +23,8 @@ pub(crate) struct Known {
     pub(crate) trunks: Vec<(SocketAddr, TrunkId)>,
     pub(crate) devices: Vec<(String, DeviceAuth)>,
     pub(crate) password: String,
+    /// Whether it takes connections at its address.
+    pub(crate) listens: bool,
 }
 
 impl Known {
@@ -29,6 +33,7 @@ impl Known {
             trunks: Vec::new(),
             devices: Vec::new(),
             password: "secret".to_owned(),
+            listens: false,
         }
     }
 
@@ -89,6 +94,12 @@ pub(crate) struct Node {
 
 type Cut = Box<dyn FnMut(usize, &str) -> bool>;
 
+/// What is under way: a datagram of a node, or something on a connection.
+enum Carried {
+    Datagram(usize, SocketAddr, Bytes),
+    Parcel(Parcel),
+}
+
 pub(crate) struct Sim {
     pub(crate) now: Instant,
     pub(crate) start: Instant,
@@ -103,7 +114,8 @@ pub(crate) struct Sim {
     pub(crate) sent: Vec<(usize, String)>,
     /// Where the last datagram went.
     pub(crate) last_remote: Option<SocketAddr>,
-    wire: BTreeMap<(Instant, u64), (usize, SocketAddr, Bytes)>,
+    wire: BTreeMap<(Instant, u64), Carried>,
+    connections: Connections,
     count: u64,
     chance: SeededWorld,
 }
@@ -116,6 +128,22 @@ pub(crate) fn trunk_id() -> TrunkId {
     TrunkId::generate(&SeededWorld::new(5, 0))
 }
 
+/// What stands in the rows after such events.
+fn bindings(events: &[SipEvent]) -> Vec<Binding> {
+    let mut rows: Vec<Binding> = Vec::new();
+    for event in events {
+        match event {
+            SipEvent::Bound { binding } => {
+                rows.retain(|row| row.contact != binding.contact);
+                rows.push((**binding).clone());
+            }
+            SipEvent::Unbound { contact, .. } => rows.retain(|row| row.contact != *contact),
+            _ => {}
+        }
+    }
+    rows
+}
+
 #[expect(clippy::disallowed_methods, reason = "virtual time starts at some instant")]
 fn some_instant() -> Instant {
     Instant::now()
@@ -124,6 +152,7 @@ fn some_instant() -> Instant {
 fn endpoint(address: SocketAddr, known: &Known, world: &Arc<SeededWorld>, now: Instant) -> Endpoint {
     let config = SipConfig {
         udp: vec![address],
+        tcp: known.listens.then_some(address).into_iter().collect(),
         kept_dialogs: Some("kept".into()),
         ..SipConfig::default()
     };
@@ -160,6 +189,7 @@ impl Sim {
             sent: Vec::new(),
             last_remote: None,
             wire: BTreeMap::new(),
+            connections: Connections::default(),
             count: 0,
             chance: SeededWorld::new(seed ^ 0xabcd, 0),
         }
@@ -183,6 +213,9 @@ impl Sim {
     /// A node's process is killed: nothing is left of it but what was kept.
     pub(crate) fn kill(&mut self, node: usize) {
         let (now, world) = (self.now, Arc::clone(&self.world));
+        for parcel in self.connections.kill(node) {
+            self.put_parcel(parcel);
+        }
         let node = &mut self.nodes[node];
         node.endpoint = endpoint(node.address, &node.known, &world, now);
         node.is_dead = true;
@@ -193,6 +226,7 @@ impl Sim {
         let now = self.now;
         let one = &mut self.nodes[node];
         one.is_dead = false;
+        one.endpoint.restore(bindings(&one.events), now);
         let kept = std::mem::take(&mut one.kept);
         one.taken = one.endpoint.take_up(kept.into_values().collect(), now);
         self.drain(node);
@@ -225,9 +259,41 @@ impl Sim {
                         None => kept.remove(&dialog),
                     };
                 }
-                Output::Transmit { .. } | Output::OpenFlow { .. } | Output::CloseFlow { .. } => {}
+                Output::Transmit {
+                    path: Path::Flow(flow),
+                    bytes,
+                } => {
+                    self.sent.push((node, String::from_utf8_lossy(&bytes).into_owned()));
+                    let parcel = self.connections.carry((node, flow), bytes);
+                    parcel.into_iter().for_each(|parcel| self.put_parcel(parcel));
+                }
+                Output::OpenFlow { flow, remote, tls } => {
+                    let listens = |other: &Node| other.address == remote && other.known.listens && !other.is_dead;
+                    let places = [self.nodes[node].address, remote];
+                    let parcels = match self.nodes.iter().position(listens) {
+                        Some(other) => {
+                            let opened = self
+                                .connections
+                                .open((node, flow), other, places, tls.is_some(), self.now);
+                            opened.to_vec()
+                        }
+                        None => vec![self.connections.refused((node, flow))],
+                    };
+                    parcels.into_iter().for_each(|parcel| self.put_parcel(parcel));
+                }
+                Output::CloseFlow { flow } => {
+                    let parcel = self.connections.close((node, flow));
+                    parcel.into_iter().for_each(|parcel| self.put_parcel(parcel));
+                }
             }
         }
+    }
+
+    fn put_parcel(&mut self, parcel: Parcel) {
+        self.count += 1;
+        let at = self.now + Duration::from_millis(1 + self.random(self.delay_ms));
+        let at = self.connections.in_order(&parcel, at);
+        self.wire.insert((at, self.count), Carried::Parcel(parcel));
     }
 
     fn put(&mut self, node: usize, remote: SocketAddr, bytes: Bytes) {
@@ -240,7 +306,8 @@ impl Sim {
         }
         self.count += 1;
         let at = self.now + Duration::from_millis(1 + self.random(self.delay_ms));
-        self.wire.insert((at, self.count), (node, remote, bytes));
+        self.wire
+            .insert((at, self.count), Carried::Datagram(node, remote, bytes));
     }
 
     /// One step: the next datagram or the next deadline; false when there is neither before `until`.
@@ -262,17 +329,19 @@ impl Sim {
         };
         self.move_to(next);
         if datagram == Some(next) {
-            let (_, (from, to, bytes)) = self.wire.pop_first().unwrap();
-            let source = self.nodes[from].address;
-            if let Some(node) = self.nodes.iter().position(|node| node.address == to) {
-                self.input(
-                    node,
-                    Input::Datagram {
-                        source,
-                        local: to,
-                        bytes,
-                    },
-                );
+            match self.wire.pop_first().unwrap().1 {
+                Carried::Datagram(from, to, bytes) => {
+                    let (source, local) = (self.nodes[from].address, to);
+                    if let Some(node) = self.nodes.iter().position(|node| node.address == to) {
+                        self.input(node, Input::Datagram { source, local, bytes });
+                    }
+                }
+                Carried::Parcel(parcel) => {
+                    let node = parcel.to.0;
+                    if let Some(input) = self.connections.arrived(parcel) {
+                        self.input(node, input);
+                    }
+                }
             }
         } else {
             for node in 0..self.nodes.len() {
@@ -342,18 +411,51 @@ impl Sim {
         self.command(0, Command::Invite(Box::new(invite)));
     }
 
+    /// Node 1 hears of a call and lets it ring: its key there.
+    pub(crate) fn rings(&mut self) -> DialogKey {
+        let dialog = self.expect(1, incoming).dialog;
+        let (status, body) = (180, Bytes::new());
+        self.command(1, Command::Ring { dialog, status, body });
+        dialog
+    }
+
+    /// A call from node 0 of which both know that it rings: its keys at node 0 and node 1.
+    pub(crate) fn ringing(&mut self, key: u64) -> (DialogKey, DialogKey) {
+        let ours = self.place(key, "v=0 offer");
+        let theirs = self.rings();
+        self.expect(0, |event| {
+            matches!(event, SipEvent::Progress { status: 180, .. }).then_some(())
+        });
+        (ours, theirs)
+    }
+
+    /// Hangs up.
+    pub(crate) fn bye(&mut self, node: usize, dialog: DialogKey) {
+        self.command(node, Command::Bye { dialog, reason: None });
+    }
+
+    /// Offers a changed session.
+    pub(crate) fn reoffer(&mut self, node: usize, dialog: DialogKey, body: &'static str) {
+        let body = Bytes::from_static(body.as_bytes());
+        self.command(node, Command::Reoffer { dialog, body });
+    }
+
+    /// Answers a changed offer.
+    pub(crate) fn agree(&mut self, node: usize, dialog: DialogKey, body: &'static str) {
+        let body = Bytes::from_static(body.as_bytes());
+        self.command(node, Command::AnswerReoffer { dialog, body });
+    }
+
     /// A call that both sides hold for established: the keys of node 0 and node 1.
     pub(crate) fn call(&mut self, key: u64) -> (DialogKey, DialogKey) {
         let ours = self.place(key, "v=0 offer");
-        let theirs = self.expect(1, incoming).dialog;
-        self.command(
-            1,
-            Command::Ring {
-                dialog: theirs,
-                status: 180,
-                body: Bytes::new(),
-            },
-        );
+        let theirs = self.rings();
+        self.answer(ours, theirs);
+        (ours, theirs)
+    }
+
+    /// Node 1 answers a call, and both hold it for established.
+    pub(crate) fn answer(&mut self, ours: DialogKey, theirs: DialogKey) {
         self.command(
             1,
             Command::Answer {
@@ -366,7 +468,6 @@ impl Sim {
         self.expect(1, |event| {
             matches!(event, SipEvent::Confirmed { dialog, .. } if *dialog == theirs).then_some(())
         });
-        (ours, theirs)
     }
 
     /// The last events of a dialog at a node.
@@ -407,6 +508,22 @@ impl Sim {
 pub(crate) fn incoming(event: &SipEvent) -> Option<strowger_sip::Incoming> {
     match event {
         SipEvent::Incoming(incoming) => Some((**incoming).clone()),
+        _ => None,
+    }
+}
+
+/// The session that is offered anew.
+pub(crate) fn reoffered(event: &SipEvent) -> Option<Bytes> {
+    match event {
+        SipEvent::Reoffer { body, .. } => Some(body.clone()),
+        _ => None,
+    }
+}
+
+/// What was answered to that.
+pub(crate) fn reoffer_answered(event: &SipEvent) -> Option<Bytes> {
+    match event {
+        SipEvent::ReofferAnswered { body, .. } => Some(body.clone()),
         _ => None,
     }
 }

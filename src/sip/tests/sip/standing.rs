@@ -1,26 +1,10 @@
 //! What a killed process leaves standing, and how the next one takes it up again or ends it.
 
-use crate::sim::{Sim, answered, ended, failed, incoming};
+use crate::sim::{Sim, answered, ended, failed, incoming, reoffer_answered, reoffered};
 use bytes::Bytes;
 use std::time::Duration;
 use strowger_sip::standing::{Refresh, Stage};
 use strowger_sip::{Command, DialogKey, EndReason, SipEvent};
-
-/// A call that rings: its keys at node 0 and node 1.
-fn ringing(sim: &mut Sim) -> (DialogKey, DialogKey) {
-    let ours = sim.place(2, "v=0 offer");
-    let theirs = sim.expect(1, incoming).dialog;
-    sim.command(
-        1,
-        Command::Ring {
-            dialog: theirs,
-            status: 180,
-            body: Bytes::new(),
-        },
-    );
-    sim.expect(0, |event| matches!(event, SipEvent::Progress { .. }).then_some(()));
-    (ours, theirs)
-}
 
 #[test]
 fn who_placed_a_call_and_was_killed_hangs_up_after_its_restart() {
@@ -80,7 +64,7 @@ fn a_second_kill_in_the_middle_of_the_farewell_changes_nothing() {
 #[test]
 fn what_rang_for_a_killed_process_is_cancelled() {
     let mut sim = Sim::pair(4);
-    let (_, theirs) = ringing(&mut sim);
+    let (_, theirs) = sim.ringing(2);
     sim.kill(0);
     sim.run_for(Duration::from_secs(2));
     sim.restart(0);
@@ -93,7 +77,7 @@ fn what_rang_for_a_killed_process_is_cancelled() {
 #[test]
 fn who_answered_while_the_process_was_away_is_told_that_it_is_over() {
     let mut sim = Sim::pair(5);
-    let (_, theirs) = ringing(&mut sim);
+    let (_, theirs) = sim.ringing(2);
     sim.kill(0);
     let body = Bytes::from_static(b"v=0 answer");
     sim.command(1, Command::Answer { dialog: theirs, body });
@@ -106,7 +90,7 @@ fn who_answered_while_the_process_was_away_is_told_that_it_is_over() {
 #[test]
 fn a_caller_whose_call_rang_at_a_killed_process_is_refused() {
     let mut sim = Sim::pair(6);
-    let (ours, _) = ringing(&mut sim);
+    let (ours, _) = sim.ringing(2);
     sim.kill(1);
     sim.run_for(Duration::from_secs(2));
     sim.restart(1);
@@ -136,13 +120,7 @@ fn nothing_of_a_session_description_or_a_password_is_kept() {
         sim.nodes[1].kept.values().next().unwrap().stage,
         Stage::Up { .. }
     ));
-    sim.command(
-        0,
-        Command::Bye {
-            dialog: ours,
-            reason: None,
-        },
-    );
+    sim.bye(0, ours);
     sim.settle();
 }
 
@@ -165,39 +143,15 @@ fn taken_up(sim: &mut Sim) -> (DialogKey, DialogKey) {
     (taken[0].dialog, theirs)
 }
 
-fn reoffer(sim: &mut Sim, node: usize, dialog: DialogKey) {
-    let body = Bytes::from_static(b"v=0 again");
-    sim.command(node, Command::Reoffer { dialog, body });
-}
-
-fn reoffered(event: &SipEvent) -> Option<Bytes> {
-    match event {
-        SipEvent::Reoffer { body, .. } => Some(body.clone()),
-        _ => None,
-    }
-}
-
-fn reoffer_answered(event: &SipEvent) -> Option<Bytes> {
-    match event {
-        SipEvent::ReofferAnswered { body, .. } => Some(body.clone()),
-        _ => None,
-    }
-}
-
-fn answer(sim: &mut Sim, node: usize, dialog: DialogKey) {
-    let body = Bytes::from_static(b"v=0 answer");
-    sim.command(node, Command::AnswerReoffer { dialog, body });
-}
-
 #[test]
 fn a_remembered_dialog_goes_on_after_a_restart_through_loss() {
     for seed in 0..20 {
         let mut sim = Sim::pair(seed);
         let (ours, theirs) = taken_up(&mut sim);
         sim.loss = 200;
-        reoffer(&mut sim, 0, ours);
+        sim.reoffer(0, ours, "v=0 again");
         assert_eq!(&sim.expect(1, reoffered)[..], b"v=0 again");
-        answer(&mut sim, 1, theirs);
+        sim.agree(1, theirs, "v=0 answer");
         assert_eq!(&sim.expect(0, reoffer_answered)[..], b"v=0 answer");
         sim.loss = 0;
         sim.run_for(Duration::from_secs(40));
@@ -220,17 +174,11 @@ fn who_was_called_takes_its_dialog_up_as_well() {
     sim.kill(1);
     sim.restart(1);
     let again = sim.nodes[1].taken[0].dialog;
-    reoffer(&mut sim, 1, again);
+    sim.reoffer(1, again, "v=0 again");
     sim.expect(0, reoffered);
-    answer(&mut sim, 0, ours);
+    sim.agree(0, ours, "v=0 answer");
     sim.expect(1, reoffer_answered);
-    sim.command(
-        1,
-        Command::Bye {
-            dialog: again,
-            reason: None,
-        },
-    );
+    sim.bye(1, again);
     assert_eq!(sim.expect(0, ended(ours)), EndReason::Bye);
     sim.settle();
 }
@@ -239,7 +187,7 @@ fn who_was_called_takes_its_dialog_up_as_well() {
 fn a_refused_offer_leaves_a_dialog_that_can_be_ended() {
     let mut sim = Sim::pair(12);
     let (ours, theirs) = taken_up(&mut sim);
-    reoffer(&mut sim, 0, ours);
+    sim.reoffer(0, ours, "v=0 again");
     sim.expect(1, reoffered);
     sim.command(
         1,
@@ -253,13 +201,7 @@ fn a_refused_offer_leaves_a_dialog_that_can_be_ended() {
         _ => None,
     });
     assert_eq!(status, 488);
-    sim.command(
-        0,
-        Command::Bye {
-            dialog: ours,
-            reason: None,
-        },
-    );
+    sim.bye(0, ours);
     assert_eq!(sim.expect(1, ended(theirs)), EndReason::Bye);
     sim.settle();
 }
@@ -271,7 +213,7 @@ fn a_far_side_that_knows_the_dialog_no_more_ends_it() {
     sim.kill(1);
     sim.nodes[1].kept.clear();
     sim.restart(1);
-    reoffer(&mut sim, 0, ours);
+    sim.reoffer(0, ours, "v=0 again");
     assert_eq!(sim.expect(0, ended(ours)), EndReason::Lost);
     sim.settle();
 }
@@ -282,15 +224,9 @@ fn a_silent_far_side_is_given_up_by_bye() {
     let (ours, _) = taken_up(&mut sim);
     sim.kill(1);
     sim.nodes[1].kept.clear();
-    reoffer(&mut sim, 0, ours);
+    sim.reoffer(0, ours, "v=0 again");
     sim.run_for(Duration::from_secs(5));
-    sim.command(
-        0,
-        Command::Bye {
-            dialog: ours,
-            reason: None,
-        },
-    );
+    sim.bye(0, ours);
     assert_eq!(sim.expect(0, ended(ours)), EndReason::Local);
     sim.settle();
 }
@@ -299,14 +235,8 @@ fn a_silent_far_side_is_given_up_by_bye() {
 fn a_bye_that_meets_the_offer_ends_both_sides() {
     let mut sim = Sim::pair(15);
     let (ours, theirs) = taken_up(&mut sim);
-    reoffer(&mut sim, 0, ours);
-    sim.command(
-        1,
-        Command::Bye {
-            dialog: theirs,
-            reason: None,
-        },
-    );
+    sim.reoffer(0, ours, "v=0 again");
+    sim.bye(1, theirs);
     assert_eq!(sim.expect(0, ended(ours)), EndReason::Bye);
     sim.settle();
 }
@@ -319,22 +249,16 @@ fn offers_that_meet_are_both_made_again_within_the_time_there_is() {
         let began = sim.now;
         // Each is under way when the other one comes.
         sim.delay_ms = 1;
-        reoffer(&mut sim, 0, ours);
-        reoffer(&mut sim, 1, theirs);
+        sim.reoffer(0, ours, "v=0 again");
+        sim.reoffer(1, theirs, "v=0 again");
         // Whoever made the Call-ID waits longer (RFC 3261 §14.1): theirs comes first.
         sim.expect(0, reoffered);
-        answer(&mut sim, 0, ours);
+        sim.agree(0, ours, "v=0 answer");
         sim.expect(1, reoffered);
-        answer(&mut sim, 1, theirs);
+        sim.agree(1, theirs, "v=0 answer");
         sim.expect(0, reoffer_answered);
         assert!(sim.now - began < Duration::from_secs(5), "{:?}", sim.now - began);
-        sim.command(
-            0,
-            Command::Bye {
-                dialog: ours,
-                reason: None,
-            },
-        );
+        sim.bye(0, ours);
         sim.settle();
     }
 }

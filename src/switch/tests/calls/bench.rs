@@ -141,6 +141,8 @@ pub(crate) struct Bench {
     pub consents: Vec<Consent>,
     /// What is kept of dialogs for the next daemon.
     pub remembered: BTreeMap<DialogKey, serde_json::Value>,
+    /// Whose phones have to connect again after a restart.
+    pub absent: Vec<DialogKey>,
     media: BTreeMap<MediaLegId, Option<PlayId>>,
     closing: Vec<MediaLegId>,
     next_incoming: u64,
@@ -178,6 +180,7 @@ impl Bench {
             crossed: 0,
             consents: Vec::new(),
             remembered: BTreeMap::new(),
+            absent: Vec::new(),
             media: BTreeMap::new(),
             closing: Vec::new(),
             next_incoming: 1,
@@ -413,7 +416,11 @@ impl Bench {
         let kept = std::mem::take(&mut self.remembered);
         // What nothing was given along for is ended by the SIP side.
         self.far.retain(|dialog, _| kept.contains_key(dialog));
-        let taken = kept.into_iter().map(|(dialog, memo)| TakenUp { dialog, memo });
+        let taken = kept.into_iter().map(|(dialog, memo)| TakenUp {
+            dialog,
+            memo,
+            is_absent: self.absent.contains(&dialog),
+        });
         let mut open = BTreeMap::new();
         for (id, row) in self.rows.clone() {
             let call = Call {

@@ -160,6 +160,29 @@ fn when_one_says_nothing_both_are_ended_in_time() {
 }
 
 #[test]
+fn a_phone_that_has_to_connect_again_has_five_seconds_more() {
+    for comes_back in [true, false] {
+        let mut bench = Bench::new();
+        let [caller, bob] = talking(&mut bench);
+        bench.absent.push(bob);
+        bench.restart();
+        bench.agrees(caller);
+        bench.pass(Duration::from_millis(9_900));
+        assert!(!says_bye(&bench, caller));
+        if comes_back {
+            bench.agrees(bob);
+            assert!(is_bridged(&bench));
+            bench.hangs_up(bob);
+        } else {
+            bench.pass(Duration::from_millis(200));
+            assert_eq!(came_of_it(&bench), "not re-attached: callee: no answer");
+        }
+        assert!(says_bye(&bench, caller));
+        is_empty(&mut bench);
+    }
+}
+
+#[test]
 fn who_hangs_up_meanwhile_ends_the_other() {
     let mut bench = Bench::new();
     let [caller, bob] = talking(&mut bench);
