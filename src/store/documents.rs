@@ -140,7 +140,10 @@ impl Documents {
         let asked = asked(engine, question, narrowed.to);
         let values = || args![tenant, asked.as_str(), before, narrowed.user, page.fetch()];
         let rows = match engine {
-            Engine::Sqlite => tx.all_of(in_sqlite(), values()).await?,
+            Engine::Sqlite => {
+                let few = has_few(&mut tx, tenant, narrowed.user, OWN).await?;
+                tx.all_of(in_sqlite(few), values()).await?
+            }
             Engine::Postgres => {
                 tx.run("set local plan_cache_mode = force_custom_plan", args![]).await?;
                 let newest = tx.all_of(in_newest(), values()).await?;
@@ -149,7 +152,7 @@ impl Documents {
                 } else {
                     // Of a beginning PostgreSQL knows nothing and expects one text in two hundred. Where there are far
                     // fewer it would walk through all of them, newest first; an index has the few at once.
-                    let few = few(&mut tx, tenant, question, narrowed.to).await?;
+                    let few = few(&mut tx, tenant, question, narrowed).await?;
                     tx.all_of(in_all(few), values()).await?
                 }
             }
@@ -178,12 +181,17 @@ impl Documents {
 const NEWEST: i64 = 150;
 /// Fewer texts than this are sorted, more are met soon on the way from the newest.
 const MANY: i64 = 2000;
+/// SQLite's index is walked from the newest on. Calls of a person who has fewer than this may be met late or never, and
+/// are known before.
+const OWN: i64 = 10_000;
 /// So many letters of a beginning are rarely those of hundreds of words, which an index reads slower than texts.
 const LETTERS: usize = 4;
 
-/// What of a question few texts have.
+/// What of a question and what narrows it few texts have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Few {
+    /// The person whose calls are wanted.
+    Person,
     /// Its words.
     Words,
     /// Notes at all, and it is looked for nothing else.
@@ -192,13 +200,21 @@ enum Few {
     Nothing,
 }
 
-/// SQLite's index answers newest first and stops when the page is full.
-fn in_sqlite() -> String {
+/// SQLite's index answers newest first and stops when the page is full. What it finds for others is passed over by
+/// places alone: to read a row of `call_documents` is to read a transcript.
+fn in_sqlite(few: bool) -> String {
+    // The sign keeps the index from being asked for each of these places.
+    let own = if few {
+        "and +call_document_words.rowid in (select own.place from calls o \
+         cross join call_documents own on own.call_id = o.id where o.tenant_id = $1 and o.user_id = $4)"
+    } else {
+        ""
+    };
     format!(
         "select d.place, {CALL_COLUMNS} from call_document_words \
-         cross join call_documents d on d.place = call_document_words.rowid \
+         cross join call_documents d indexed by call_documents_by_tenant on d.place = call_document_words.rowid \
          cross join calls c on c.id = d.call_id \
-         where call_document_words match $2 and call_document_words.rowid < $3 and d.tenant_id = $1 \
+         where call_document_words match $2 and call_document_words.rowid < $3 and d.tenant_id = $1 {own} \
          and c.tenant_id = $1 and ($4 is null or c.user_id = $4) \
          order by call_document_words.rowid desc limit $5"
     )
@@ -218,6 +234,12 @@ fn in_newest() -> String {
 /// What PostgreSQL finds among all.
 fn in_all(few: Few) -> String {
     match few {
+        Few::Person => in_postgres(
+            "with own as materialized (select id from calls where tenant_id = $1 and user_id = $4), \
+             few as materialized (select place, tenant_id, call_id, words from own \
+             join call_documents on call_documents.call_id = own.id where place < $3) ",
+            "few",
+        ),
         Few::Words => in_postgres(
             "with few as materialized (select place, tenant_id, call_id, words from call_documents \
              where tenant_id = $1 and words @@ to_tsquery('simple', $2) and place < $3) ",
@@ -241,8 +263,23 @@ fn in_postgres(before: &str, source: &str) -> String {
     )
 }
 
-/// What of a question few texts have; PostgreSQL's part of [`Documents::find`].
-async fn few(tx: &mut Tx, tenant: TenantId, question: &Question, narrowed: Option<Where>) -> Result<Few> {
+/// Whether it is about a person who has fewer calls than that.
+async fn has_few(tx: &mut Tx, tenant: TenantId, user: Option<UserId>, than: i64) -> Result<bool> {
+    let Some(user) = user else { return Ok(false) };
+    let count = tx
+        .count(
+            "select count(*) as n from (select 1 from calls where tenant_id = $1 and user_id = $2 limit $3) as found",
+            args![tenant, user, than],
+        )
+        .await?;
+    Ok(count < than)
+}
+
+/// What few texts have; PostgreSQL's part of [`Documents::find`].
+async fn few(tx: &mut Tx, tenant: TenantId, question: &Question, narrowed: Narrowed) -> Result<Few> {
+    if has_few(tx, tenant, narrowed.user, MANY).await? {
+        return Ok(Few::Person);
+    }
     let is_long = |part: &Part| !part.open || part.words.last().is_some_and(|word| word.chars().count() >= LETTERS);
     let by_index = question.parts.iter().any(is_long);
     if by_index {
@@ -263,7 +300,7 @@ async fn few(tx: &mut Tx, tenant: TenantId, question: &Question, narrowed: Optio
     }
     tx.run("set local enable_seqscan = on", args![]).await?;
     tx.run("set local enable_indexscan = on", args![]).await?;
-    if narrowed != Some(Where::Notes) {
+    if narrowed.to != Some(Where::Notes) {
         return Ok(Few::Nothing);
     }
     let row = tx

@@ -18,7 +18,7 @@ use strowger_model::meaning::Meaning;
 use strowger_model::record::Call;
 use strowger_model::search::Question;
 use strowger_model::speech::{Segment, Sentiment, Word};
-use strowger_model::{CallId, CallState, CallType, CaptureId, Direction, Metadata, RecordingId};
+use strowger_model::{CallId, CallState, CallType, CaptureId, Direction, Metadata, RecordingId, UserId};
 use strowger_store::{
     Actor, Afterwards, FinishedCall, Meanings, Narrowed, NewRecording, NewTenant, Page, RecordingResult, Scope, Store,
     StoreConfig, StretchMeaning, SystemWorld, TranscriptFilter, TranscriptResult, Where,
@@ -48,8 +48,10 @@ async fn main() {
     };
     let store = Store::open(&config, Arc::new(SystemWorld)).await.expect("the store");
     let mut scopes = Vec::new();
+    let few = UserId::from_uuid(uuid::Uuid::from_u128(11));
+    let nobody = UserId::from_uuid(uuid::Uuid::from_u128(12));
     let standing = store.tenants().list(&Page::first(10)).await.expect("the tenants").items;
-    for name in ["ours", "theirs"] {
+    for name in ["ours", "theirs", "empty"] {
         if let Some(tenant) = standing.iter().find(|tenant| tenant.name == name) {
             scopes.push(store.tenant(tenant.id));
             continue;
@@ -69,26 +71,31 @@ async fn main() {
     for n in 0..count {
         // One in five is another tenant's.
         let scope = scopes.get(usize::from(n % 5 == 4)).expect("a scope");
-        put(scope, n).await;
+        put(scope, n, (n % 2000 == 11).then_some(few)).await;
     }
     store.upkeep().await.expect("upkeep");
     println!("{count} transcripts written in {:.0} s", began.elapsed().as_secs_f64());
 
     let scope = scopes.first().expect("a scope");
     let mut slowest = 0.0_f64;
-    for (name, asked, to) in [
-        ("in every one", "common", None),
-        ("the beginning of most words", "wor", None),
-        ("two common words", "common word17", None),
-        ("a phrase", "\"word17 word18\"", None),
-        ("in a hundredth", "hundredth", None),
-        ("in one", "needle", None),
-        ("common and rare", "common needle", None),
-        ("nowhere", "zebra", None),
-        ("common, but nowhere there", "common", Some(Where::Notes)),
+    for (name, asked, to, user) in [
+        ("in every one", "common", None, None),
+        ("the beginning of most words", "wor", None, None),
+        ("two common words", "common word17", None, None),
+        ("a phrase", "\"word17 word18\"", None, None),
+        ("in a hundredth", "hundredth", None, None),
+        ("in one", "needle", None, None),
+        ("common and rare", "common needle", None, None),
+        ("nowhere", "zebra", None, None),
+        ("common, but nowhere there", "common", Some(Where::Notes), None),
+        ("common, of one with few calls", "common word17", None, Some(few)),
+        ("common, of one with no calls", "common word17", None, Some(nobody)),
     ] {
-        slowest = slowest.max(measure(scope, name, asked, to).await);
+        slowest = slowest.max(measure(scope, name, asked, Narrowed { to, user }).await);
     }
+    let empty = scopes.last().expect("a scope");
+    let name = "common, but with others alone";
+    slowest = slowest.max(measure(empty, name, "common word17", Narrowed::default()).await);
     println!("slowest p95 {slowest:.1} ms, budget {BUDGET_MS} ms");
     by_meaning(scope).await;
     store.close().await;
@@ -156,13 +163,12 @@ fn vector(seed: u64) -> Meaning {
 }
 
 /// Pages from the newest on, twenty calls each; p95 over them.
-async fn measure(scope: &Scope, name: &str, asked: &str, to: Option<Where>) -> f64 {
+async fn measure(scope: &Scope, name: &str, asked: &str, narrowed: Narrowed) -> f64 {
     let question = Question::read(asked);
     let (mut took, mut seen) = (Vec::new(), 0);
     let mut page = Page::first(20);
     for _ in 0..ROUNDS {
         let began = Instant::now();
-        let narrowed = Narrowed { to, user: None };
         let part = scope
             .documents()
             .find(&question, narrowed, &page)
@@ -228,14 +234,14 @@ fn turns(n: u64) -> Vec<Segment> {
         .collect()
 }
 
-async fn put(scope: &Scope, n: u64) {
+async fn put(scope: &Scope, n: u64, user: Option<UserId>) {
     let segments = turns(n);
     let world = SystemWorld;
     let started_at = time::OffsetDateTime::from_unix_timestamp(1_700_000_000 + n as i64 * 30).expect("a time");
     let begun = Call {
         id: CallId::generate(&world),
         tenant: scope.tenant(),
-        user: None,
+        user,
         direction: Direction::Inbound,
         call_type: CallType::CustomerInbound,
         state: CallState::Initiated,

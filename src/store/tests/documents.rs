@@ -220,3 +220,74 @@ fn pages_go_from_the_newest_call_to_the_oldest_and_a_person_finds_their_own() {
         assert_eq!(mine.items[0].call.user, Some(own));
     });
 }
+
+/// The numbers of the calls that answer, page by page, two at a time.
+async fn pages(scope: &Scope, question: &str, narrowed: Narrowed) -> Vec<usize> {
+    let question = Question::read(question);
+    let (mut seen, mut page) = (Vec::new(), Page::first(2));
+    loop {
+        let part = scope.documents().find(&question, narrowed, &page).await.unwrap();
+        for hit in &part.items {
+            let text: String = hit.places[0].place.pieces.iter().map(|one| one.text.as_str()).collect();
+            assert!(hit.places[0].place.pieces.iter().any(|one| one.found), "{text}");
+            let number = text.split(' ').nth(1).unwrap().parse();
+            seen.push(number.unwrap());
+        }
+        assert!(part.next.is_none() || part.items.len() == 2);
+        match part.next {
+            Some(next) => page.after = Some(next),
+            None => return seen,
+        }
+    }
+}
+
+#[test]
+fn words_that_all_say_lead_from_the_newest_on_to_ones_own_calls_only() {
+    on_each_engine(|bench| async move {
+        let (acme, zenith, empty) = (
+            bench.tenant("acme").await,
+            bench.tenant("zenith").await,
+            bench.tenant("empty").await,
+        );
+        let ada = bench.user(&acme, "ada", "101").await.id;
+        let bob = bench.user(&acme, "bob", "102").await.id;
+        for n in 0..12 {
+            let scope = if n % 3 == 2 { &zenith } else { &acme };
+            let user = (n % 4 == 1 && n % 3 != 2).then_some(ada);
+            let ending = if n % 2 == 0 { "delivery" } else { "deliveries" };
+            let text = format!("number {n} common {ending}");
+            said(&bench, scope, user, &[turn("Ada", 0, &text)]).await;
+        }
+        let of = |user| Narrowed { to: None, user };
+        for question in ["common deliver", "common", "deliver", "\"common delivery\" number"] {
+            let is_meant = |n: &usize| !question.contains("delivery") || n.is_multiple_of(2);
+            let expected =
+                |whose: fn(&usize) -> bool| -> Vec<usize> { (0..12).rev().filter(whose).filter(is_meant).collect() };
+            assert_eq!(
+                pages(&acme, question, of(None)).await,
+                expected(|n| n % 3 != 2),
+                "{question}"
+            );
+            assert_eq!(
+                pages(&zenith, question, of(None)).await,
+                expected(|n| n % 3 == 2),
+                "{question}"
+            );
+            let hers = expected(|n| n % 4 == 1 && n % 3 != 2);
+            assert_eq!(pages(&acme, question, of(Some(ada))).await, hers, "{question}");
+            for (scope, user) in [(&acme, Some(bob)), (&zenith, Some(ada)), (&empty, None)] {
+                assert!(pages(scope, question, of(user)).await.is_empty(), "{question}");
+            }
+        }
+        let said = Narrowed {
+            to: Some(Where::Said),
+            user: Some(ada),
+        };
+        assert_eq!(pages(&acme, "common deliver", said).await, [9, 1]);
+        let notes = Narrowed {
+            to: Some(Where::Notes),
+            ..said
+        };
+        assert!(pages(&acme, "common deliver", notes).await.is_empty());
+    });
+}
