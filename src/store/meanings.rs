@@ -18,6 +18,11 @@ use strowger_model::search::{Piece, Place};
 use strowger_model::{CallId, QuestionId, TranscriptId};
 use time::Duration;
 
+/// Forgets the vectors of a transcript. The last condition holds for all; without it SQLite may take the index that begins
+/// with the tenant and walk through all its vectors.
+pub(crate) const FORGET: &str =
+    "delete from transcript_vectors where tenant_id = $1 and transcript_id = $2 and position >= 0";
+
 /// Rows that are read at once: some ten megabytes.
 const AT_ONCE: i64 = 2000;
 /// A question that nobody put for so long is forgotten.
@@ -102,11 +107,7 @@ pub(crate) async fn put(
     meanings: &[StretchMeaning],
 ) -> Result<()> {
     let tenant = scope.tenant();
-    tx.run(
-        "delete from transcript_vectors where tenant_id = $1 and transcript_id = $2",
-        args![tenant, transcript],
-    )
-    .await?;
+    tx.run(FORGET, args![tenant, transcript]).await?;
     for (position, one) in (0_i64..).zip(meanings) {
         tx.run(
             "insert into transcript_vectors (tenant_id, transcript_id, call_id, position, from_ms, to_ms, model, vector) \

@@ -2,6 +2,7 @@
 //! the list with the schema.
 
 use super::Subject;
+use crate::meanings::FORGET;
 use crate::sql::{Row, Tx, args};
 use crate::{Result, Scope};
 use serde_json::Value;
@@ -218,10 +219,9 @@ impl Place {
         tx.all_of(statement, values).await?;
         if self.table == "transcripts" {
             // What it meant told of them too; it is understood anew from what is left.
-            let statement = "delete from transcript_vectors where tenant_id = $1 and transcript_id = $2";
             let mut key = args![scope.tenant()];
             key.extend(found.keys.iter().flat_map(|key| args![key.clone()]));
-            tx.run(statement, key).await?;
+            tx.run(FORGET, key).await?;
         }
         Ok(())
     }

@@ -2,8 +2,9 @@
 
 use super::documents::{said, turn};
 use super::harness::{Bench, actor, on_each_engine};
-use crate::meanings::Question;
+use crate::meanings::{FORGET, Question};
 use crate::queue::JobFilter;
+use crate::sql::args;
 use crate::{ByMeaning, Narrowed, Page, Scope, StretchMeaning, Where};
 use std::time::Duration;
 use strowger_model::TranscriptId;
@@ -137,5 +138,23 @@ fn who_is_erased_is_found_by_meaning_no_more() {
         acme.subjects().erase(&actor(), &subject).await.unwrap();
         assert_eq!(found(&acme).await, [other]);
         assert_eq!(found(&zenith).await, [theirs]);
+    });
+}
+
+#[test]
+fn the_vectors_of_a_transcript_are_replaced_without_looking_at_others() {
+    on_each_engine(|bench| async move {
+        if !bench.config.url.starts_with("sqlite:") {
+            return;
+        }
+        let scope = bench.tenant("acme").await;
+        let mut tx = scope.read().await.unwrap();
+        let statement = format!("explain query plan {FORGET}");
+        let rows = tx
+            .all_of(statement, args![scope.tenant(), "a transcript"])
+            .await
+            .unwrap();
+        let plan = rows[0].text("detail").unwrap();
+        assert!(plan.contains("(transcript_id=?"), "{plan}");
     });
 }
