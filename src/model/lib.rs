@@ -22,6 +22,7 @@ pub mod metadata;
 pub mod minutes;
 pub mod number;
 pub mod record;
+mod restart;
 pub mod retention;
 pub mod role;
 pub mod search;

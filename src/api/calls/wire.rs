@@ -169,6 +169,9 @@ pub(crate) struct EventJson {
     pub leg_id: Option<Uuid>,
     /// What is worth knowing.
     pub detail: String,
+    /// Of `restart` and `re-attached`: the call that the talk goes on as after a restart of the daemon, or goes on from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_call_id: Option<Uuid>,
 }
 
 /// The call's id in Twilio's form.
@@ -271,10 +274,42 @@ impl From<Quality> for QualityJson {
 impl From<CallEvent> for EventJson {
     fn from(event: CallEvent) -> Self {
         Self {
+            other_call_id: event.other_half().map(|call| call.uuid()),
             at: stamp(event.at),
             kind: event.kind,
             leg_id: event.leg.map(|leg| leg.uuid()),
             detail: event.detail,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strowger_model::World as _;
+    use strowger_model::world::SeededWorld;
+
+    #[test]
+    fn events_of_a_restart_name_the_other_call() {
+        let world = SeededWorld::new(1, 0);
+        let other = CallId::generate(&world);
+        let event = |kind: &str, detail: String| {
+            EventJson::from(CallEvent {
+                at: world.now(),
+                kind: kind.to_owned(),
+                leg: None,
+                detail,
+            })
+        };
+        for (kind, words) in [
+            (CallEvent::RESTART, "re-attached, goes on as call"),
+            (CallEvent::REATTACHED, "continues call"),
+        ] {
+            let json = event(kind, format!("{words} {other}"));
+            assert_eq!(json.other_call_id, Some(other.uuid()));
+        }
+        let ended = event(CallEvent::RESTART, "not re-attached: callee: gone".to_owned());
+        assert_eq!(ended.other_call_id, None);
+        assert_eq!(event("node", format!("room {other}")).other_call_id, None);
     }
 }

@@ -1,9 +1,24 @@
 //! What stands beside a call on its page: its jobs and who looked at it.
 
 use crate::show::words;
-use crate::show::{Body, Cell, Clock, Column, Row, Section, State, Table};
+use crate::show::{Body, Cell, Clock, Column, Fact, Row, Section, State, Table};
 use strowger_model::ConsentOutcome;
-use strowger_model::record::{AuditEntry, Consent, JobRow};
+use strowger_model::record::{AuditEntry, CallEvent, Consent, JobRow};
+
+/// Leads from one half of a talk that a restart cut in two to the other.
+pub(super) fn other_half(event: &CallEvent, base: &str) -> Option<Fact> {
+    let call = event.other_half()?;
+    let (name, value) = if event.kind == CallEvent::RESTART {
+        ("Goes on as", "the call after the restart")
+    } else {
+        ("Goes on from", "the call before the restart")
+    };
+    Some(Fact {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        href: format!("{base}/calls/{call}"),
+    })
+}
 
 pub(super) fn job_section(jobs: &[JobRow], base: &str, clock: &Clock) -> Section {
     if jobs.is_empty() {

@@ -1,6 +1,6 @@
 //! The call page: what it shows.
 
-use super::beside::{consent_section, job_section, looked_section};
+use super::beside::{consent_section, job_section, looked_section, other_half};
 use super::clock;
 use super::matter::{self, About, Ends};
 use super::verdict::{self, Verdict};
@@ -308,6 +308,7 @@ fn facts(known: &Known, base: &str, clock: &Clock) -> Vec<Fact> {
             href: format!("{base}/recordings/{}", recording.id),
         });
     }
+    facts.extend(known.events.iter().filter_map(|event| other_half(event, base)));
     if let Some(until) = known.kept_until {
         facts.push(Fact::new("Kept until", clock.stamp(until)));
     }

@@ -4,6 +4,7 @@ use super::harness::{Bench, Browser};
 use axum::http::{StatusCode, header};
 use std::collections::{BTreeSet, VecDeque};
 use strowger_model::Role;
+use strowger_model::record::CallEvent;
 
 /// The pages of a tenant, and who may see them: platform admin, tenant admin, manager, user, auditor.
 const PAGES: [(&str, [bool; 5]); 21] = [
@@ -277,6 +278,46 @@ async fn the_call_page_tells_the_whole_story() {
     assert!(list.contains("↗ better") && list.contains("Jonas Weber") && list.contains("Rec, transcript"));
     let answer = bench.get(&format!("/calls/{}", recording.call), &admin).await;
     assert_eq!(answer.location(), format!("{base}/calls/{}", recording.call));
+}
+
+#[tokio::test]
+async fn the_two_calls_of_a_talk_that_a_restart_cut_lead_to_each_other() {
+    let bench = Bench::new().await;
+    let tenant = bench.tenant("Acme").await;
+    let admin = bench.signed_in(Some(&tenant), Role::TenantAdmin).await;
+    let calls = [
+        bench.call(&tenant, None).await.call,
+        bench.call(&tenant, None).await.call,
+    ];
+    let base = format!("/t/{}", tenant.id);
+    for (call, other, kind, name, words) in [
+        (
+            calls[0],
+            calls[1],
+            CallEvent::RESTART,
+            "Goes on as",
+            "re-attached, goes on as call",
+        ),
+        (
+            calls[1],
+            calls[0],
+            CallEvent::REATTACHED,
+            "Goes on from",
+            "continues call",
+        ),
+    ] {
+        let event = CallEvent {
+            at: bench.store.tenant(tenant.id).now(),
+            kind: kind.to_owned(),
+            leg: None,
+            detail: format!("{words} {other}"),
+        };
+        let events = bench.store.tenant(tenant.id).calls();
+        events.events(call, 1000, &[event]).await.unwrap();
+        let page = bench.get(&format!("{base}/calls/{call}"), &admin).await.text();
+        let fact = format!("<dt>{name}</dt><dd><a href=\"{base}/calls/{other}\">");
+        assert!(page.contains(&fact), "{fact}");
+    }
 }
 
 #[tokio::test]

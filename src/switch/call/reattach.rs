@@ -231,7 +231,7 @@ impl Call {
             scene,
         );
         self.note(
-            "re-attached",
+            CallEvent::REATTACHED,
             None,
             &format!("continues call {}", before.call.id),
             scene,
@@ -356,7 +356,7 @@ impl Call {
 fn close(before: &mut Finished, detail: String, scene: &Scene<'_>) {
     before.events.push(CallEvent {
         at: scene.world.now(),
-        kind: "restart".to_owned(),
+        kind: CallEvent::RESTART.to_owned(),
         leg: None,
         detail,
     });

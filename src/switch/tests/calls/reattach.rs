@@ -4,6 +4,7 @@ use crate::bench::{BOB_NUMBER, Bench, FLOW_NUMBER, Far, MAIL_NUMBER, ROOM_NUMBER
 use std::time::Duration;
 use strowger_ivr::Phrase;
 use strowger_media::{Codec, Direction as Way, sdp};
+use strowger_model::record::CallEvent;
 use strowger_model::settings::{Entry, Lock};
 use strowger_model::{CallState, HangupCause};
 use strowger_sip::{Command, DialogKey, SipEvent};
@@ -126,6 +127,9 @@ fn two_who_talked_talk_again() {
             .iter()
             .any(|event| event.kind == "re-attached" && event.detail == first)
     );
+    let halves = [0, 1].map(|n| bench.finished[n].events.iter().find_map(CallEvent::other_half));
+    let ids = [1, 0].map(|n| Some(bench.finished[n].call.id));
+    assert_eq!(halves, ids, "each can be followed to the other");
 }
 
 #[test]
