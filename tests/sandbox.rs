@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use reqwest::{Client, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -99,6 +99,19 @@ impl Sandbox {
     /// # Errors
     /// It does not start within a minute.
     pub async fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
+        Self::launch(arguments, environment, Stdio::inherit()).await
+    }
+
+    /// Starts an instance that logs everything there is to log into a file.
+    ///
+    /// # Errors
+    /// It does not start within a minute.
+    pub async fn start_logging(log: &Path) -> Result<Self> {
+        let file = std::fs::File::create(log)?;
+        Self::launch(&["--log", "trace"], &[], file.into()).await
+    }
+
+    async fn launch(arguments: &[&str], environment: &[(&str, &str)], log: Stdio) -> Result<Self> {
         let mut command = Command::new(process::program("strowger")?);
         command.arg("sandbox").args(arguments);
         for place in ["--http", "--sip"] {
@@ -109,7 +122,10 @@ impl Sandbox {
         if let Some(models) = std::env::var_os("STROWGER_TEST_MODELS") {
             command.arg("--models").arg(models);
         }
-        command.envs(environment.iter().copied()).stdout(Stdio::piped());
+        command
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(log);
         let mut child = process::start(&mut command)?;
         let stdout = child.stdout.take().context("no standard output")?;
         let mut lines = BufReader::new(stdout).lines();

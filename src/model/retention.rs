@@ -25,6 +25,8 @@ pub struct RetentionPolicy {
     pub recording_days: i64,
     /// Days a message is kept.
     pub voicemail_days: i64,
+    /// Days a call's signalling is kept; none is where it is nought.
+    pub signalling_days: i64,
     /// Days the proof of a consent is kept.
     pub consent_days: i64,
     /// Days the proof of an erasure is kept.
@@ -53,6 +55,7 @@ impl RetentionPolicy {
             call_days: settings.number("call_retention_days"),
             recording_days: settings.number("recording_retention_days"),
             voicemail_days: settings.number("voicemail_retention_days"),
+            signalling_days: settings.number("signalling_retention_days"),
             consent_days: settings.number("consent_retention_days"),
             erasure_days: settings.number("erasure_retention_days"),
         }
@@ -99,6 +102,7 @@ mod tests {
             call_days: 90,
             recording_days: 90,
             voicemail_days: 30,
+            signalling_days: 7,
             consent_days: 3650,
             erasure_days: 3650,
         };

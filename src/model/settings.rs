@@ -170,6 +170,12 @@ pub const KEYS: &[Key] = &[
         label: "Most that uploads may take before they are recordings, in megabytes",
     },
     Key {
+        name: "signalling_retention_days",
+        kind: Kind::Number(0, 36_500),
+        default: "7",
+        label: "Days a call's SIP messages are kept, for finding out why it failed; 0 keeps none",
+    },
+    Key {
         name: "consent_retention_days",
         kind: Kind::Number(1, 36_500),
         default: "3650",

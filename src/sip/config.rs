@@ -33,6 +33,8 @@ pub struct SipConfig {
     /// The file in which dialogs that stand are kept, so that the next daemon ends those of one that was killed. With
     /// `None` nothing is kept.
     pub kept_dialogs: Option<PathBuf>,
+    /// Whether messages of dialogs are shown to [`crate::SipHandle::traces`].
+    pub traces: bool,
 }
 
 impl Default for SipConfig {
@@ -50,6 +52,7 @@ impl Default for SipConfig {
             min_expires: Duration::from_secs(60),
             ping_interval: Duration::from_secs(10),
             kept_dialogs: None,
+            traces: false,
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod event;
 pub mod io;
 pub mod message;
 pub mod standing;
+pub mod trace;
 pub mod transaction;
 
 mod guard;

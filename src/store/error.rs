@@ -52,6 +52,9 @@ pub enum Error {
         /// What was wished for.
         wish: &'static str,
     },
+    /// The signalling of a call could not be packed or unpacked.
+    #[error("the signalling of a call is damaged")]
+    Signalling(#[source] std::io::Error),
     /// Sealing or opening failed.
     #[error("cannot seal or open stored data")]
     Crypto(#[from] CryptoError),

@@ -18,6 +18,8 @@ pub struct RetentionReport {
     pub voicemails: i64,
     /// Calls with what is left of them.
     pub calls: i64,
+    /// Stretches of calls' signalling.
+    pub signalling: i64,
     /// Proofs of consents and of erasures.
     pub proofs: i64,
     /// Things past their time that a legal hold keeps.
@@ -30,7 +32,7 @@ impl RetentionReport {
     /// Whether nothing was removed.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.recordings == 0 && self.voicemails == 0 && self.calls == 0 && self.proofs == 0
+        self.recordings == 0 && self.voicemails == 0 && self.calls == 0 && self.signalling == 0 && self.proofs == 0
     }
 
     /// Both together.
@@ -40,6 +42,7 @@ impl RetentionReport {
             recordings: self.recordings + other.recordings,
             voicemails: self.voicemails + other.voicemails,
             calls: self.calls + other.calls,
+            signalling: self.signalling + other.signalling,
             proofs: self.proofs + other.proofs,
             held: self.held + other.held,
             bytes: self.bytes + other.bytes,
@@ -74,6 +77,10 @@ const CONSENTS_DUE: &str = "from consents where tenant_id = $1 and at <= $2 and 
      (select 1 from recordings r where r.call_id = consents.call_id and r.state <> 'erased')";
 /// The proofs of erasure past their time ($2).
 const ERASURES_DUE: &str = "from erasures where tenant_id = $1 and at <= $2";
+
+/// The signalling past its time ($2), but for calls of which a recording is held.
+const SIGNALLING_DUE: &str = "from call_signalling where tenant_id = $1 and at <= $2 and not exists \
+     (select 1 from recordings r where r.call_id = call_signalling.call_id and r.held = 1)";
 
 area! {
     /// How long the tenant's things are kept.
@@ -142,6 +149,11 @@ impl Retention {
                 .await?;
             report.proofs += counted.first().map_or(Ok(0), |row| row.int("n"))?;
         }
+        let limit = now - Duration::days(policy.signalling_days);
+        let counted = tx
+            .all_of(format!("select count(*) as n {SIGNALLING_DUE}"), args![tenant, limit])
+            .await?;
+        report.signalling = counted.first().map_or(Ok(0), |row| row.int("n"))?;
         if let Some(row) = recordings {
             report.recordings = row.int("n")?;
             report.held += row.int("held")?;
@@ -223,6 +235,7 @@ impl Retention {
         self.messages(policy, now, limit, &mut report).await?;
         self.audio(policy, now, limit, &mut report).await?;
         self.calls(policy, now, limit, &mut report).await?;
+        self.signalling(policy, now, limit, &mut report).await?;
         self.proofs(policy, now, &mut report).await?;
         Ok(report)
     }
@@ -245,6 +258,39 @@ impl Retention {
             tx.commit().await?;
             report.proofs += i64::try_from(count).unwrap_or(i64::MAX);
         }
+        Ok(())
+    }
+
+    /// Rows without files, many of them: some thousand go in one transaction.
+    async fn signalling(
+        &self,
+        policy: &RetentionPolicy,
+        now: OffsetDateTime,
+        limit: i64,
+        report: &mut RetentionReport,
+    ) -> Result<()> {
+        const A_CALL: i64 = 20;
+        let until = now - Duration::days(policy.signalling_days);
+        let mut tx = self.scope.write().await?;
+        let statement = format!(
+            "delete from call_signalling where (call_id, position) in \
+             (select call_id, position {SIGNALLING_DUE} order by at limit $3) and tenant_id = $1 returning position"
+        );
+        let gone = tx
+            .all_of(
+                statement,
+                args![self.scope.tenant(), until, limit.saturating_mul(A_CALL)],
+            )
+            .await?;
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let count = gone.len();
+        let until = until.date();
+        self.told(&mut tx, "signalling.expire", &format!("{count} until {until}"))
+            .await?;
+        tx.commit().await?;
+        report.signalling += i64::try_from(count).unwrap_or(i64::MAX);
         Ok(())
     }
 

@@ -78,6 +78,10 @@ pub enum Output {
     CaptureEnd(CaptureId),
     /// Write to the journal.
     Journal(TenantId, Entry),
+    /// A dialog belongs to a call, and its messages are to be kept; `None`: they are not.
+    Owned(DialogKey, Option<(TenantId, CallId)>),
+    /// A dialog is over.
+    Over(DialogKey),
     /// Tell those who watch.
     Tell(Box<SwitchEvent>),
     /// Somebody dialled what belongs to another tenant.
@@ -323,6 +327,7 @@ impl Exchange {
         }
         if is_last {
             self.dialogs.remove(&dialog);
+            self.outputs.push_back(Output::Over(dialog));
             self.called_off.remove(&dialog);
             self.browsers.remove(&dialog);
         }
@@ -576,7 +581,9 @@ impl Exchange {
         let output = match output {
             CallOutput::OwnDialog(dialog) => {
                 self.dialogs.insert(dialog, call.id());
-                return;
+                let policy = self.directory.policy(call.tenant(), None);
+                let owner = policy.keeps_signalling.then(|| (call.tenant(), call.id()));
+                Output::Owned(dialog, owner)
             }
             CallOutput::OwnMedia(leg) => {
                 self.media.insert(leg, call.id());

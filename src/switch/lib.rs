@@ -23,4 +23,5 @@ pub mod policy;
 pub mod ring;
 pub mod route;
 pub mod scene;
+mod signalling;
 pub mod standing;

@@ -36,6 +36,8 @@ pub struct Policy {
     pub language: String,
     /// The time zone of opening hours that name none (IANA); empty is UTC.
     pub time_zone: String,
+    /// Whether the SIP messages of calls are kept for a while.
+    pub keeps_signalling: bool,
     /// Whether talks that a restart cut are taken up again.
     pub reattach: bool,
     /// The number shown on outbound calls; empty shows the caller's own.
@@ -65,6 +67,7 @@ impl Policy {
             browser_calls: settings.switch("enable_browser_calls"),
             language: settings.text("prompt_language"),
             time_zone: settings.text("time_zone"),
+            keeps_signalling: settings.number("signalling_retention_days") > 0,
             reattach: settings.switch("reattach_calls"),
             caller_number: settings.text("default_caller_number"),
             codecs: codecs(&settings.text("audio_codecs")),

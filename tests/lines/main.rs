@@ -3,6 +3,7 @@
 
 #![cfg(test)]
 
+mod cards;
 mod codecs;
 mod consent;
 mod hold;

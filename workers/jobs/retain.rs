@@ -31,6 +31,7 @@ pub(super) async fn run(desk: &Desk, tenant: TenantId, context: &Context) -> Res
             recordings = total.recordings,
             voicemails = total.voicemails,
             calls = total.calls,
+            signalling = total.signalling,
             proofs = total.proofs,
             size_bytes = total.bytes,
             swept,

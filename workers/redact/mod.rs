@@ -333,7 +333,7 @@ mod tests {
         fn every_card_goes(prefix in prop_oneof![Just("4"), Just("51"), Just("55"), Just("6011"), Just("37")], rest in "[0-9]{18}", gaps in any::<u16>()) {
             let length = if prefix == "37" { 15 } else { 16 };
             let mut number: String = format!("{prefix}{rest}").chars().take(length - 1).collect();
-            let check = (0..10).find(|digit| super::cards::is_luhn(format!("{number}{digit}").as_bytes())).unwrap();
+            let check = (0..10).find(|digit| strowger_model::card::is_luhn(format!("{number}{digit}").as_bytes())).unwrap();
             number.push_str(&check.to_string());
             let mut said = String::from("card ");
             for (n, digit) in number.chars().enumerate() {

@@ -1,11 +1,11 @@
 //! The same for samples: silence where something was said, and keys of a card number heard as tones.
 
 use super::Stretch;
-use super::cards::is_card;
 use crate::audio::{self, Pcm, resample};
 use std::borrow::Cow;
 use strowger_media::SAMPLE_RATE_HZ;
 use strowger_media::inband::Detector;
+use strowger_model::card::is_card;
 
 /// Samples looked at between two questions which key it is: the time of a key is known to this.
 const STEP: usize = 80;

@@ -4,6 +4,7 @@ mod consents;
 mod log;
 mod one;
 mod outbound;
+mod pcap;
 mod recording;
 mod stats;
 mod tags;
@@ -24,6 +25,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(one::get, one::update, one::remove))
         .routes(routes!(one::hang_up))
         .routes(routes!(one::accept))
+        .routes(routes!(pcap::pcap))
         .routes(routes!(recording::steer))
         .routes(routes!(consents::list))
         .routes(routes!(tags::add))

@@ -34,6 +34,7 @@ pub(crate) fn routes() -> Router<ConsoleState> {
         .route("/t/{tenant}/calls/views/remove", post(remove_view))
         .route("/t/{tenant}/calls/{call}", get(show))
         .route("/t/{tenant}/calls/{call}/transcript/{form}", get(transcript_file))
+        .route("/t/{tenant}/calls/{call}/pcap", get(pcap))
         .route("/t/{tenant}/calls/{call}/notes", post(note))
         .route("/t/{tenant}/calls/{call}/outcome", post(accept))
         .route("/t/{tenant}/calls/{call}/delete", post(delete))
@@ -213,7 +214,13 @@ async fn show(Path((_, call)): Path<(String, CallId)>, desk: Desk) -> Page {
         .await?
         .remove(&call)
         .unwrap_or_default();
+    let signalling = if desk.can(Permission::ReadAllCalls) {
+        desk.scope.signalling().count(call).await?
+    } else {
+        0
+    };
     let known = Known {
+        signalling,
         disposition: ended.disposition,
         is_chosen: ended.is_chosen,
         dispositions: disposition::choices(&desk.scope.settings().resolve().await?),
@@ -233,6 +240,22 @@ async fn show(Path((_, call)): Path<(String, CallId)>, desk: Desk) -> Page {
         start_ms: desk.query().get("at").parse().ok(),
     };
     Ok(view::page(&desk.shell(), &desk.base(), &known).into_response())
+}
+
+/// The call's SIP messages as a packet capture file.
+async fn pcap(Path((_, call)): Path<(String, CallId)>, desk: Desk) -> Page {
+    desk.may(Permission::ReadAllCalls)?;
+    let file = desk.scope.signalling().take_out(&desk.actor(), call).await?;
+    let file = file.ok_or(Fault::NotFound)?;
+    let head = [
+        (header::CONTENT_TYPE, "application/vnd.tcpdump.pcap".to_owned()),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"call-{call}.pcap\""),
+        ),
+        (header::CACHE_CONTROL, "private, no-store".to_owned()),
+    ];
+    Ok((head, file).into_response())
 }
 
 /// The transcript that the page shows, as a file.

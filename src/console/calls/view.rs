@@ -53,6 +53,8 @@ pub struct Known {
     pub confirm: bool,
     /// What was looked for when this page was found.
     pub sought: Question,
+    /// How many of its SIP messages are kept.
+    pub signalling: i64,
     /// Where the player starts, milliseconds into the recording.
     pub start_ms: Option<i64>,
 }
@@ -187,6 +189,8 @@ pub struct CallPage {
     pub ladder_note: String,
     /// The ladder as a table.
     pub messages: Table,
+    /// The SIP messages as a file, where some are kept.
+    pub pcap: Option<Link>,
     /// Work done for it.
     pub jobs: Section,
     /// Who looked.
@@ -631,6 +635,7 @@ pub fn page(shell: &Shell, base: &str, known: &Known) -> CallPage {
         },
         ladder_note: live_note(call.state),
         messages: messages_table(&parties, &messages),
+        pcap: pcap_link(known, &here),
         jobs: job_section(&known.jobs, base, clock),
         looked: looked_section(&known.looked, clock),
         consents: consent_section(&known.consents, clock),
@@ -638,6 +643,16 @@ pub fn page(shell: &Shell, base: &str, known: &Known) -> CallPage {
         danger: danger_section(known, &here),
         shell: shell.clone(),
     }
+}
+
+/// The SIP messages as a file.
+fn pcap_link(known: &Known, here: &str) -> Option<Link> {
+    let text = match known.signalling {
+        0 => return None,
+        1 => "the SIP message".to_owned(),
+        count => format!("the {count} SIP messages"),
+    };
+    Some(Link::new(format!("{here}/pcap"), text))
 }
 
 /// The transcript in each form there is.

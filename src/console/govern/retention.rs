@@ -39,6 +39,13 @@ pub(super) async fn index(desk: Desk) -> Page {
             "voicemail_retention_days",
         ),
         line(
+            "Signalling of calls",
+            policy.signalling_days,
+            report.signalling,
+            0,
+            "signalling_retention_days",
+        ),
+        line(
             "Proofs of consent and erasure",
             policy.consent_days,
             report.proofs,

@@ -362,6 +362,7 @@ pub(crate) fn known() -> Known {
         dispositions: vec!["resolved".into(), "follow_up".into(), "answered".into()],
         confirm: false,
         sought: Question::default(),
+        signalling: 14,
         start_ms: None,
         call,
     }
@@ -402,6 +403,7 @@ fn bare() -> Known {
         may_change: false,
         confirm: false,
         sought: Question::default(),
+        signalling: 0,
         start_ms: None,
     }
 }

@@ -7,6 +7,7 @@ use crate::event::SipEvent;
 use crate::guard::Guard;
 use crate::message::write::{Writer, host};
 use crate::message::{Message, Method};
+use crate::trace::{Packet, Tracer};
 use crate::transaction::{Alarm, ClientKey, Clients, FlowId, Path, ServerKey, Servers, TimerId, Timers, Wire};
 use crate::{Directory, SipConfig};
 use bytes::Bytes;
@@ -43,6 +44,7 @@ pub(super) struct Core {
     no_stream: HashMap<SocketAddr, Instant>,
     pub(super) guard: Guard,
     pub(super) nonces: Nonces,
+    pub(super) tracer: Tracer,
 }
 
 /// The part of the core transactions write into, beside themselves.
@@ -86,6 +88,7 @@ impl Core {
     ) -> Self {
         let guard = Guard::new(config.limits.messages_per_second, config.limits.wrong_passwords, now);
         let nonces = Nonces::new(&*world, now);
+        let tracer = Tracer::new(config.traces);
         Self {
             config,
             interface,
@@ -103,6 +106,7 @@ impl Core {
             no_stream: HashMap::new(),
             guard,
             nonces,
+            tracer,
         }
     }
 
@@ -216,6 +220,14 @@ impl Core {
     /// Our address as a far side may use it. A public address is no use to a phone beside us, nor a loopback one to
     /// anybody else.
     pub(super) fn seen_by(&self, path: Path) -> SocketAddr {
+        let (remote, local) = (self.remote_of(path).ip(), self.own_end(path));
+        let is_near = remote.is_loopback() || (is_private(remote) && is_private(local.ip()));
+        let address = self.config.advertised.filter(|_| !is_near).unwrap_or(local.ip());
+        SocketAddr::new(address, local.port())
+    }
+
+    /// Our end of a path on this machine.
+    fn own_end(&self, path: Path) -> SocketAddr {
         let remote = self.remote_of(path);
         let local = match path {
             Path::Udp { local, .. } => local,
@@ -242,9 +254,27 @@ impl Core {
         } else {
             local.ip()
         };
-        let is_near = remote.ip().is_loopback() || (is_private(remote.ip()) && is_private(own));
-        let address = self.config.advertised.filter(|_| !is_near).unwrap_or(own);
-        SocketAddr::new(address, local.port())
+        SocketAddr::new(own, local.port())
+    }
+
+    /// Shows the tracer a message.
+    pub(super) fn trace(&mut self, path: Path, bytes: &Bytes, is_sent: bool) {
+        if !self.tracer.is_on() {
+            return;
+        }
+        let packet = Packet {
+            at: self.world.now(),
+            is_sent,
+            local: self.own_end(path),
+            remote: self.remote_of(path),
+            transport: self.transport_of(path),
+            bytes: bytes.clone(),
+        };
+        if is_sent {
+            self.tracer.sent(packet);
+        } else {
+            self.tracer.came(packet);
+        }
     }
 
     /// `host:port` of ours for a path.

@@ -122,9 +122,10 @@ impl Endpoint {
             let path = Path::Flow(flow);
             match known.framer.take() {
                 Ok(Some(Frame::Ping)) => self.core.transmit(path, Bytes::from_static(b"\r\n")),
-                Ok(Some(Frame::Message(message))) => {
+                Ok(Some(Frame::Message(message, bytes))) => {
                     known.began = None;
                     let remote = known.remote;
+                    self.core.trace(path, &bytes, false);
                     self.message(message, path, remote, Carrier::Stream);
                 }
                 Ok(None) => {

@@ -63,8 +63,7 @@ impl Endpoint {
         let mut dialog = offered(key, request, server.clone(), path, local_tag, wants_timer);
         (dialog.device, dialog.far) = (device, source);
         dialog.far_name = (transport == Transport::Tls).then(String::new);
-        self.by_tag
-            .insert((dialog.sip_call_id.clone(), dialog.local_tag.clone()), key);
+        self.name_dialog(key, &dialog, Some(source));
         self.by_invite.insert(server, key);
         self.dialogs.insert(key, dialog);
         self.keep(key);

@@ -7,6 +7,7 @@ use crate::event::{DialogKey, EndReason, SipEvent};
 use crate::message::{Message, Method, sdp_of};
 use crate::transaction::{ClientKey, Path, ServerKey};
 use bytes::Bytes;
+use std::net::SocketAddr;
 use std::time::Duration;
 use strowger_model::trunk::Transport;
 
@@ -527,9 +528,20 @@ impl Endpoint {
         }
     }
 
+    /// Lets a dialog be found by its messages; `source` is where the request came from that began it.
+    pub(super) fn name_dialog(&mut self, key: DialogKey, dialog: &Dialog, source: Option<SocketAddr>) {
+        let far = dialog.remote_tag.as_deref().zip(source);
+        self.core
+            .tracer
+            .begins(key, &dialog.sip_call_id, &dialog.local_tag, far);
+        self.by_tag
+            .insert((dialog.sip_call_id.clone(), dialog.local_tag.clone()), key);
+    }
+
     pub(super) fn drop_dialog(&mut self, key: DialogKey) {
         self.miss_no_more(key);
         self.forget_timers(key);
+        self.core.tracer.ends(key, self.core.now);
         let Some(dialog) = self.dialogs.remove(&key) else {
             return;
         };

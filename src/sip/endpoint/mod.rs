@@ -22,6 +22,7 @@ mod trunks;
 use crate::event::{DialogKey, SipEvent};
 use crate::register::Bindings;
 use crate::standing::Standing;
+use crate::trace::Traced;
 use crate::transaction::{Alarm, ClientKey, FlowId, Path, ServerKey};
 use crate::trunk::{Ping, Registration};
 use crate::{Command, Directory, SipConfig};
@@ -283,7 +284,17 @@ impl Endpoint {
 
     /// What is to be done, in order; drain until `None`.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.core.out.pop_front()
+        let output = self.core.out.pop_front();
+        if let Some(Output::Transmit { path, bytes }) = &output {
+            self.core.trace(*path, bytes, true);
+        }
+        output
+    }
+
+    /// Messages of dialogs as they came and went, in order; drain after the outputs. Only where [`SipConfig::traces`] is set.
+    pub fn poll_trace(&mut self) -> Option<Traced> {
+        self.core.tracer.settle();
+        self.core.tracer.poll()
     }
 
     /// When to wake the endpoint, and what for.

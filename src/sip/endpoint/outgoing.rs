@@ -111,8 +111,7 @@ impl Endpoint {
             memo: None,
             missed: None,
         };
-        self.by_tag
-            .insert((dialog.sip_call_id.clone(), dialog.local_tag.clone()), key);
+        self.name_dialog(key, &dialog, None);
         self.dialogs.insert(key, dialog);
         self.send_invite(key, invite, None, 1);
     }

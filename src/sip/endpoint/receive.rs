@@ -26,7 +26,11 @@ impl Endpoint {
             return;
         }
         match parse(bytes) {
-            Ok(message) => self.message(message, Path::Udp { local, remote: source }, source, Carrier::Datagram),
+            Ok(message) => {
+                let path = Path::Udp { local, remote: source };
+                self.core.trace(path, bytes, false);
+                self.message(message, path, source, Carrier::Datagram);
+            }
             Err(fault) => trace!(%source, %fault, "datagram dropped"),
         }
     }

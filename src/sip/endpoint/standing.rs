@@ -220,8 +220,7 @@ impl Endpoint {
     }
 
     fn stand(&mut self, key: DialogKey, dialog: Dialog) {
-        self.by_tag
-            .insert((dialog.sip_call_id.clone(), dialog.local_tag.clone()), key);
+        self.name_dialog(key, &dialog, None);
         self.dialogs.insert(key, dialog);
         self.keep(key);
     }

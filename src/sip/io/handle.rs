@@ -2,6 +2,7 @@
 
 use crate::event::{DialogKey, SipEvent};
 use crate::standing::TakenUp;
+use crate::trace::Traced;
 use crate::{Command, Error};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ struct Shared {
     tcp: Vec<SocketAddr>,
     tls: Vec<SocketAddr>,
     taken_up: Mutex<Vec<TakenUp>>,
+    traces: Mutex<Option<mpsc::Receiver<Traced>>>,
 }
 
 impl SipHandle {
@@ -43,6 +45,7 @@ impl SipHandle {
                 tcp,
                 tls,
                 taken_up: Mutex::default(),
+                traces: Mutex::default(),
             }),
         }
     }
@@ -69,6 +72,17 @@ impl SipHandle {
 
     pub(super) fn takes_up(&self, dialogs: Vec<TakenUp>) {
         *self.shared.taken_up.lock().unwrap_or_else(PoisonError::into_inner) = dialogs;
+    }
+
+    /// The messages of dialogs as they came and went, where [`crate::SipConfig::traces`] is set. Whoever asks has them, once.
+    /// Those that are not taken in time are dropped.
+    #[must_use]
+    pub fn traces(&self) -> Option<mpsc::Receiver<Traced>> {
+        self.shared.traces.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(super) fn shows(&self, traces: mpsc::Receiver<Traced>) {
+        *self.shared.traces.lock().unwrap_or_else(PoisonError::into_inner) = Some(traces);
     }
 
     /// Sends a command, waiting while the queue is full.

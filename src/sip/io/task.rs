@@ -5,6 +5,7 @@ use super::tcp::{Arrival, Hub};
 use super::{SipHandle, socket};
 use crate::endpoint::{Endpoint, Input, Output};
 use crate::standing::Standing;
+use crate::trace::Traced;
 use crate::transaction::{FlowId, Path};
 use crate::{Command, Directory, Error, SipConfig, SipEvent};
 use bytes::Bytes;
@@ -29,6 +30,8 @@ const ARRIVALS: usize = 1024;
 const BATCH: usize = 64;
 /// What fits into one packet nearly everywhere.
 const MTU: usize = 1300;
+/// Messages shown that nobody has taken yet. When it is full they are dropped and counted.
+const TRACES: usize = 4096;
 /// How long the far sides may take to answer our last BYEs.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -95,6 +98,11 @@ pub(super) async fn start(
     let now = Instant::now();
     let capacity = config.limits.queued_events;
     let (keeper, standing) = keeper(&mut config);
+    let traces = config.traces.then(|| {
+        let (traces, shown) = mpsc::channel(TRACES);
+        handle.shows(shown);
+        traces
+    });
     let mut endpoint = Endpoint::new(config, socket::interface(), directory, world, now);
     for binding in &bindings {
         handle.bound(binding);
@@ -112,6 +120,7 @@ pub(super) async fn start(
         backlog,
         is_congested,
         keeper,
+        traces,
         handle: handle.clone(),
     };
     let (soft, hard) = (shutdown.soft().clone(), shutdown.hard().clone());
@@ -189,6 +198,7 @@ struct Task {
     backlog: VecDeque<SipEvent>,
     is_congested: bool,
     keeper: Option<Keeper>,
+    traces: Option<mpsc::Sender<Traced>>,
     handle: SipHandle,
 }
 
@@ -301,6 +311,7 @@ impl Task {
                 }
             }
         }
+        self.show();
         if let Some(keeper) = &mut self.keeper {
             keeper.catch_up();
         }
@@ -308,6 +319,15 @@ impl Task {
         if is_congested != self.is_congested {
             self.is_congested = is_congested;
             self.handle(Input::Congested(is_congested));
+        }
+    }
+
+    fn show(&mut self) {
+        let Some(traces) = &self.traces else { return };
+        while let Some(traced) = self.endpoint.poll_trace() {
+            if traces.try_send(traced).is_err() {
+                metrics::counter!("strowger_signalling_dropped_total").increment(1);
+            }
         }
     }
 

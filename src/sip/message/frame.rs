@@ -10,8 +10,8 @@ use bytes::{Buf, Bytes, BytesMut};
 /// What a stream gave.
 #[derive(Debug)]
 pub enum Frame {
-    /// A whole message.
-    Message(Message),
+    /// A whole message, and its bytes as they came.
+    Message(Message, Bytes),
     /// A double CRLF that wants one back (RFC 5626 §3.5.1).
     Ping,
 }
@@ -70,7 +70,7 @@ impl Framer {
         };
         let bytes = self.buffer.split_to(total).freeze();
         message.body = bytes.slice(body_start..);
-        Ok(Some(Frame::Message(*message)))
+        Ok(Some(Frame::Message(*message, bytes)))
     }
 
     /// Drops line ends between messages; true for a double one.
@@ -133,7 +133,7 @@ mod tests {
     fn all(framer: &mut Framer) -> Vec<(Method, usize)> {
         std::iter::from_fn(|| framer.take().unwrap())
             .filter_map(|frame| match frame {
-                Frame::Message(message) => Some((message.method().unwrap().clone(), message.body().len())),
+                Frame::Message(message, _) => Some((message.method().unwrap().clone(), message.body().len())),
                 Frame::Ping => None,
             })
             .collect()

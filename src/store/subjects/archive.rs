@@ -2,6 +2,7 @@
 
 use crate::{Error, Result, Scope};
 use std::collections::VecDeque;
+use strowger_model::CallId;
 
 /// A file of the archive.
 #[derive(Debug)]
@@ -10,6 +11,8 @@ pub(super) enum File {
     Ready(String, Vec<u8>),
     /// A sealed blob, opened when its turn comes.
     Blob(String, String),
+    /// The signalling of a call, where some is kept.
+    Signalling(String, CallId),
 }
 
 /// An archive that is being given out.
@@ -43,6 +46,10 @@ impl Archive {
                     }
                     (name, self.scope.blobs().get(&blob).await?)
                 }
+                File::Signalling(name, call) => match self.scope.signalling().file(call).await? {
+                    Some(file) => (name, file),
+                    None => continue,
+                },
             };
             let piece = self.zip.as_mut().and_then(|zip| zip.file(&name, &bytes));
             return piece.map(Some).ok_or_else(|| Error::State {

@@ -150,6 +150,7 @@ impl Subjects {
             "members": members, "chat": chat,
         });
         files.push(ready(&format!("calls/{call}.json"), &whole));
+        files.push(File::Signalling(format!("calls/{call}.pcap"), call));
         for transcript in &detail.transcripts {
             let name = format!("transcripts/{}.txt", transcript.id);
             files.push(File::Ready(name, transcript.text.clone().into_bytes()));

@@ -80,6 +80,7 @@ pub(super) const PLACES: &[Place] = &[
     erased("call_events", &["call_id", "position"], &["detail"], &[]),
     dropped("call_tags", &["call_id", "tag"], &["tag"]),
     dropped("call_topics", &["call_id", "topic"], &["topic"]),
+    dropped("call_signalling", &["call_id", "position"], &["parties"]),
     erased("consents", &["call_id", "position"], &["party", "text"], &[]),
     erased("recordings", ID, &["name", "description", "problem"], &[]),
     erased(

@@ -96,6 +96,7 @@ fn proofs_go_when_their_time_is_up_and_nothing_they_prove_is_left() {
             voicemail_days: 36_500,
             consent_days: 30,
             erasure_days: 30,
+            signalling_days: 7,
         };
         let after = |days| bench.world.now() + time::Duration::days(days);
         let retention = scope.retention();

@@ -15,6 +15,7 @@ mod places;
 mod providers;
 mod queue;
 mod retention;
+mod signalling;
 mod snapshot;
 mod subjects;
 mod topics;

@@ -16,6 +16,7 @@ fn things_go_at_their_limit_holds_stay_and_the_dry_run_agrees() {
             voicemail_days: 30,
             consent_days: 3650,
             erasure_days: 3650,
+            signalling_days: 7,
         };
         let mut audio = vec![];
         for _ in 0..3 {
@@ -82,6 +83,7 @@ const POLICY: RetentionPolicy = RetentionPolicy {
     voicemail_days: 30,
     consent_days: 3650,
     erasure_days: 3650,
+    signalling_days: 7,
 };
 
 /// Does nothing unless the test below starts it, to kill it.

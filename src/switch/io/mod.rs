@@ -24,6 +24,7 @@ mod minutes;
 mod outward;
 mod recover;
 mod rooms;
+mod signalling;
 mod spill;
 mod supply;
 mod task;
@@ -110,12 +111,15 @@ pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<SwitchHandle, Er
     let known: Arc<dyn strowger_sip::Directory> = Arc::clone(&directory) as _;
     let world = Arc::clone(&parts.world);
     let sip = SipConfig {
+        traces: true,
         kept_dialogs: Some(parts.store.data_dir().join("dialogs.standing")),
         ..parts.sip
     };
     let (sip, sip_events) = strowger_sip::io::start(sip, known, world, bindings, shutdown)
         .await
         .map_err(Error::Sip)?;
+    let traces = sip.traces().unwrap_or_else(|| mpsc::channel(1).1);
+    let signalling = signalling::start(&parts.store, traces, shutdown);
     let (revivals, ends) = standing::pair(sip.taken_up(), &mut open, &directory.current());
     if !revivals.is_empty() {
         info!(calls = revivals.len(), "taking up calls that the last run left open");
@@ -157,6 +161,7 @@ pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<SwitchHandle, Er
         most_calls: parts.max_calls,
         board,
         journal,
+        signalling,
         orders: ordered,
         revivals,
     };

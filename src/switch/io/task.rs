@@ -10,6 +10,7 @@ use super::handle::{Order, Transfer, Wish};
 use super::journal::Journal;
 use super::outward::Outward;
 use super::rooms::{self, Stays};
+use super::signalling::Word;
 use super::supply::LiveSupply;
 use super::trunks::{self, Trunks, Turn};
 use crate::browser::{self, Browsers, Owner, Refused, TabId, Ticket};
@@ -71,6 +72,8 @@ struct Shell {
     journal: Journal,
     board: Arc<Board>,
     bindings: mpsc::Sender<Change>,
+    /// Who writes messages of calls down.
+    signalling: mpsc::Sender<Word>,
     store: Store,
     world: Arc<dyn World>,
     tasks: TaskTracker,
@@ -94,6 +97,7 @@ pub(super) struct Line {
     pub(super) most_calls: usize,
     pub(super) board: Arc<Board>,
     pub(super) journal: Journal,
+    pub(super) signalling: mpsc::Sender<Word>,
     pub(super) orders: mpsc::Receiver<Order>,
     /// What goes on of the calls of before.
     pub(super) revivals: Vec<Revival>,
@@ -151,6 +155,7 @@ pub(super) fn start(line: Line, shutdown: &Shutdown) {
             sip: line.sip,
             media: line.media,
             journal: line.journal,
+            signalling: line.signalling,
             board: line.board,
             store: line.store,
             world: line.world,
@@ -355,9 +360,18 @@ impl Shell {
             Output::CaptureEnd(capture) => self.captures.end(capture),
             Output::Journal(tenant, entry) => self.journal(tenant, entry),
             Output::Tell(event) => self.board.tell(*event),
+            Output::Owned(dialog, owner) => self.word(Word::Owned(dialog, owner)),
+            Output::Over(dialog) => self.word(Word::Over(dialog)),
             Output::CrossedTenant { tenant, dialled } => self.crossed(tenant, dialled),
         }
         None
+    }
+
+    /// When there is no room a dialog's messages are not kept.
+    fn word(&self, word: Word) {
+        if self.signalling.try_send(word).is_err() {
+            metrics::counter!("strowger_signalling_dropped_total").increment(1);
+        }
     }
 
     /// Hands over what the SIP side has room for. Whether all of it went.

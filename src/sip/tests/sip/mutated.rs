@@ -157,7 +157,7 @@ proptest! {
             let (piece, after) = rest.split_at((*cut).min(rest.len()));
             framer.push(piece);
             while let Some(frame) = framer.take().unwrap() {
-                found += usize::from(matches!(frame, strowger_sip::message::frame::Frame::Message(_)));
+                found += usize::from(matches!(frame, strowger_sip::message::frame::Frame::Message(..)));
             }
             rest = after;
             if rest.is_empty() {

@@ -4,7 +4,7 @@ use crate::chance::Chance;
 use crate::house::{self, House, Supplies};
 use crate::phone::{Act, Phone};
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use strowger_model::world::SeededWorld;
 use strowger_model::{CallId, CaptureId, World};
 use strowger_sip::endpoint::{Input as SipInput, Output as SipOutput};
 use strowger_sip::transaction::Path;
-use strowger_sip::{Command, Endpoint, SipConfig, SipEvent};
+use strowger_sip::{Command, DialogKey, Endpoint, SipConfig, SipEvent};
 use strowger_switch::call::MediaOrder;
 use strowger_switch::entrance::{Refusal, RoomOrder, RoomSaid};
 use strowger_switch::exchange::{Exchange, Input, Output};
@@ -69,6 +69,8 @@ pub(crate) struct Deployment {
     pub(crate) closed: BTreeSet<MediaLegId>,
     pub(crate) captures: BTreeMap<CaptureId, (bool, usize)>,
     pub(crate) told: Vec<SwitchEvent>,
+    /// Dialogs that belong to a call and are not over.
+    pub(crate) owned: HashSet<DialogKey>,
     /// Calls whose recording somebody stopped.
     pub(crate) stopped: BTreeSet<CallId>,
     pub(crate) store: Store,
@@ -148,6 +150,7 @@ impl Deployment {
             closed: BTreeSet::new(),
             captures: BTreeMap::new(),
             told: Vec::new(),
+            owned: HashSet::new(),
             stopped: BTreeSet::new(),
             store: Store::default(),
             datagrams: 0,
@@ -446,6 +449,13 @@ impl Deployment {
             Output::Journal(_, entry) => self.store.waiting.push_back(entry),
             Output::Tell(event) => self.told.push(*event),
             Output::CrossedTenant { .. } => {}
+            Output::Owned(dialog, owner) => {
+                assert!(owner.is_some(), "every tenant here keeps the signalling");
+                assert!(self.owned.insert(dialog), "{dialog} is somebody's twice");
+            }
+            Output::Over(dialog) => {
+                self.owned.remove(&dialog);
+            }
         }
     }
 

@@ -14,6 +14,11 @@ pub(crate) fn judge(run: &Deployment) -> String {
         "our endpoint holds on to something"
     );
     assert_eq!(run.exchange.count(), 0, "calls are left");
+    assert!(
+        run.owned.is_empty(),
+        "whoever keeps signalling waits for the end of {:?}",
+        run.owned
+    );
     assert_eq!(
         run.exchange.leftovers(),
         [0; 5],
