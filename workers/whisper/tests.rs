@@ -37,7 +37,10 @@ fn heard(session: &mut Session, samples: Vec<i16>) -> super::Heard {
 fn prompt(name: &str) -> (Vec<i16>, String) {
     let path = PathBuf::from(SOUNDS).join(format!("{name}.wav"));
     let file = std::fs::read(path).expect("tests need speech: apt install asterisk-core-sounds-en-wav");
-    assert!(PathBuf::from(TEXTS).exists(), "tests need its words: apt install asterisk-core-sounds-en");
+    assert!(
+        PathBuf::from(TEXTS).exists(),
+        "tests need its words: apt install asterisk-core-sounds-en"
+    );
     let texts = Command::new("gzip").args(["-dc", TEXTS]).output().unwrap().stdout;
     let texts = String::from_utf8_lossy(&texts);
     let text = texts
