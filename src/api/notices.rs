@@ -30,7 +30,7 @@ pub(crate) struct NoticeJson {
     /// The call it is about.
     call_id: Option<Uuid>,
     /// What happened: `trunk_down`, `trunk_up`, `call_missed`, `voicemail_ready`, `recording_ready`,
-    /// `recording_failed`, `transcript_ready` or `transcript_failed`.
+    /// `recording_failed`, `transcript_ready`, `transcript_failed`, `meeting_opens` or `certificate_ends`.
     kind: &'static str,
     /// For people.
     detail: String,

@@ -4,14 +4,20 @@ use anyhow::{Context as _, Result};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use strowger_api::{Check, Mood, Probe};
 use strowger_console::{CertificateLevel, CertificateState, CertificateWatch};
 use strowger_host::tls::{self, CertificateFiles, Certificates, Clock, Origin, Stage, Status};
 use strowger_host::{Config, Shutdown};
 use strowger_model::World;
+use strowger_model::job::NoticeKind;
+use strowger_store::Store;
 use time::OffsetDateTime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
+
+/// How often it is looked whether tenants are to be told of an end.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// Which listeners have which certificate. Cheap to clone.
 #[derive(Clone, Default)]
@@ -90,6 +96,33 @@ impl Held {
             .collect()
     }
 
+    /// Tells every tenant when three weeks, a week and a day are left, and when nothing is: once each, whatever is
+    /// started again meanwhile.
+    pub(crate) fn tell(&self, store: &Store, world: Arc<dyn World>, shutdown: &Shutdown) {
+        let (held, store, end) = (self.clone(), store.clone(), shutdown.hard().clone());
+        shutdown.tasks().spawn(async move {
+            let mut minutes = tokio::time::interval(LOOK);
+            let mut told = Vec::new();
+            loop {
+                tokio::select! {
+                    () = end.cancelled() => return,
+                    _ = minutes.tick() => {}
+                }
+                let alarms = alarms(&held.statuses(), world.now());
+                if alarms == told {
+                    continue;
+                }
+                match tell_all(&store, &alarms).await {
+                    Ok(()) => told = alarms,
+                    Err(problem) => warn!(
+                        problem = &problem as &dyn std::error::Error,
+                        "tenants could not be told of a certificate's end"
+                    ),
+                }
+            }
+        });
+    }
+
     /// The same for the console.
     pub(crate) fn watch(&self, world: Arc<dyn World>) -> CertificateWatch {
         let held = self.clone();
@@ -112,6 +145,30 @@ impl Held {
         let held = self.clone();
         Arc::new(move || line(&held.statuses(), world.now()))
     }
+}
+
+async fn tell_all(store: &Store, alarms: &[String]) -> strowger_store::Result<()> {
+    for alarm in alarms {
+        store.tell_all(NoticeKind::CertificateEnds, alarm).await?;
+    }
+    Ok(())
+}
+
+/// What tenants are to be told: the same words for as long as a stage lasts.
+fn alarms(statuses: &[(&'static str, Status)], now: OffsetDateTime) -> Vec<String> {
+    let alarm = |(whose, status): &(&'static str, Status)| {
+        let day = status.ends_at.date();
+        match tls::stage(status.ends_at - now) {
+            Stage::Fine => None,
+            Stage::Weeks => Some(format!("{whose} ends on {day}, in three weeks or less: renew it")),
+            Stage::Week => Some(format!("{whose} ends on {day}, in a week or less: renew it")),
+            Stage::Day => Some(format!("{whose} ends on {day}, within a day: renew it now")),
+            Stage::Over => Some(format!(
+                "{whose} ended on {day}: browsers, phones and programs refuse it"
+            )),
+        }
+    };
+    statuses.iter().filter_map(alarm).collect()
 }
 
 fn origin(config: &Config) -> Origin {
@@ -223,6 +280,8 @@ fn examine(files: &CertificateFiles) -> Result<Status> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use strowger_model::world::SeededWorld;
+    use strowger_store::{NewTenant, Page, StoreConfig};
     use time::Duration;
     use time::macros::datetime;
 
@@ -262,5 +321,56 @@ mod tests {
             );
         }
         assert_eq!(line(&[], now).mood, Mood::Pass);
+    }
+
+    #[tokio::test]
+    async fn each_stage_before_the_end_is_one_notice_of_every_tenant() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = StoreConfig {
+            url: format!("sqlite://{}/strowger.db", folder.path().display()),
+            data_dir: folder.path().to_owned(),
+            master_key: [7; 32],
+        };
+        let store = Store::open(&config, Arc::new(SeededWorld::new(1, 0))).await.unwrap();
+        let new = NewTenant {
+            name: "acme".to_owned(),
+            realm: "acme.example".to_owned(),
+        };
+        let actor = strowger_store::Actor::system();
+        let tenant = store.tenants().create(&actor, new).await.unwrap();
+        let ends_at = datetime!(2030-02-01 12:00 UTC);
+        let status = Status {
+            serial: "01".to_owned(),
+            ends_at,
+            fingerprint: String::new(),
+            is_own: false,
+            problem: None,
+        };
+        let statuses = [("the console's", status)];
+        // A minute apart around each stage, and started again in between.
+        for left in [
+            Duration::days(22),
+            Duration::days(21),
+            Duration::days(7),
+            Duration::days(1),
+            Duration::ZERO,
+        ] {
+            for at in [ends_at - left, ends_at - left + Duration::MINUTE] {
+                tell_all(&store, &alarms(&statuses, at)).await.unwrap();
+            }
+        }
+        let notices = store
+            .tenant(tenant.id)
+            .notices()
+            .list(&Page::first(9))
+            .await
+            .unwrap()
+            .items;
+        let said: Vec<&str> = notices.iter().map(|notice| notice.detail.as_str()).collect();
+        let parts = ["three weeks", "a week or less", "within a day", "ended on 2030-02-01"];
+        assert_eq!(said.len(), parts.len(), "{said:?}");
+        for part in parts {
+            assert!(said.iter().any(|said| said.contains(part)), "{part}: {said:?}");
+        }
     }
 }

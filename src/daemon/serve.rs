@@ -169,6 +169,7 @@ impl Daemon {
         http::listen(&config.http, certificates.shared.as_ref(), &router, shutdown).await?;
         start_worker(config, file, shutdown)?;
         tidy(&metrics, shutdown);
+        certificates.tell(&store, Arc::clone(&world), shutdown);
         disk::watch(&store, config.recording.reserve_bytes, shutdown);
         service::ready();
         let health = switch.clone();

@@ -79,6 +79,8 @@ coded! {
         TrunkUp = "trunk_up",
         /// A scheduled meeting opens its doors.
         MeetingOpens = "meeting_opens",
+        /// A certificate of this machine ends soon, or has ended.
+        CertificateEnds = "certificate_ends",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::scope::area;
 use crate::sql::{Page, Paged, Row, Tx, args, cut};
-use crate::{Result, Scope};
+use crate::{Result, Scope, Store};
 use strowger_model::job::NoticeKind;
 use strowger_model::record::Notice;
 use strowger_model::{CallId, NoticeId};
@@ -93,5 +93,31 @@ impl Notices {
         let mut tx = self.scope.write().await?;
         write(&mut tx, &self.scope, call, kind, detail).await?;
         tx.commit().await
+    }
+}
+
+impl Store {
+    /// Writes a notice of this machine to every tenant that was not told the same before. Returns how many were.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn tell_all(&self, kind: NoticeKind, detail: &str) -> Result<u64> {
+        let mut count = 0;
+        for tenant in self.every_tenant().await? {
+            let scope = self.tenant(tenant);
+            let mut tx = scope.write().await?;
+            let before = tx
+                .one(
+                    "select 1 from notices where tenant_id = $1 and kind = $2 and detail = $3 limit 1",
+                    args![tenant, kind, detail],
+                )
+                .await?;
+            if before.is_none() {
+                write(&mut tx, &scope, None, kind, detail).await?;
+                tx.commit().await?;
+                count += 1;
+            }
+        }
+        Ok(count)
     }
 }

@@ -11,9 +11,15 @@ use crate::state::ConsoleState;
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use strowger_model::job::NoticeKind;
+use strowger_model::record::Notice;
 use strowger_model::role::Permission;
 use strowger_store::queue::JobFilter;
 use strowger_store::{CallFilter, Page as Keyset};
+
+/// For how long and how many notices of certificates are shown.
+const TOLD: time::Duration = time::Duration::days(28);
+const SHOWN: usize = 5;
 
 /// The routes below a tenant.
 pub(crate) fn routes() -> Router<ConsoleState> {
@@ -91,12 +97,21 @@ async fn index(desk: Desk) -> Page {
                 host: line.trunk.host,
             })
             .collect(),
+        told: if may_operate { told(&desk).await? } else { Vec::new() },
         jobs,
         hours: figures.hours,
         ends: desk.scope.calls().by_disposition(&filter).await?,
         may_operate,
     };
     Ok(view::page(&desk.shell(), &base, &today).into_response())
+}
+
+/// What was told of certificates while it may still matter.
+async fn told(desk: &Desk) -> Page<Vec<Notice>> {
+    let since = desk.state.now() - TOLD;
+    let notices = desk.scope.notices().list(&Keyset::first(200)).await?.items;
+    let of_certificates = |notice: &Notice| notice.kind == NoticeKind::CertificateEnds && notice.created_at > since;
+    Ok(notices.into_iter().filter(of_certificates).take(SHOWN).collect())
 }
 
 fn count(number: usize) -> i64 {

@@ -5,7 +5,7 @@ use crate::draw::bars;
 use crate::show::{Block, Body, Cell, Column, Figure, Link, Note, Page, Row, Section, Shell, State, Table, words};
 use crate::state::{CertificateLevel, CertificateState};
 use strowger_model::disk::{DiskLevel, DiskState};
-use strowger_model::record::JobRow;
+use strowger_model::record::{JobRow, Notice};
 
 /// Figures of the day and of the machine.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +60,8 @@ pub struct Today {
     pub live: Vec<Live>,
     /// Trunks.
     pub trunks: Vec<TrunkLine>,
+    /// What was told of certificates lately, the newest first.
+    pub told: Vec<Notice>,
     /// The last jobs.
     pub jobs: Vec<JobRow>,
     /// Calls per hour of today.
@@ -311,6 +313,9 @@ pub fn page(shell: &Shell, base: &str, today: &Today) -> Page {
     let mut blocks = Vec::new();
     if today.may_operate {
         blocks.push(Block::One(needs(today, base)));
+        if !today.told.is_empty() {
+            blocks.push(Block::One(crate::lines::lately(shell, &today.told)));
+        }
     }
     blocks.push(Block::One(progress));
     if today.may_operate {

@@ -11,6 +11,7 @@ use axum::Router;
 use axum::routing::{get, post};
 
 pub(crate) use trunks::lines;
+pub(crate) use view::lately;
 
 /// The routes below a tenant.
 pub(crate) fn routes() -> Router<ConsoleState> {

@@ -256,6 +256,16 @@ fn trunk_fields() -> Vec<Field> {
     ]
 }
 
+/// What was told lately.
+#[must_use]
+pub fn lately(shell: &Shell, notices: &[Notice]) -> Section {
+    let lines = notices.iter().map(|notice| {
+        let (at, what) = (shell.clock.stamp(notice.created_at), words::notice(notice.kind));
+        format!("{at}: {what}. {}", notice.detail)
+    });
+    Section::new("tn", "Lately", vec![Body::List(lines.collect())])
+}
+
 /// The trunks of a tenant.
 #[must_use]
 pub fn trunks(
@@ -298,15 +308,7 @@ pub fn trunks(
     );
     let mut blocks = vec![Block::One(Section::table("tk", "All trunks", table, empty))];
     if !turns.is_empty() {
-        let lines = turns.iter().map(|notice| {
-            let (at, what) = (shell.clock.stamp(notice.created_at), words::notice(notice.kind));
-            format!("{at}: {what}. {}", notice.detail)
-        });
-        blocks.push(Block::One(Section::new(
-            "tn",
-            "Lately",
-            vec![Body::List(lines.collect())],
-        )));
+        blocks.push(Block::One(lately(shell, turns)));
     }
     if may_change {
         let values = typed.0.clone();

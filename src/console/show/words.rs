@@ -363,6 +363,7 @@ pub const fn notice(kind: NoticeKind) -> &'static str {
         NoticeKind::TrunkDown => "Trunk is down",
         NoticeKind::TrunkUp => "Trunk is up again",
         NoticeKind::MeetingOpens => "Meeting opens",
+        NoticeKind::CertificateEnds => "Certificate ends",
     }
 }
 

@@ -4,6 +4,7 @@ use super::harness::{Bench, Browser};
 use axum::http::{StatusCode, header};
 use std::collections::{BTreeSet, VecDeque};
 use strowger_model::Role;
+use strowger_model::job::NoticeKind;
 use strowger_model::record::CallEvent;
 
 /// The pages of a tenant, and who may see them: platform admin, tenant admin, manager, user, auditor.
@@ -318,6 +319,19 @@ async fn the_two_calls_of_a_talk_that_a_restart_cut_lead_to_each_other() {
         let fact = format!("<dt>{name}</dt><dd><a href=\"{base}/calls/{other}\">");
         assert!(page.contains(&fact), "{fact}");
     }
+}
+
+#[tokio::test]
+async fn what_was_told_of_a_certificate_stands_on_the_first_page() {
+    let bench = Bench::new().await;
+    let tenant = bench.tenant("Acme").await;
+    let admin = bench.signed_in(Some(&tenant), Role::TenantAdmin).await;
+    let home = format!("/t/{}/", tenant.id);
+    assert!(!bench.get(&home, &admin).await.text().contains("Certificate ends"));
+    let told = "the console’s ends on 2030-02-01, in a week or less: renew it";
+    bench.store.tell_all(NoticeKind::CertificateEnds, told).await.unwrap();
+    let page = bench.get(&home, &admin).await.text();
+    assert!(page.contains("Lately") && page.contains(&format!("Certificate ends. {told}")));
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod log;
 mod meanings;
 mod meetings;
 mod minutes;
+mod notices;
 mod places;
 mod providers;
 mod queue;
