@@ -29,6 +29,7 @@ pub mod retention;
 pub mod role;
 pub mod search;
 pub mod settings;
+mod sound;
 pub mod speech;
 pub mod subject;
 pub mod topics;

@@ -383,6 +383,9 @@ pub struct Recording {
     pub held: bool,
     /// When it began.
     pub created_at: OffsetDateTime,
+    /// Samples a second; `None` until it is made, and for those made before this was kept.
+    #[serde(default)]
+    pub sample_rate_hz: Option<i64>,
 }
 
 impl Recording {

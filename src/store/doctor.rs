@@ -173,7 +173,7 @@ impl Store {
                 .await?
                 .all(
                     "select id, tenant_id, call_id, capture_id, state, problem, name, description, format, \
-                     duration_ms, size_bytes, sha256, blob, peaks, recorded_by, held, created_at \
+                     duration_ms, size_bytes, sha256, blob, peaks, recorded_by, held, created_at, sample_rate_hz \
                      from recordings where tenant_id = $1 and id > $2 order by id limit 500",
                     args![tenant, after],
                 )

@@ -16,6 +16,8 @@ use strowger_model::{CallId, CallType, CaptureId, RecordingId, TenantId, UserId}
 pub struct RecordingResult {
     /// `ogg/opus`.
     pub format: String,
+    /// Samples a second.
+    pub sample_rate_hz: i64,
     /// Length.
     pub duration_ms: i64,
     /// Size of the audio before sealing.
@@ -106,6 +108,7 @@ pub(crate) fn recording_of(row: &Row) -> Result<Recording> {
         recorded_by: row.text("recorded_by")?,
         held: row.switch("held")?,
         created_at: row.time("created_at")?,
+        sample_rate_hz: row.opt_int("sample_rate_hz")?,
     })
 }
 
@@ -125,7 +128,7 @@ impl Recordings {
             .await?
             .all(
                 "select id, tenant_id, call_id, capture_id, state, problem, name, description, format, duration_ms, \
-                 size_bytes, sha256, blob, peaks, recorded_by, held, created_at from recordings \
+                 size_bytes, sha256, blob, peaks, recorded_by, held, created_at, sample_rate_hz from recordings \
                  where tenant_id = $1 and id < $2 order by id desc limit $3",
                 args![self.scope.tenant(), page.before_id(), page.fetch()],
             )
@@ -143,7 +146,7 @@ impl Recordings {
             .await?
             .all(
                 "select id, tenant_id, call_id, capture_id, state, problem, name, description, format, duration_ms, \
-                 size_bytes, sha256, blob, peaks, recorded_by, held, created_at from recordings \
+                 size_bytes, sha256, blob, peaks, recorded_by, held, created_at, sample_rate_hz from recordings \
                  where tenant_id = $1 and call_id = $2 order by created_at, id",
                 args![self.scope.tenant(), call],
             )
@@ -183,7 +186,7 @@ impl Recordings {
     async fn read(&self, tx: &mut Tx, recording: RecordingId) -> Result<Option<Recording>> {
         tx.one(
             "select id, tenant_id, call_id, capture_id, state, problem, name, description, format, duration_ms, \
-             size_bytes, sha256, blob, peaks, recorded_by, held, created_at from recordings \
+             size_bytes, sha256, blob, peaks, recorded_by, held, created_at, sample_rate_hz from recordings \
              where tenant_id = $1 and id = $2",
             args![self.scope.tenant(), recording],
         )
@@ -276,7 +279,7 @@ impl Recordings {
         let row = tx
             .one(
                 "update recordings set state = 'ready', problem = null, format = $3, duration_ms = $4, \
-                 size_bytes = $5, sha256 = $6, blob = $7, peaks = $8 \
+                 size_bytes = $5, sha256 = $6, blob = $7, peaks = $8, sample_rate_hz = $9 \
                  where tenant_id = $1 and id = $2 and state in ('captured', 'failed') returning call_id",
                 args![
                     tenant,
@@ -286,7 +289,8 @@ impl Recordings {
                     result.size_bytes,
                     result.sha256,
                     result.blob,
-                    serde_json::json!(result.peaks)
+                    serde_json::json!(result.peaks),
+                    result.sample_rate_hz
                 ],
             )
             .await?;

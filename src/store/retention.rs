@@ -308,7 +308,7 @@ impl Retention {
             .await?
             .all(
                 "select r.id, r.tenant_id, r.call_id, r.capture_id, r.state, r.problem, r.name, r.description, \
-                 r.format, r.duration_ms, r.size_bytes, r.sha256, r.blob, r.peaks, r.recorded_by, r.held, r.created_at \
+                 r.format, r.duration_ms, r.size_bytes, r.sha256, r.blob, r.peaks, r.recorded_by, r.held, r.created_at, r.sample_rate_hz \
                  from voicemails v join recordings r on r.id = v.recording_id \
                  where v.tenant_id = $1 and v.created_at <= $2 and r.held = 0 and r.state <> 'captured' \
                  order by v.id limit $3",
@@ -346,7 +346,7 @@ impl Retention {
             .await?
             .all(
                 "select id, tenant_id, call_id, capture_id, state, problem, name, description, format, duration_ms, \
-                 size_bytes, sha256, blob, peaks, recorded_by, held, created_at from recordings r \
+                 size_bytes, sha256, blob, peaks, recorded_by, held, created_at, sample_rate_hz from recordings r \
                  where tenant_id = $1 and created_at <= $2 and held = 0 and state in ('ready', 'failed') \
                  and not exists (select 1 from voicemails v where v.recording_id = r.id) order by id limit $3",
                 args![self.scope.tenant(), policy.limit(Kind::Recording, now), limit],

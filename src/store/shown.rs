@@ -211,7 +211,7 @@ impl Shown {
             .await?
             .all(
                 "select id, tenant_id, call_id, capture_id, state, problem, name, description, format, duration_ms, \
-                 size_bytes, sha256, blob, peaks, recorded_by, held, created_at from recordings \
+                 size_bytes, sha256, blob, peaks, recorded_by, held, created_at, sample_rate_hz from recordings \
                  where tenant_id = $1 and id < $2 \
                  and call_id in (select id from calls where tenant_id = $1 and user_id = $3) \
                  order by id desc limit $4",

@@ -43,6 +43,7 @@ pub(super) async fn run(
     let whole = Sealed::of(&scope, &made.file).await?;
     let result = RecordingResult {
         format: "ogg/opus".to_owned(),
+        sample_rate_hz: i64::from(opus_file::rate_of(&made.file)),
         duration_ms: made.duration_ms,
         size_bytes: whole.size_bytes,
         sha256: whole.sha256,

@@ -67,6 +67,7 @@ async fn result(
     let sealed = Sealed::of(scope, &file).await?;
     Ok(RecordingResult {
         format: row.format.clone(),
+        sample_rate_hz: i64::from(opus_file::rate_of(&file)),
         duration_ms: row.duration_ms,
         size_bytes: sealed.size_bytes,
         sha256: sealed.sha256,

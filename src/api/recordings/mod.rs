@@ -63,6 +63,14 @@ pub(crate) struct RecordingJson {
     description: String,
     /// `ogg/opus`, stereo, caller left.
     format: String,
+    /// `opus`, once it is made.
+    codec: Option<String>,
+    /// Samples a second; none until it is made, and for those made before this was kept.
+    sample_rate_hz: Option<i64>,
+    /// How many channels it has, while there is audio.
+    channels: Option<usize>,
+    /// Bits a second of its audio, on average.
+    bitrate_bps: Option<i64>,
     /// Its length.
     duration_seconds: i64,
     /// The same in milliseconds.
@@ -94,6 +102,10 @@ impl From<Recording> for RecordingJson {
             tenant_id: recording.tenant.uuid(),
             call_id: recording.call.uuid(),
             recording_sid: format!("RE{}", recording.id.uuid().simple()),
+            codec: recording.format.split_once('/').map(|(_, codec)| codec.to_owned()),
+            sample_rate_hz: recording.sample_rate_hz,
+            channels: recording.channels(),
+            bitrate_bps: recording.bits_per_second(),
             recording_url: ready.then(|| format!("/api/recordings/{}/audio", recording.id)),
             status: recording.state,
             problem: recording.problem,

@@ -253,6 +253,7 @@ async fn message(scope: &Scope, world: &dyn World, user: &User, name: &str) -> (
     let blob = scope.blobs().put(&audio()).await.unwrap();
     let result = RecordingResult {
         format: "ogg/opus".into(),
+        sample_rate_hz: 16_000,
         duration_ms: 30_000,
         size_bytes: 1000,
         sha256: "ab".repeat(32),

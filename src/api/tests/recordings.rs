@@ -2,6 +2,7 @@
 
 use super::house::{House, audio};
 use axum::http::{Request, header};
+use serde_json::json;
 use std::time::Duration;
 use strowger_access::{RoomClaims, VideoGrant};
 use strowger_model::{RecordingId, Role, TenantId};
@@ -71,6 +72,8 @@ async fn a_recording_has_its_size_its_sum_and_its_peaks() {
     assert_eq!(recording["size_bytes"], 1000);
     assert_eq!(recording["recorded_by"], "voicemail");
     assert_eq!(recording["peaks"][1][2], 6);
+    let sound = ["codec", "sample_rate_hz", "channels", "bitrate_bps"].map(|field| recording[field].clone());
+    assert_eq!(sound, [json!("opus"), json!(16_000), json!(2), json!(266)]);
     assert_eq!(recording["call_id"], house.acme.call.to_string());
     house.ask("DELETE", &path, None).await.expect(204);
     assert_eq!(range(&house, None).await.expect(409)["code"], "not_ready");

@@ -150,6 +150,21 @@ fn import_form(shell: &Shell, base: &str) -> Form {
     )
 }
 
+/// How wide its sound is, as far as that is known.
+fn sound(recording: &Recording) -> String {
+    let rate = recording.sample_rate_hz.map(|hz| format!("{} kHz", hz / 1000));
+    let channels = recording.channels().map(|channels| match channels {
+        1 => "mono".to_owned(),
+        2 => "stereo".to_owned(),
+        channels => format!("{channels} channels"),
+    });
+    let bits = recording
+        .bits_per_second()
+        .map(|bits| format!("{} kbit/s", (bits + 500) / 1000));
+    let parts: Vec<String> = [rate, channels, bits].into_iter().flatten().collect();
+    parts.join(", ")
+}
+
 /// One recording.
 #[must_use]
 pub fn one(
@@ -171,6 +186,7 @@ pub fn one(
         Fact::new("Length", words::span(recording.duration_ms)),
         Fact::new("Size", words::size(recording.size_bytes)),
         Fact::new("Format", recording.format.clone()),
+        Fact::new("Sound", sound(recording)),
         Fact::new("Asked for by", recording.recorded_by.clone()),
         Fact::new("State", state(recording).word),
     ];
@@ -194,6 +210,7 @@ pub fn one(
             },
         ));
     }
+    facts.retain(|fact| !fact.value.is_empty());
     if !recording.sha256.is_empty() {
         facts.push(Fact::new(
             "SHA-256",

@@ -215,6 +215,7 @@ fn recording(call: &Call) -> Recording {
         blob: Some("blob".into()),
         peaks: peaks(),
         recorded_by: "settings".into(),
+        sample_rate_hz: Some(16_000),
         held: false,
         created_at: at(55_300),
     }

@@ -50,6 +50,7 @@ fn recording(state: &str, held: bool) -> Recording {
         blob: None,
         peaks: vec![],
         recorded_by: "settings".into(),
+        sample_rate_hz: Some(16_000),
         held,
         created_at: NOW - Duration::hours(2),
     }

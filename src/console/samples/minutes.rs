@@ -58,6 +58,7 @@ fn recording(meeting: &Minutes) -> Recording {
         blob: Some("blob".into()),
         peaks: Vec::new(),
         recorded_by: "host".into(),
+        sample_rate_hz: Some(16_000),
         held: false,
         created_at: meeting.started_at,
     }

@@ -241,6 +241,7 @@ impl Bench {
         let blob = scope.blobs().put(&audio).await.unwrap();
         let result = RecordingResult {
             format: "ogg/opus".into(),
+            sample_rate_hz: 16_000,
             duration_ms: 251_700,
             size_bytes: 200_000,
             sha256: "0".repeat(64),

@@ -283,6 +283,7 @@ async fn put(scope: &Scope, n: u64, user: Option<UserId>) {
     scope.calls().finish(&finished).await.expect("a finished call");
     let result = RecordingResult {
         format: "ogg/opus".into(),
+        sample_rate_hz: 16_000,
         duration_ms: 240_000,
         size_bytes: 3,
         sha256: "aa".into(),

@@ -61,7 +61,7 @@ impl MinutesArea {
             .all(
                 "select e.id as egress_id, e.request, e.started_at, e.stopped_at, e.told_at, \
                  r.id, r.tenant_id, r.call_id, r.capture_id, r.state, r.problem, r.name, r.description, r.format, \
-                 r.duration_ms, r.size_bytes, r.sha256, r.blob, r.peaks, r.recorded_by, r.held, r.created_at \
+                 r.duration_ms, r.size_bytes, r.sha256, r.blob, r.peaks, r.recorded_by, r.held, r.created_at, r.sample_rate_hz \
                  from egresses e join recordings r on r.id = e.recording_id \
                  where e.tenant_id = $1 and ($2 is null or e.id = $2) and ($3 is null or e.call_id = $3) \
                  order by e.started_at desc, e.id desc limit $4",
@@ -102,7 +102,7 @@ impl Store {
             .all(
                 "select e.id as egress_id, e.request, e.started_at, e.stopped_at, e.told_at, \
                  r.id, r.tenant_id, r.call_id, r.capture_id, r.state, r.problem, r.name, r.description, r.format, \
-                 r.duration_ms, r.size_bytes, r.sha256, r.blob, r.peaks, r.recorded_by, r.held, r.created_at \
+                 r.duration_ms, r.size_bytes, r.sha256, r.blob, r.peaks, r.recorded_by, r.held, r.created_at, r.sample_rate_hz \
                  from egresses e join recordings r on r.id = e.recording_id \
                  where e.told_at is null order by e.id limit 1000",
                 args![],

@@ -352,7 +352,7 @@ impl Subjects {
         let recordings = tx
             .all(
                 "select id, tenant_id, call_id, capture_id, state, problem, name, description, format, duration_ms, \
-                 size_bytes, sha256, blob, peaks, recorded_by, held, created_at from recordings \
+                 size_bytes, sha256, blob, peaks, recorded_by, held, created_at, sample_rate_hz from recordings \
                  where tenant_id = $1 and call_id = $2",
                 key(),
             )

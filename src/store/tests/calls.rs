@@ -87,6 +87,7 @@ pub(super) fn recording(bench: &Bench) -> NewRecording {
 pub(super) async fn processed(scope: &Scope) -> RecordingResult {
     RecordingResult {
         format: "ogg/opus".into(),
+        sample_rate_hz: 16_000,
         duration_ms: 5000,
         size_bytes: 3,
         sha256: "aa".into(),

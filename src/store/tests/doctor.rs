@@ -26,6 +26,7 @@ async fn ready(bench: &Bench, scope: &Scope, sound: &[u8]) -> (RecordingId, Stri
     let blob = scope.blobs().put(sound).await.unwrap();
     let result = RecordingResult {
         format: "ogg/opus".into(),
+        sample_rate_hz: 16_000,
         duration_ms: 5000,
         size_bytes: SOUND.len() as i64,
         sha256: hex::encode(digest::digest(&digest::SHA256, SOUND)),

@@ -36,6 +36,7 @@ async fn recorded(bench: &Bench, scope: &Scope) -> (RecordingId, String) {
     let blob = scope.blobs().put(&SPOKEN.repeat(2000)).await.unwrap();
     let result = RecordingResult {
         format: "ogg/opus".into(),
+        sample_rate_hz: 16_000,
         duration_ms: 5000,
         size_bytes: 3,
         sha256: "aa".into(),

@@ -73,6 +73,7 @@ async fn track(scope: &Scope, name: &str) -> TrackResult {
 async fn whole(scope: &Scope) -> RecordingResult {
     RecordingResult {
         format: "ogg/opus".to_owned(),
+        sample_rate_hz: 16_000,
         duration_ms: 1000,
         size_bytes: 3,
         sha256: "aa".to_owned(),

@@ -274,10 +274,10 @@ mod tests {
             let states = states.iter().map(|reason| TrunkState::Unreachable {
                 reason: (*reason).to_owned(),
             });
-            match after(&states.collect::<Vec<_>>()) {
-                TrunkCondition::Down { reason } => reason,
-                other => format!("{other:?}"),
-            }
+            let TrunkCondition::Down { reason } = after(&states.collect::<Vec<_>>()) else {
+                panic!("it is not down");
+            };
+            reason
         };
         assert_eq!(said(&["it has expired"]), "it cannot be asked: it has expired");
         assert_eq!(said(&["it has expired", ""]), "it does not answer");

@@ -64,6 +64,7 @@ async fn a_recording_is_as_wide_as_the_widest_leg_and_each_side_as_its_own() {
             "{left:?}: {} ms",
             made.duration_ms
         );
+        assert_eq!(made.sample_rate_hz, Some(i64::from(wanted_hz)));
         assert_eq!((made.peaks.len(), made.peaks[0].len()), (2, crate::audio::peaks::COUNT));
         let file = bench.scope.blobs().get(&made.blob.unwrap()).await.unwrap();
         assert_eq!(rate_of(&file), wanted_hz, "{left:?} and {right:?}");
