@@ -466,6 +466,53 @@ fn a_capture_holds_what_was_said_but_nothing_of_a_pause() {
     assert!(arrivals.is_sorted() && arrivals[7] < 5_000_000);
 }
 
+/// Keeps the thread until it is let go.
+struct Held {
+    kept: Kept,
+    inside: std::sync::mpsc::Sender<()>,
+    gate: std::sync::mpsc::Receiver<()>,
+}
+
+impl Sink for Held {
+    fn submit(&mut self, chunk: Chunk) -> Result<Chunk, (Chunk, Refusal)> {
+        let _ = self.inside.send(());
+        // Open for good once its other end is gone.
+        let _ = self.gate.recv();
+        self.kept.submit(chunk)
+    }
+}
+
+#[test]
+fn nothing_is_captured_as_if_it_had_come_before_it_was_sent() {
+    let mut media = Media::start(1);
+    let (mut a, b) = (media.connected(1, Codec::Pcmu), media.connected(1, Codec::Pcmu));
+    media.handle.bridge(a.leg, b.leg);
+    let (kept, began) = (Kept::default(), Instant::now());
+    let (inside, stands) = std::sync::mpsc::channel();
+    let (go, gate) = std::sync::mpsc::channel();
+    let held = Held {
+        kept: kept.clone(),
+        inside,
+        gate,
+    };
+    media.handle.capture(a.leg, 3, began, Box::new(held));
+    // More than a chunk takes.
+    for _ in 0..8 {
+        let packet = a.packet(0, &[1; 1_000]);
+        a.socket.send_to(&packet, a.local).unwrap();
+    }
+    stands.recv_timeout(DEADLINE).unwrap();
+    let sent_us = began.elapsed().as_micros() as u64;
+    a.say(2);
+    drop(go);
+    while b.hear().1[0] != 2 {}
+    media.handle.close(a.leg);
+    while !matches!(media.news(), MediaEvent::Closed { .. }) {}
+    let frames = kept.frames(|frame| (frame.payload[0], frame.arrival_us));
+    let (_, arrival_us) = frames.iter().find(|(said, _)| *said == 2).unwrap();
+    assert!(*arrival_us >= sent_us, "{arrival_us} µs, sent at {sent_us} µs");
+}
+
 #[test]
 fn strangers_are_not_heard_and_a_moved_far_end_is_followed_after_reconnect() {
     let media = Media::start(1);

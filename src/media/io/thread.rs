@@ -142,7 +142,7 @@ impl Worker {
         now = Instant::now();
         self.take_commands(now);
         for slot in std::mem::take(&mut self.unfinished) {
-            self.drain(slot, now);
+            self.drain(slot);
         }
         for event in &*ready {
             let token = event.token();
@@ -150,7 +150,7 @@ impl Worker {
                 continue;
             }
             if token.0 % 2 == 0 {
-                self.drain(token.0 / 2, now);
+                self.drain(token.0 / 2);
             } else {
                 self.board.take_reports(token.0 / 2, now);
             }
@@ -218,11 +218,14 @@ impl Worker {
     }
 
     /// Everything that waits in a leg's RTP socket.
-    fn drain(&mut self, index: usize, now: Instant) {
+    fn drain(&mut self, index: usize) {
         let mut more = true;
         for _ in 0..TURN {
             match self.board.take(index) {
                 Taken::Packet(length, from) => {
+                    // Not before the packet was taken: it may have come while others were served, or this thread was not,
+                    // and one that seems to have come before its time moves the recording's clock for seconds.
+                    let now = Instant::now();
                     // What was said before a packet was sent is done before it is heard.
                     if self.inbox.told.load(Ordering::SeqCst) {
                         self.obey_before(length, now);
