@@ -231,6 +231,23 @@ impl Store {
         }
     }
 
+    /// Makes the copy anew after rows went because their time was up, so that none of them comes back with it, and cuts
+    /// the log of changes, which holds them too. Where no copy can be made right now, the one there is goes.
+    /// `PostgreSQL` has neither file.
+    ///
+    /// # Errors
+    /// The database is damaged, or a file cannot be written or removed.
+    pub async fn renew_copy(&self) -> Result<()> {
+        if file_of(self.url()).is_none() {
+            return Ok(());
+        }
+        self.cut_log().await?;
+        if self.copy_database().await?.is_none() {
+            self.drop_copy()?;
+        }
+        Ok(())
+    }
+
     /// Removes the copy, and one that is being made: what was erased must not stand in it until the next.
     pub(crate) fn drop_copy(&self) -> Result<()> {
         let Some(file) = file_of(self.url()) else {

@@ -96,6 +96,10 @@ impl Store {
     /// The database did not answer.
     pub(crate) async fn forget_pages(&self) -> Result<()> {
         self.drop_copy()?;
+        self.cut_log().await
+    }
+
+    pub(crate) async fn cut_log(&self) -> Result<()> {
         let statement = match self.db().engine() {
             Engine::Sqlite => "pragma wal_checkpoint(truncate)",
             Engine::Postgres => "vacuum",

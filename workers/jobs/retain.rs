@@ -27,6 +27,7 @@ pub(super) async fn run(desk: &Desk, tenant: TenantId, context: &Context) -> Res
     let swept = desk.store.sweep_blobs().await?;
     let swept = swept + desk.store.sweep_bucket(tenant).await?;
     if !total.is_empty() || swept > 0 {
+        desk.store.renew_copy().await?;
         info!(
             recordings = total.recordings,
             voicemails = total.voicemails,

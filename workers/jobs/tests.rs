@@ -7,6 +7,7 @@ mod killed;
 mod meeting;
 mod outside;
 mod redact;
+mod retention;
 mod small;
 mod wide;
 
@@ -21,11 +22,14 @@ use strowger_model::capture::{CaptureMeta, Chunk, Frame, Purpose, Sink, StreamMe
 use strowger_model::job::Job;
 use strowger_model::record::{Call, Recording};
 use strowger_model::{
-    CallId, CallState, CallType, CaptureId, Direction, HangupCause, JobId, LegId, RecordingId, World,
+    CallId, CallState, CallType, CaptureId, Direction, HangupCause, JobId, LegId, RecordingId, UserId, VoicemailId,
+    World,
 };
 use strowger_store::capture::{CaptureReader, CaptureSpool, SpoolConfig};
 use strowger_store::queue::{Context, JobError, JobFilter, Progress};
-use strowger_store::{Actor, FinishedCall, NewRecording, NewTenant, Page, Scope, Store, StoreConfig, SystemWorld};
+use strowger_store::{
+    Actor, FinishedCall, NewRecording, NewTenant, NewVoicemail, Page, Scope, Store, StoreConfig, SystemWorld,
+};
 use tokio_util::sync::CancellationToken;
 
 const SOUNDS: &str = "/usr/share/asterisk/sounds/en_US_f_Allison";
@@ -81,6 +85,16 @@ impl Bench {
 
     /// A call, what each leg says in which codec, at that codec's rate, and what it was captured for.
     async fn call_of(&self, purpose: Purpose, legs: &[(Codec, &[i16])]) -> (CallId, RecordingId, CaptureId) {
+        self.call_to(None, purpose, legs).await
+    }
+
+    /// As [`Bench::call_of`]; what was captured is a message to somebody.
+    async fn call_to(
+        &self,
+        mailbox: Option<UserId>,
+        purpose: Purpose,
+        legs: &[(Codec, &[i16])],
+    ) -> (CallId, RecordingId, CaptureId) {
         let world = self.world.as_ref();
         let now = world.now();
         let call = Call {
@@ -134,7 +148,12 @@ impl Bench {
                 problem: None,
                 created_at: now,
             }],
-            voicemail: None,
+            voicemail: mailbox.map(|user| NewVoicemail {
+                id: VoicemailId::generate(world),
+                user,
+                recording: meta.recording,
+                duration_ms: 0,
+            }),
         };
         self.scope.calls().finish(&finished).await.unwrap();
         (call.id, meta.recording, meta.capture)

@@ -14,7 +14,7 @@ use strowger_store::{Bucket, Page};
 use tokio::process::{Child, Command};
 
 /// A server of the S3 interface, ended with the value. It forgets its objects when it ends.
-struct Server {
+pub(super) struct Server {
     child: Child,
     port: u16,
 }
@@ -29,14 +29,14 @@ fn program() -> PathBuf {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the partner listens outside of the product")]
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
 
 impl Server {
     /// Starts it and makes the bucket.
-    async fn start(port: u16) -> Self {
+    pub(super) async fn start(port: u16) -> Self {
         let child = Command::new(program())
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])
             .stdin(Stdio::null())
@@ -55,6 +55,10 @@ impl Server {
         server
     }
 
+    pub(super) const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Asks with a request of HTTP/1.0; the body, once it answers with success.
     async fn ask(&self, method: &str, path: &str) -> Option<Vec<u8>> {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -71,7 +75,7 @@ impl Server {
     }
 
     /// The names of all objects.
-    async fn names(&self) -> Vec<String> {
+    pub(super) async fn names(&self) -> Vec<String> {
         let list = String::from_utf8(self.ask("GET", "/calls?list-type=2").await.unwrap()).unwrap();
         let keys = list.split("<Key>").skip(1);
         keys.map(|rest| rest.split('<').next().unwrap().to_owned()).collect()
@@ -82,7 +86,7 @@ impl Server {
     }
 }
 
-fn bucket(port: u16) -> Bucket {
+pub(super) fn bucket(port: u16) -> Bucket {
     Bucket::open(&Storage {
         endpoint: Some(format!("http://127.0.0.1:{port}")),
         bucket: "calls".to_owned(),
@@ -96,7 +100,7 @@ fn bucket(port: u16) -> Bucket {
     .unwrap()
 }
 
-async fn set(bench: &Bench, name: &str, value: &str) {
+pub(super) async fn set(bench: &Bench, name: &str, value: &str) {
     let entry = Entry {
         value: Some(value.to_owned()),
         lock: Lock::Unlocked,
@@ -105,7 +109,7 @@ async fn set(bench: &Bench, name: &str, value: &str) {
 }
 
 /// A recording that was made of a call.
-async fn recorded(bench: &Bench, desk: &Desk, seconds: usize) -> RecordingId {
+pub(super) async fn recorded(bench: &Bench, desk: &Desk, seconds: usize) -> RecordingId {
     let (_, recording, capture) = bench.call(&tone(440.0, seconds), &tone(1000.0, seconds)).await;
     let job = Job::ProcessRecording {
         tenant: bench.scope.tenant(),
@@ -116,13 +120,13 @@ async fn recorded(bench: &Bench, desk: &Desk, seconds: usize) -> RecordingId {
     recording
 }
 
-async fn blob(bench: &Bench, recording: RecordingId) -> String {
+pub(super) async fn blob(bench: &Bench, recording: RecordingId) -> String {
     let row = bench.scope.recordings().get(recording).await.unwrap().unwrap();
     row.blob.unwrap()
 }
 
 /// The files of a tenant's blobs that are on this disk.
-fn local(bench: &Bench, tenant: TenantId) -> Vec<String> {
+pub(super) fn local(bench: &Bench, tenant: TenantId) -> Vec<String> {
     let list = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
     let root = bench.folder.path().join("blobs").join(tenant.to_string());
     list(&root)

@@ -10,9 +10,9 @@ use strowger_model::{Role, World};
 use strowger_store::queue::JobError;
 use strowger_store::{Actor, NewFlow, NewGreeting, NewUser, Page};
 
-const DAY_MS: i64 = 24 * 3_600_000;
+pub(super) const DAY_MS: i64 = 24 * 3_600_000;
 
-async fn twice(desk: &Desk, job: Job) {
+pub(super) async fn twice(desk: &Desk, job: Job) {
     desk.run(job.clone(), context(1, false)).await.unwrap();
     desk.run(job, context(2, false)).await.unwrap();
 }
@@ -21,7 +21,7 @@ fn desk(bench: &Bench) -> Desk {
     bench.desk(Path::new("/nonexistent"))
 }
 
-async fn ada(bench: &Bench) -> User {
+pub(super) async fn ada(bench: &Bench) -> User {
     let new = NewUser {
         email: "ada@example.org".to_owned(),
         name: "Ada Lovelace".to_owned(),
