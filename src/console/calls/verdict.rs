@@ -2,6 +2,7 @@
 
 use crate::show::words;
 use strowger_model::record::{Call, Leg, Recording, Transcript};
+use strowger_model::speech::Analysis;
 use strowger_model::{CallState, Direction, HangupCause};
 
 /// The two sentences, each with a strong beginning.
@@ -74,11 +75,18 @@ fn share(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
 }
 
+/// What was understood, where the caller said anything that a mood could be heard from.
+#[must_use]
+pub fn mood_of(transcript: &Transcript) -> Option<&Analysis> {
+    let said_something = transcript.segments.iter().any(|segment| segment.channel == 0);
+    transcript.analysis.as_ref().filter(|_| said_something)
+}
+
 /// Makes the verdict.
 #[must_use]
 pub fn of(call: &Call, legs: &[Leg], (recording, transcript): (Option<&Recording>, Option<&Transcript>)) -> Verdict {
     let (outcome, mut story) = outcome(call, legs, recording);
-    if let Some(analysis) = transcript.and_then(|transcript| transcript.analysis.as_ref()) {
+    if let Some(analysis) = transcript.and_then(mood_of) {
         let [first, last] = analysis.sentiment_trend;
         let word = |value: f64| match value {
             v if v > 0.2 => "pleased",
@@ -194,5 +202,23 @@ pub fn other_party(call: &Call) -> (String, String) {
             (name, number)
         }
         Direction::Outbound => (call.to_number.clone(), String::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_who_said_nothing_has_no_mood() {
+        let mut known = crate::samples::call::known();
+        let story = |known: &crate::calls::view::Known| {
+            let kept = (known.recording.as_ref(), known.transcript.as_ref());
+            of(&known.call, &known.legs, kept).story
+        };
+        assert!(story(&known).contains(" The caller "));
+        let transcript = known.transcript.as_mut().unwrap();
+        transcript.segments.retain(|segment| segment.channel == 1);
+        assert!(!story(&known).contains(" The caller began") && !story(&known).contains(" The caller sounded"));
     }
 }

@@ -331,11 +331,7 @@ fn facts(known: &Known, base: &str, clock: &Clock) -> Vec<Fact> {
 
 fn badges(known: &Known) -> Vec<State> {
     let mut badges = vec![words::call_state(known.call.state)];
-    if let Some(analysis) = known
-        .transcript
-        .as_ref()
-        .and_then(|transcript| transcript.analysis.as_ref())
-    {
+    if let Some(analysis) = known.transcript.as_ref().and_then(verdict::mood_of) {
         let way = words::mood_way(analysis.sentiment_trend);
         badges.push(match way {
             "↗ better" => State::ok("Mood better"),
