@@ -3,7 +3,7 @@
 use crate::calls::page::remove_call;
 use crate::recordings::{erase_audio, forget_audio, recording_of};
 use crate::scope::area;
-use crate::sql::{Tx, args};
+use crate::sql::{Arg, Tx, args};
 use crate::{Actor, Result};
 use strowger_model::CallId;
 use strowger_model::retention::{Kind, RetentionPolicy};
@@ -243,25 +243,15 @@ impl Retention {
     /// Proofs go when nothing they prove is left: they are rows without files, so all that are due go at once.
     async fn proofs(&self, policy: &RetentionPolicy, now: OffsetDateTime, report: &mut RetentionReport) -> Result<()> {
         for (due, days) in proofs(policy) {
-            let limit = now - Duration::days(days);
-            let mut tx = self.scope.write().await?;
-            let gone = tx
-                .all_of(format!("delete {due} returning at"), args![self.scope.tenant(), limit])
-                .await?;
-            if gone.is_empty() {
-                continue;
-            }
-            let count = gone.len();
-            let until = limit.date();
-            self.told(&mut tx, "proof.expire", &format!("{count} until {until}"))
-                .await?;
-            tx.commit().await?;
-            report.proofs += i64::try_from(count).unwrap_or(i64::MAX);
+            let until = now - Duration::days(days);
+            let values = args![self.scope.tenant(), until];
+            let statement = format!("delete {due} returning at");
+            report.proofs += self.rows(statement, values, "proof.expire", until).await?;
         }
         Ok(())
     }
 
-    /// Rows without files, many of them: some thousand go in one transaction.
+    /// Rows without files as well, but many of them.
     async fn signalling(
         &self,
         policy: &RetentionPolicy,
@@ -271,27 +261,31 @@ impl Retention {
     ) -> Result<()> {
         const A_CALL: i64 = 20;
         let until = now - Duration::days(policy.signalling_days);
-        let mut tx = self.scope.write().await?;
+        let values = args![self.scope.tenant(), until, limit.saturating_mul(A_CALL)];
         let statement = format!(
             "delete from call_signalling where (call_id, position) in \
-             (select call_id, position {SIGNALLING_DUE} order by at limit $3) and tenant_id = $1 returning position"
+             (select call_id, position {SIGNALLING_DUE} order by at limit $3) and tenant_id = $1 returning at"
         );
-        let gone = tx
-            .all_of(
-                statement,
-                args![self.scope.tenant(), until, limit.saturating_mul(A_CALL)],
-            )
-            .await?;
-        if gone.is_empty() {
-            return Ok(());
-        }
-        let count = gone.len();
-        let until = until.date();
-        self.told(&mut tx, "signalling.expire", &format!("{count} until {until}"))
-            .await?;
-        tx.commit().await?;
-        report.signalling += i64::try_from(count).unwrap_or(i64::MAX);
+        report.signalling += self.rows(statement, values, "signalling.expire", until).await?;
         Ok(())
+    }
+
+    /// Removes rows in one transaction and writes down how many they were; `statement` gives one line for each.
+    async fn rows(
+        &self,
+        statement: String,
+        values: Vec<Arg>,
+        action: &'static str,
+        until: OffsetDateTime,
+    ) -> Result<i64> {
+        let mut tx = self.scope.write().await?;
+        let count = tx.all_of(statement, values).await?.len();
+        if count > 0 {
+            let until = until.date();
+            self.told(&mut tx, action, &format!("{count} until {until}")).await?;
+            tx.commit().await?;
+        }
+        Ok(i64::try_from(count).unwrap_or(i64::MAX))
     }
 
     async fn messages(

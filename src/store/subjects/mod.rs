@@ -365,6 +365,7 @@ impl Subjects {
         for statement in [
             "delete from voicemails where tenant_id = $1 and call_id = $2",
             "delete from call_tags where tenant_id = $1 and call_id = $2",
+            "delete from call_signalling where tenant_id = $1 and call_id = $2",
             "update calls set notes = '', metadata = '{}' where tenant_id = $1 and id = $2",
             "update call_events set detail = '' where tenant_id = $1 and call_id = $2 and kind <> 'node'",
             "update notices set detail = '' where tenant_id = $1 and call_id = $2",

@@ -83,6 +83,11 @@ fn signalling_goes_in_its_time_with_its_call_and_with_whom_it_names() {
         );
         let chunks = [&one, &held, &theirs].map(|call| chunk(&bench, call, "INVITE"));
         assert_eq!(scope.signalling().keep(&chunks).await.unwrap(), []);
+        // A stretch that does not name them is their call's all the same.
+        let mut nameless = theirs.clone();
+        nameless.from_number = "101".into();
+        let nameless = [chunk(&bench, &nameless, "BYE")];
+        assert_eq!(scope.signalling().keep(&nameless).await.unwrap(), []);
         let subject = Subject::read("+4912340003").unwrap();
         let archive = scope.subjects().export(&actor(), &subject, "who").await.unwrap();
         let archive = String::from_utf8_lossy(&archive.whole().await.unwrap()).into_owned();
