@@ -20,6 +20,11 @@ use strowger_model::speech::{Segment, Word};
 const BEFORE_MS: i64 = 250;
 /// After its last word.
 const AFTER_MS: i64 = 350;
+/// A figure takes at least so long to say, milliseconds …
+const FIGURE_MS: i64 = 150;
+/// … and at most so long, with the pause before it. Times by which figures were said faster are not believed: what was said
+/// since the word before goes, as far as this allows.
+const SLOW_FIGURE_MS: i64 = 1500;
 /// Further on either side where the words' times are guessed from their turn's.
 const GUESSED_MS: i64 = 1500;
 
@@ -107,9 +112,20 @@ pub fn turns(segments: Vec<Segment>, policy: Policy, language: Option<&str>) -> 
 fn stretch(channel: u8, found: Found, words: &[Said]) -> Option<Stretch> {
     let (first, last) = (words.get(found.first)?, words.get(found.last)?);
     let more = if first.guessed || last.guessed { GUESSED_MS } else { 0 };
+    let figures = i64::try_from(first.text.bytes().filter(u8::is_ascii_digit).count()).unwrap_or(i64::MAX);
+    let is_too_fast = first.end_ms - first.start_ms < figures.saturating_mul(FIGURE_MS);
+    let start_ms = if figures > 1 && is_too_fast {
+        let before = found.first.checked_sub(1).and_then(|at| words.get(at));
+        let earliest_ms = first.end_ms.saturating_sub(figures.saturating_mul(SLOW_FIGURE_MS));
+        first
+            .start_ms
+            .min(before.map_or(0, |word| word.end_ms).max(earliest_ms))
+    } else {
+        first.start_ms
+    };
     Some(Stretch {
         channel,
-        from_ms: (first.start_ms - BEFORE_MS - more).max(0),
+        from_ms: (start_ms - BEFORE_MS - more).max(0),
         to_ms: last.end_ms.max(last.start_ms) + AFTER_MS + more,
     })
 }
@@ -274,6 +290,39 @@ mod tests {
             stretches[0].to_ms > 40_800 && stretches[0].to_ms < 42_000,
             "{stretches:?}"
         );
+    }
+
+    #[test]
+    fn a_number_in_one_word_goes_from_where_it_may_have_begun() {
+        let word = |text: &str, start_ms, end_ms| Word {
+            text: text.to_owned(),
+            start_ms,
+            end_ms,
+            confidence: 0.9,
+        };
+        let mut said = turn(0, 0, "it is 4929637580412366 thanks");
+        said.words = vec![
+            word("it", 900, 1300),
+            word("is", 1370, 1860),
+            word("4929637580412366", 6850, 7340),
+            word("thanks", 8080, 8300),
+        ];
+        let cards = Policy {
+            cards: true,
+            ..Policy::default()
+        };
+        let (_, stretches) = super::turns(vec![said.clone()], cards, Some("en"));
+        assert_eq!(
+            (stretches[0].from_ms, stretches[0].to_ms),
+            (1860 - BEFORE_MS, 7340 + AFTER_MS)
+        );
+        // Nobody takes half a minute for it: what was said long before stays.
+        for one in &mut said.words[2..] {
+            one.start_ms += 60_000;
+            one.end_ms += 60_000;
+        }
+        let (_, stretches) = super::turns(vec![said], cards, Some("en"));
+        assert_eq!(stretches[0].from_ms, 67_340 - 16 * SLOW_FIGURE_MS - BEFORE_MS);
     }
 
     #[test]

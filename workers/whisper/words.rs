@@ -1,6 +1,6 @@
 //! From the model's tokens to words with times, and from words to turns. Pure.
 
-use super::onset::onset_ms;
+use super::onset::{first_sound_ms, onset_ms};
 use super::pieces::Piece;
 use strowger_model::speech::Word;
 
@@ -29,8 +29,14 @@ const PAUSE_MS: i64 = 1200;
 const ENOUGH_MS: i64 = 4000;
 /// … and anywhere once it is this long.
 const TOO_LONG_MS: i64 = 30_000;
-/// The longest a single word may be said to last.
+/// The longest a single word may be said to last …
 const LONGEST_WORD_MS: i64 = 1500;
+/// … and each figure of a number, with the pause before it.
+const LONGEST_FIGURE_MS: i64 = 1500;
+/// So many figures in one written word are several that were spoken.
+const NUMBER_FIGURES: usize = 3;
+/// With so many there are pauses within it; with fewer a pause is before it.
+const PAUSED_FIGURES: usize = 8;
 
 /// Joins tokens to words and gives them times in the recording: a word ends where its last token
 /// ends, and begins where it begins to sound after the word before it ended or its span began. `samples` are the
@@ -58,11 +64,15 @@ pub(super) fn words(tokens: &[Token], piece: &Piece, samples: &[i16]) -> Vec<Wor
             .unwrap_or(0);
         let previous_ms = words.last().map_or(0, |word| word.end_ms);
         let end_ms = piece.time_ms(piece_end_ms).max(previous_ms);
-        let start_ms = previous_ms
-            .max(piece.part_start_ms(piece_end_ms))
-            .max(end_ms - LONGEST_WORD_MS)
-            .min(end_ms);
-        let start_ms = onset_ms(samples, start_ms, end_ms);
+        let start_ms = if figures(text.bytes()) >= NUMBER_FIGURES {
+            number_start_ms(&group, piece, (previous_ms, end_ms), samples)
+        } else {
+            let start_ms = previous_ms
+                .max(piece.part_start_ms(piece_end_ms))
+                .max(end_ms - LONGEST_WORD_MS)
+                .min(end_ms);
+            onset_ms(samples, start_ms, end_ms)
+        };
         let sum: f32 = group.iter().map(|token| token.probability).sum();
         words.push(Word {
             text,
@@ -72,6 +82,28 @@ pub(super) fn words(tokens: &[Token], piece: &Piece, samples: &[i16]) -> Vec<Wor
         });
     }
     words
+}
+
+/// Where a number begins that is written as one word and said as many, with pauses between them: where its first token
+/// may have begun, which is no later than the first sound there. What is taken out of a recording goes by this.
+fn number_start_ms(group: &[&Token], piece: &Piece, (previous_ms, end_ms): (i64, i64), samples: &[i16]) -> i64 {
+    let Some(first) = group.iter().find(|token| token.is_spoken()) else {
+        return previous_ms;
+    };
+    let longest_ms = i64::try_from(figures(first.bytes.iter().copied()).max(1)).unwrap_or(1) * LONGEST_FIGURE_MS;
+    let first_end_ms = piece.time_ms(first.end_ms).clamp(previous_ms, end_ms);
+    let all = group.iter().map(|token| figures(token.bytes.iter().copied()));
+    let span_ms = if all.sum::<usize>() < PAUSED_FIGURES {
+        piece.part_start_ms(first.end_ms).min(first_end_ms)
+    } else {
+        previous_ms
+    };
+    let from_ms = previous_ms.max(span_ms).max(first_end_ms - longest_ms);
+    first_sound_ms(samples, from_ms, first_end_ms)
+}
+
+fn figures(bytes: impl Iterator<Item = u8>) -> usize {
+    bytes.filter(u8::is_ascii_digit).count()
 }
 
 /// Groups a channel's words into turns: at pauses, and at the ends of sentences in long talk.
@@ -210,6 +242,29 @@ mod tests {
         assert_eq!((words[0].start_ms, words[0].end_ms), (1000, 1400));
         assert_eq!((words[1].start_ms, words[1].end_ms), (1400, 1900));
         assert_eq!((words[2].start_ms, words[2].end_ms), (5000, 5500));
+    }
+
+    #[test]
+    fn a_number_written_as_one_word_begins_with_the_first_of_its_figures() {
+        // Said with a pause in the middle: two spans, of which the piece leaves most of the pause out.
+        let spans = [(16_000, 96_000), (160_000, 240_000)].map(|(start, end)| Span { start, end });
+        let piece = &pack(&spans, 480_000)[0];
+        let token = |bytes: &str, end_ms| Token {
+            bytes: bytes.into(),
+            probability: 0.5,
+            end_ms,
+        };
+        let said = [
+            token(" is", 600),
+            token(" 49", 1900),
+            token("296", 3400),
+            token("37580", 7000),
+            token("412366", 9900),
+        ];
+        let words = words(&said, piece, &[]);
+        assert_eq!(text(&words), "is 4929637580412366");
+        assert_eq!(words[1].start_ms, words[0].end_ms);
+        assert!(words[1].end_ms - words[1].start_ms > 9000, "{words:?}");
     }
 
     #[test]
