@@ -68,13 +68,7 @@ fn json(segments: &[Segment], language: Option<&str>) -> String {
 fn text(segments: &[Segment]) -> String {
     let mut out = String::new();
     for segment in segments {
-        let _ = writeln!(
-            out,
-            "[{}] {}: {}",
-            short(segment.start_ms),
-            segment.speaker,
-            segment.text
-        );
+        let _ = writeln!(out, "[{}] {}{}", short(segment.start_ms), voice(segment), segment.text);
     }
     out
 }
@@ -132,11 +126,15 @@ fn vtt(segments: &[Segment]) -> String {
     for caption in captions(segments) {
         let _ = write!(
             out,
-            "\n{} --> {}\n<v {}>",
+            "\n{} --> {}\n",
             stamp(caption.start_ms, '.'),
-            stamp(caption.end_ms, '.'),
-            escaped(&caption.segment.speaker.replace(['\n', '>'], " "))
+            stamp(caption.end_ms, '.')
         );
+        // A voice without a name is no voice tag.
+        if !caption.segment.speaker.trim().is_empty() {
+            let name = line(&caption.segment.speaker.replace('>', " "));
+            let _ = write!(out, "<v {}>", escaped(&name));
+        }
         if caption.words.is_empty() {
             out.push_str(&escaped(&line(&caption.segment.text)));
         }
@@ -162,15 +160,23 @@ fn srt(segments: &[Segment]) -> String {
         };
         let _ = write!(
             out,
-            "{}\n{} --> {}\n{}: {}\n\n",
+            "{}\n{} --> {}\n{}{}\n\n",
             n + 1,
             stamp(caption.start_ms, ','),
             stamp(caption.end_ms, ','),
-            line(&caption.segment.speaker),
+            voice(caption.segment),
             line(&said)
         );
     }
     out
+}
+
+/// Who says it, where that is known.
+fn voice(segment: &Segment) -> String {
+    match line(&segment.speaker).as_str() {
+        "" => String::new(),
+        name => format!("{name}: "),
+    }
 }
 
 /// An empty line would end a caption.
@@ -242,6 +248,20 @@ mod tests {
         assert_eq!([unsure(0), unsure(1)], [Some(false), Some(true)]);
         let back: Vec<Segment> = serde_json::from_value(written["segments"].clone()).unwrap();
         assert_eq!(back, turns);
+    }
+
+    #[test]
+    fn nobody_s_words_stand_without_a_name() {
+        let turns = [turn("", 0, "hello there")];
+        assert_eq!(
+            write(&turns, None, Form::Vtt),
+            "WEBVTT\n\n00:00:00.000 --> 00:00:00.900\nhello <00:00:00.500>there\n"
+        );
+        assert_eq!(
+            write(&turns, None, Form::Srt),
+            "1\n00:00:00,000 --> 00:00:00,900\nhello there\n\n"
+        );
+        assert_eq!(write(&turns, None, Form::Text), "[0:00] hello there\n");
     }
 
     #[test]
