@@ -121,6 +121,8 @@ fn usage(tries: &[Try]) -> Usage {
 pub(super) struct HeardOutside {
     /// Who heard it.
     pub(super) provider: String,
+    /// With what model.
+    pub(super) model: String,
     /// The turns with channel and speaker, in order.
     pub(super) segments: Vec<Segment>,
     /// ISO 639-1 code.
@@ -153,6 +155,7 @@ pub(super) async fn hear(
     let voices = apart(move || alone(files)).await?;
     let mut whole = HeardOutside {
         provider: String::new(),
+        model: String::new(),
         segments: Vec::new(),
         language: None,
         cost_micros: 0,
@@ -165,10 +168,10 @@ pub(super) async fn hear(
         let outcome = desk.providers.hear(&wish, sound).await;
         count(desk, scope, &outcome.tries).await?;
         whole.cost_micros += outcome.tries.iter().map(|one| one.cost_micros).sum::<i64>();
-        let Some((provider, heard)) = outcome.answer else {
+        let Some((hearer, heard)) = outcome.answer else {
             return Ok(None);
         };
-        whole.provider = provider;
+        (whole.provider, whole.model) = (hearer.provider, hearer.model);
         whole.language = whole.language.or(heard.language);
         whole.segments.extend(heard.segments.into_iter().map(|segment| Segment {
             channel: voice.channel,

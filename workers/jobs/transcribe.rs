@@ -210,7 +210,7 @@ async fn keep(
     let result = TranscriptResult {
         provider: heard.provider,
         cost_micros: heard.cost_micros,
-        ..result(&all, "", 0.0, row.duration_ms)
+        ..result(&all, &heard.model, 0.0, row.duration_ms)
     };
     let silenced = silence::audio(scope, row, &stretches).await?;
     let transcripts = scope.transcripts();

@@ -127,6 +127,15 @@ pub struct Providers {
     breakers: Mutex<HashMap<String, Breaker>>,
 }
 
+/// Who heard a sound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hearer {
+    /// The provider's name.
+    pub provider: String,
+    /// Its model.
+    pub model: String,
+}
+
 impl Providers {
     /// Those that a file names.
     #[must_use]
@@ -209,7 +218,7 @@ impl Providers {
     }
 
     /// Has one channel heard.
-    pub async fn hear(&self, wish: &Wish, sound: Sound<'_>) -> Outcome<(String, Heard)> {
+    pub async fn hear(&self, wish: &Wish, sound: Sound<'_>) -> Outcome<(Hearer, Heard)> {
         if sound.file.len() > MOST_BYTES {
             return Outcome {
                 answer: None,
@@ -228,7 +237,11 @@ impl Providers {
             |provider, body| {
                 let heard = provider.dialect.read_audio(body, sound)?;
                 let tokens = heard.tokens;
-                Ok(((provider.name.clone(), heard), tokens))
+                let hearer = Hearer {
+                    provider: provider.name.clone(),
+                    model: provider.hearing.clone(),
+                };
+                Ok(((hearer, heard), tokens))
             },
         )
         .await

@@ -131,7 +131,9 @@ pub struct Provider {
     pub hears: bool,
     /// Whether it makes vectors.
     pub embeds: bool,
-    /// Its model for that; vectors of different models cannot be compared.
+    /// Its model for audio.
+    pub hearing: String,
+    /// Its model for vectors; those of different models cannot be compared.
     pub embedding: String,
     pub(super) place: Place,
     pub(super) dialect: Arc<dyn Dialect>,
@@ -213,7 +215,7 @@ fn provider(entry: Entry) -> Result<Provider, &'static str> {
     let (chats, hears) = (!entry.chat.is_empty(), !entry.audio.is_empty());
     let embeds = !entry.embedding.is_empty();
     let (chat, audio, embedding) = (entry.chat, entry.audio, entry.embedding);
-    let model = embedding.clone();
+    let (hearing, model) = (audio.clone(), embedding.clone());
     let dialect: Arc<dyn Dialect> = match entry.kind.as_str() {
         "openai" => Arc::new(openai::OpenAi::Models { chat, audio, embedding }),
         "azure" if entry.api_version.is_empty() => return Err("azure wants an api_version"),
@@ -234,6 +236,7 @@ fn provider(entry: Entry) -> Result<Provider, &'static str> {
         chats,
         hears,
         embeds,
+        hearing,
         embedding: model,
         place,
         dialect,

@@ -184,8 +184,12 @@ async fn each_family_is_sent_audio_as_its_documents_say() {
         let outcome = providers(&folder, &[(&mock, kind, more)])
             .hear(&wish(&["one"]), sound)
             .await;
-        let (name, heard) = outcome.answer.unwrap();
-        assert_eq!((name.as_str(), heard.language.as_deref()), ("one", Some("en")));
+        let (hearer, heard) = outcome.answer.unwrap();
+        assert_eq!(
+            (hearer.provider.as_str(), hearer.model.as_str()),
+            ("one", "audio-model")
+        );
+        assert_eq!(heard.language.as_deref(), Some("en"));
         assert_eq!(
             (heard.segments[0].start_ms, heard.segments[0].text.as_str()),
             (500, "Hello there.")
