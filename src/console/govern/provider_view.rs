@@ -143,12 +143,8 @@ fn figures(shell: &Shell, known: &Known) -> Section {
             Cell::text(words::grouped(one.asked)),
             Cell::text(words::grouped(one.failed)),
             Cell::text(words::grouped(one.tokens_asked + one.tokens_answered)),
-            Cell::text(format!(
-                "{}.{:04}",
-                one.cost_micros / 1_000_000,
-                one.cost_micros % 1_000_000 / 100
-            )),
-            Cell::text(words::short(one.spent_ms / one.asked.max(1))),
+            Cell::text(words::cost(one.cost_micros)),
+            Cell::text(words::took(one.spent_ms / one.asked.max(1))),
             Cell::Pair(failure, one.last_problem.clone().unwrap_or_default()),
         ])
     });

@@ -4,6 +4,7 @@ use crate::query::encoded;
 use crate::show::{Shell, words};
 use askama::Template;
 use askama_web::WebTemplate;
+use strowger_model::record;
 use strowger_model::search::Piece;
 use strowger_store::{Answer, Hit, Where};
 
@@ -122,6 +123,21 @@ fn line(answer: &Answer, page: &str) -> Line {
     }
 }
 
+/// Who spoke to whom. Only what was brought from outside may have no number at all.
+fn title(call: &record::Call) -> String {
+    let from = call.from_name.as_deref().filter(|name| !name.is_empty());
+    between(from.unwrap_or(&call.from_number), &call.to_number)
+}
+
+fn between(from: &str, to: &str) -> String {
+    match (from, to) {
+        ("", "") => "Imported recording".to_owned(),
+        ("", to) => format!("Unknown to {to}"),
+        (from, "") => format!("{from} to unknown"),
+        (from, to) => format!("{from} to {to}"),
+    }
+}
+
 /// Makes the page.
 #[must_use]
 pub fn page(shell: &Shell, base: &str, found: &Found) -> SearchPage {
@@ -130,9 +146,8 @@ pub fn page(shell: &Shell, base: &str, found: &Found) -> SearchPage {
     let here = format!("{base}/search");
     let hits = found.hits.iter().map(|hit| {
         let href = format!("{base}/calls/{}?find={asked}", hit.call.id);
-        let from = hit.call.from_name.as_deref().unwrap_or(&hit.call.from_number);
         Call {
-            title: format!("{from} to {}", hit.call.to_number),
+            title: title(&hit.call),
             when: shell.clock.stamp(hit.call.started_at),
             lines: hit.places.iter().map(|answer| line(answer, &href)).collect(),
             more: hit.more,
@@ -169,5 +184,19 @@ pub fn page(shell: &Shell, base: &str, found: &Found) -> SearchPage {
             .map(|key| format!("{here}?q={asked}&in={place}{by}&after={key}"))
             .unwrap_or_default(),
         here,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::between;
+
+    #[test]
+    fn whoever_has_no_number_has_a_name_to_click_on() {
+        let said = [("", ""), ("", "200"), ("Ada", ""), ("Ada", "200")].map(|(from, to)| between(from, to));
+        assert_eq!(
+            said,
+            ["Imported recording", "Unknown to 200", "Ada to unknown", "Ada to 200"]
+        );
     }
 }

@@ -183,6 +183,23 @@ pub fn short(ms: i64) -> String {
     }
 }
 
+/// How long one of many took, which may be little: `9 ms`, `1.6 s`.
+#[must_use]
+pub fn took(ms: i64) -> String {
+    match ms.max(0) {
+        ms @ 0..=999 => format!("{ms} ms"),
+        ms @ 1000..=99_949 => format!("{}.{} s", (ms + 50) / 1000, (ms + 50) / 100 % 10),
+        ms => span(ms),
+    }
+}
+
+/// Millionths of a currency with four decimals, rounded: `0.0006`.
+#[must_use]
+pub fn cost(micros: i64) -> String {
+    let rounded = (micros.max(0) + 50) / 100;
+    format!("{}.{:04}", rounded / 10_000, rounded % 10_000)
+}
+
 /// `512 B`, `48 kB`, `3.2 MB`.
 #[must_use]
 pub fn size(bytes: i64) -> String {
@@ -409,6 +426,29 @@ mod tests {
         assert_eq!(clock(168_000), "2:48");
         assert_eq!(clock(3_723_000), "1:02:03");
         assert_eq!(grouped(2_418_000), "2,418,000");
+    }
+
+    #[test]
+    fn what_is_little_is_not_said_to_be_nothing() {
+        let said: Vec<String> = [0, 9, 999, 1000, 1_649, 9_960, 99_949, 252_000].map(took).to_vec();
+        assert_eq!(
+            said,
+            [
+                "0 ms",
+                "9 ms",
+                "999 ms",
+                "1.0 s",
+                "1.6 s",
+                "10.0 s",
+                "99.9 s",
+                "4 min 12 s"
+            ]
+        );
+        let costs: Vec<String> = [0, 49, 50, 586, 613, 999_950, 1_234_567].map(cost).to_vec();
+        assert_eq!(
+            costs,
+            ["0.0000", "0.0000", "0.0001", "0.0006", "0.0006", "1.0000", "1.2346"]
+        );
     }
 
     #[test]

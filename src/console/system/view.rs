@@ -155,7 +155,6 @@ fn services(spend: &[ProviderSpend]) -> Section {
         Column::figure("Tokens", "Tokens"),
         Column::figure("Cost", "Cost"),
     ];
-    let cost = |micros: i64| format!("{}.{:04}", micros / 1_000_000, micros % 1_000_000 / 100);
     let rows = spend.iter().map(|one| {
         let figures = &one.figures;
         Row::of(vec![
@@ -164,7 +163,7 @@ fn services(spend: &[ProviderSpend]) -> Section {
             Cell::text(words::grouped(figures.asked)),
             Cell::text(words::grouped(figures.failed)),
             Cell::text(words::grouped(figures.tokens_asked + figures.tokens_answered)),
-            Cell::text(cost(figures.cost_micros)),
+            Cell::text(words::cost(figures.cost_micros)),
         ])
     });
     let table = Table::new(
@@ -174,5 +173,5 @@ fn services(spend: &[ProviderSpend]) -> Section {
     );
     let total: i64 = spend.iter().map(|one| one.figures.cost_micros).sum();
     Section::new("ls", "Language services this month", vec![Body::Table(table)])
-        .aside(format!("{} together, in the currency of the house", cost(total)))
+        .aside(format!("{} together, in the currency of the house", words::cost(total)))
 }
