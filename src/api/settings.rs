@@ -115,6 +115,8 @@ impl Checked for SettingsBody {
     fn check(&self, faults: &mut Faults) {
         let tier = self.tier.as_deref().is_none_or(|tier| Tier::from_code(tier).is_some());
         faults.unless(tier, "tier", "tenant, user or platform");
+        let says_something = !(self.values.is_empty() && self.locks.is_empty());
+        faults.unless(says_something, "values", "name at least one setting and its value");
         let person = self.tier.as_deref() == Some(Tier::User.code());
         faults.unless(
             !person || self.locks.is_empty(),
