@@ -11,9 +11,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use strowger_model::captions::{self, Form};
-use strowger_model::record::Transcript;
 use strowger_model::role::Permission;
 use strowger_model::speech::{Point, Segment, Suggestion, Topic};
+use strowger_model::transcript::{Transcript, TranscriptSource};
 use strowger_model::{CallId, RecordingId, TranscriptId, VoicemailId};
 use strowger_store::{Actor, Scope, TranscriptFilter};
 use utoipa::{IntoParams, ToSchema};
@@ -39,8 +39,10 @@ pub(crate) struct TranscriptJson {
     tenant_id: Uuid,
     /// `call`, `voicemail` or `recording`.
     source_type: String,
-    /// The recording it is the text of.
+    /// The id of that call, message or recording.
     source_id: Uuid,
+    /// The recording it is the text of.
+    recording_id: Uuid,
     /// The call.
     call_id: Uuid,
     /// `queued`, `running`, `ready` or `failed`.
@@ -57,7 +59,8 @@ pub(crate) struct TranscriptJson {
     language: Option<String>,
     /// The mean confidence, 0 to 1.
     confidence: f64,
-    /// `positive`, `neutral` or `negative`, once understood.
+    /// `positive`, `neutral` or `negative`, once understood; none where it is in a language the rules of this machine do not
+    /// know and nobody else was asked.
     sentiment: Option<&'static str>,
     /// The mood as a figure, −1 to 1.
     sentiment_score: Option<f64>,
@@ -77,6 +80,10 @@ pub(crate) struct TranscriptJson {
     model: String,
     /// What transcript and understanding cost, in the currency of the house; nothing when made on this machine.
     cost: f64,
+    /// Seconds of processor time this machine took to hear it; nothing where a provider heard it.
+    cpu_seconds: f64,
+    /// That for each second of audio: below 1 is faster than the talk was. None until it is heard, or where a provider did.
+    real_time_factor: Option<f64>,
     /// Tokens asked and answered with to understand it.
     tokens: i64,
     /// Who understood it.
@@ -242,8 +249,10 @@ impl From<Transcript> for TranscriptJson {
     )]
     fn from(transcript: Transcript) -> Self {
         let analysis = transcript.analysis.as_ref();
-        let sentiment = analysis.map(|analysis| analysis.sentiment.code());
-        let sentiment_score = analysis.map(|analysis| analysis.sentiment_score);
+        let real_time_factor = transcript.real_time_factor();
+        let mood = transcript.heard_mood();
+        let sentiment = mood.map(|analysis| analysis.sentiment.code());
+        let sentiment_score = mood.map(|analysis| analysis.sentiment_score);
         let summary = analysis.map(|analysis| analysis.summary.clone());
         let usage = analysis.map(|analysis| &analysis.usage);
         let cost_micros = transcript.cost_micros + usage.map_or(0, |usage| usage.cost_micros);
@@ -258,8 +267,9 @@ impl From<Transcript> for TranscriptJson {
         Self {
             id: transcript.id.uuid(),
             tenant_id: transcript.tenant.uuid(),
-            source_type: transcript.source,
-            source_id: transcript.recording.uuid(),
+            source_type: transcript.source.code().to_owned(),
+            source_id: transcript.source.id(),
+            recording_id: transcript.recording.uuid(),
             call_id: transcript.call.uuid(),
             status: transcript.state,
             problem: transcript.problem,
@@ -284,6 +294,8 @@ impl From<Transcript> for TranscriptJson {
             provider: transcript.provider,
             model: transcript.model,
             cost: cost_micros as f64 / 1e6,
+            cpu_seconds: transcript.cpu_seconds,
+            real_time_factor,
             tokens: usage.map_or(0, |usage| usage.tokens_asked + usage.tokens_answered),
             analysed_by: analysis.map(|analysis| analysis.provider.clone()),
             passed_over: usage.map(|usage| usage.passed_over.clone()).unwrap_or_default(),
@@ -326,9 +338,11 @@ impl RequestBody {
 
 impl Checked for RequestBody {
     fn check(&self, faults: &mut Faults) {
-        faults.unless(self.source().is_some(), "source_id", "say what is to be transcribed");
+        let only_id = self.source_id.is_some() && self.source_type.is_none();
+        let lacking = if only_id { "source_type" } else { "source_id" };
+        faults.unless(self.source().is_some(), lacking, "say what is to be transcribed");
         let kind = self.source_type.as_deref();
-        let known = kind.is_none_or(|kind| matches!(kind, "call" | "voicemail" | "recording"));
+        let known = kind.is_none_or(|kind| TranscriptSource::CODES.contains(&kind));
         faults.unless(known, "source_type", "call, voicemail or recording");
     }
 }
@@ -352,7 +366,11 @@ pub(crate) async fn request(
     }
     let recording = recording_of(&scope, body.source()).await?;
     let actor = Actor::named(caller.actor());
-    let asked = scope.transcripts().request(&actor, recording).await?;
+    let transcripts = scope.transcripts();
+    let asked = match body.source() {
+        Some(("recording", _)) => transcripts.request_recording(&actor, recording).await?,
+        _ => transcripts.request(&actor, recording).await?,
+    };
     let id = asked.ok_or_else(|| Problem::not_found("recording"))?;
     let transcript = scope.transcripts().get(id).await?;
     let transcript = transcript.ok_or_else(|| Problem::not_found("transcript"))?;
@@ -407,6 +425,8 @@ pub(crate) async fn list(
     Asked(query): Asked<TranscriptsQuery>,
 ) -> Result<Json<Listing<TranscriptJson>>, Problem> {
     let scope = caller.may(Permission::ReadAllCalls)?;
+    one_of("source_type", query.source_type.as_deref(), &TranscriptSource::CODES)?;
+    one_of("status", query.status.as_deref(), &STATES)?;
     let filter = TranscriptFilter {
         search: query.search,
         source: query.source_type,
@@ -417,6 +437,16 @@ pub(crate) async fn list(
         .list(&filter, &page(query.cursor, query.limit))
         .await?;
     Ok(Json(Listing::of(paged, TranscriptJson::from)))
+}
+
+/// The words of [`TranscriptJson::status`].
+const STATES: [&str; 4] = ["queued", "running", "ready", "failed"];
+
+fn one_of(field: &'static str, wanted: Option<&str>, words: &[&str]) -> Result<(), Problem> {
+    match wanted.filter(|word| !words.contains(word)) {
+        Some(word) => Err(Problem::field(field, format!("`{word}` is none of the words it takes"))),
+        None => Ok(()),
+    }
 }
 
 /// One transcript with its turns.

@@ -33,6 +33,7 @@ mod sound;
 pub mod speech;
 pub mod subject;
 pub mod topics;
+pub mod transcript;
 pub mod trunk;
 pub mod world;
 

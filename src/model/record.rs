@@ -3,12 +3,11 @@
 //! Each struct is one row or one row with what is always shown beside it. Times are UTC.
 
 use crate::job::{JobState, NoticeKind};
-use crate::speech::{Analysis, Segment};
 use crate::trunk::{DigestAlgorithm, NumberTarget, Transport, TrunkKind};
 use crate::{
     CallId, CallState, CallType, CaptureId, ConsentOutcome, DeviceId, Direction, FlowId, FlowVersionId, GreetingId,
     HangupCause, JobId, LegId, Metadata, NoticeId, NumberId, PromptId, RecordingId, Role, RoomId, TenantId, TokenId,
-    TranscriptId, TrunkId, UserId, VoicemailId, WebhookId,
+    TrunkId, UserId, VoicemailId, WebhookId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -443,49 +442,6 @@ pub struct Greeting {
     pub is_default: bool,
     /// When it was made.
     pub created_at: OffsetDateTime,
-}
-
-/// The text of a recording with what was understood.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Transcript {
-    /// Its id.
-    pub id: TranscriptId,
-    /// Its tenant.
-    pub tenant: TenantId,
-    /// The recording.
-    pub recording: RecordingId,
-    /// The call.
-    pub call: CallId,
-    /// `call`, `voicemail` or `recording`.
-    pub source: String,
-    /// `queued`, `running`, `ready` or `failed`.
-    pub state: String,
-    /// Why it failed.
-    pub problem: Option<String>,
-    /// The whole text.
-    pub text: String,
-    /// ISO 639-1 code.
-    pub language: Option<String>,
-    /// The mean confidence, 0 to 1.
-    pub confidence: f64,
-    /// `local-whisper`.
-    pub provider: String,
-    /// The model's name.
-    pub model: String,
-    /// Seconds of processor time it took.
-    pub cpu_seconds: f64,
-    /// What a provider asked for it, millionths of the currency.
-    pub cost_micros: i64,
-    /// Length of the audio.
-    pub audio_ms: i64,
-    /// What was understood, once analysed.
-    pub analysis: Option<Analysis>,
-    /// The turns in order; empty in lists.
-    pub segments: Vec<Segment>,
-    /// When it was asked for.
-    pub created_at: OffsetDateTime,
-    /// When it was ready.
-    pub finished_at: Option<OffsetDateTime>,
 }
 
 /// A meeting.

@@ -159,6 +159,18 @@ pub struct Analysis {
     pub usage: Usage,
 }
 
+impl Analysis {
+    /// [`Analysis::provider`] of what the rules of this machine understood.
+    pub const RULES: &'static str = "local-rules";
+
+    /// Whether the rules know the words of a language (ISO 639-1) that tell a mood and how a call ended. One that nobody
+    /// told apart may well be theirs.
+    #[must_use]
+    pub fn rules_know(language: Option<&str>) -> bool {
+        language.is_none_or(|language| language == "en")
+    }
+}
+
 /// What it took to have something understood: nothing, when this machine did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {

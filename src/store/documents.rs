@@ -8,8 +8,9 @@ use crate::calls::{call_of, search::Texts};
 use crate::scope::area;
 use crate::sql::{Engine, Page, Paged, ToArg, Tx, args, cut_by};
 use crate::transcripts::transcript_of;
-use strowger_model::record::{Call, Transcript};
+use strowger_model::record::Call;
 use strowger_model::search::{Part, Place, Question, folded};
+use strowger_model::transcript::Transcript;
 use strowger_model::{CallId, TenantId, UserId};
 
 /// PostgreSQL takes at most a megabyte of words for one document.
@@ -351,8 +352,8 @@ pub(crate) async fn transcripts(tx: &mut Tx, tenant: TenantId, calls: &[Call]) -
     }
     let places: Vec<String> = (2..calls.len() + 2).map(|n| format!("${n}")).collect();
     let statement = format!(
-        "select id, tenant_id, recording_id, call_id, source, state, problem, text, language, confidence, provider, \
-         model, cpu_seconds, cost_micros, audio_ms, analysis, segments, created_at, finished_at from transcripts \
+        "select id, tenant_id, recording_id, call_id, source, source_id, state, problem, text, language, confidence, \
+         provider, model, cpu_seconds, cost_micros, audio_ms, analysis, segments, created_at, finished_at from transcripts \
          where tenant_id = $1 and call_id in ({}) order by id",
         places.join(", ")
     );

@@ -13,8 +13,9 @@ use crate::{Error, Result};
 use std::collections::HashMap;
 use strowger_model::job::Job;
 use strowger_model::meaning::Meaning;
-use strowger_model::record::{Call, Transcript};
+use strowger_model::record::Call;
 use strowger_model::search::{Piece, Place};
+use strowger_model::transcript::Transcript;
 use strowger_model::{CallId, QuestionId, TranscriptId};
 use time::Duration;
 

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use strowger_model::job::NoticeKind;
 use strowger_model::record::Recording;
 use strowger_model::settings::Settings;
+use strowger_model::transcript::TranscriptSource;
 use strowger_model::{CallId, CallType, CaptureId, RecordingId, TenantId, UserId};
 
 /// What processing made of a capture.
@@ -280,7 +281,7 @@ impl Recordings {
             .one(
                 "update recordings set state = 'ready', problem = null, format = $3, duration_ms = $4, \
                  size_bytes = $5, sha256 = $6, blob = $7, peaks = $8, sample_rate_hz = $9 \
-                 where tenant_id = $1 and id = $2 and state in ('captured', 'failed') returning call_id",
+                 where tenant_id = $1 and id = $2 and state in ('captured', 'failed') returning call_id, recorded_by",
                 args![
                     tenant,
                     recording,
@@ -300,12 +301,14 @@ impl Recordings {
             put_track(&mut tx, tenant, recording, position, track).await?;
         }
         let message = tx
-            .run(
-                "update voicemails set duration_ms = $3 where tenant_id = $1 and recording_id = $2",
+            .one(
+                "update voicemails set duration_ms = $3 where tenant_id = $1 and recording_id = $2 returning id",
                 args![tenant, recording, result.duration_ms],
             )
-            .await?;
-        let kind = if message > 0 {
+            .await?
+            .map(|row| row.parse("id"))
+            .transpose()?;
+        let kind = if message.is_some() {
             NoticeKind::VoicemailReady
         } else {
             NoticeKind::RecordingReady
@@ -314,7 +317,9 @@ impl Recordings {
         self.tell_programs(&mut tx, recording, "recording_completed").await?;
         match then {
             Afterwards::Transcribe => {
-                transcripts::ask(&mut tx, &self.scope, recording, call, message > 0).await?;
+                let source = transcripts::nature(recording, message, &row.text("recorded_by")?);
+                let source = source.unwrap_or(TranscriptSource::Call(call));
+                transcripts::ask(&mut tx, &self.scope, recording, call, source).await?;
             }
             Afterwards::Nothing => {}
         }

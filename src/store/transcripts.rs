@@ -6,11 +6,12 @@ use crate::meanings::{self, StretchMeaning};
 use crate::recordings::{Silenced, put_silenced};
 use crate::scope::area;
 use crate::sql::{Page, Paged, Row, Tx, args, cut, escape_like};
-use crate::{Result, Scope, notices, queue};
+use crate::{Error, Result, Scope, notices, queue};
 use strowger_model::job::{Job, NoticeKind};
-use strowger_model::record::Transcript;
+use strowger_model::record::Recording;
 use strowger_model::speech::{Analysis, Segment};
-use strowger_model::{CallId, RecordingId, TranscriptId};
+use strowger_model::transcript::{Transcript, TranscriptSource};
+use strowger_model::{CallId, RecordingId, TranscriptId, VoicemailId};
 
 /// What a transcriber made.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,13 +59,22 @@ pub(crate) fn transcript_of(row: &Row) -> Result<Transcript> {
     })
 }
 
+fn source_of(row: &Row) -> Result<TranscriptSource> {
+    let code = row.text("source")?;
+    let source = TranscriptSource::read(&code, row.parse("source_id")?);
+    source.ok_or(Error::Corrupt {
+        column: "source",
+        value: code,
+    })
+}
+
 fn listed(row: &Row) -> Result<Transcript> {
     Ok(Transcript {
         id: row.parse("id")?,
         tenant: row.parse("tenant_id")?,
         recording: row.parse("recording_id")?,
         call: row.parse("call_id")?,
-        source: row.text("source")?,
+        source: source_of(row)?,
         state: row.text("state")?,
         problem: row.opt_text("problem")?,
         text: row.text("text")?,
@@ -82,6 +92,12 @@ fn listed(row: &Row) -> Result<Transcript> {
     })
 }
 
+/// What a recording is besides that of a call: a message, or brought here from outside.
+pub(crate) fn nature(recording: RecordingId, message: Option<VoicemailId>, by: &str) -> Option<TranscriptSource> {
+    let brought = || (by == Recording::IMPORT).then_some(TranscriptSource::Recording(recording));
+    message.map(TranscriptSource::Voicemail).or_else(brought)
+}
+
 /// Asks for a recording's transcript: one a recording, whoever asks and however often. One that failed
 /// is tried again.
 pub(crate) async fn ask(
@@ -89,7 +105,7 @@ pub(crate) async fn ask(
     scope: &Scope,
     recording: RecordingId,
     call: CallId,
-    is_message: bool,
+    source: TranscriptSource,
 ) -> Result<TranscriptId> {
     let tenant = scope.tenant();
     let standing = tx
@@ -113,12 +129,11 @@ pub(crate) async fn ask(
         }
         None => {
             let id = TranscriptId::generate(scope.world());
-            let source = if is_message { "voicemail" } else { "call" };
             tx.run(
-                "insert into transcripts (id, tenant_id, recording_id, call_id, source, state, problem, text, language, \
-                 confidence, provider, model, cpu_seconds, audio_ms, analysis, segments, created_at, finished_at) \
-                 values ($1, $2, $3, $4, $5, 'queued', null, '', null, $6, '', '', $6, 0, null, '[]', $7, null)",
-                args![id, tenant, recording, call, source, 0.0_f64, scope.now()],
+                "insert into transcripts (id, tenant_id, recording_id, call_id, source, source_id, state, problem, text, \
+                 language, confidence, provider, model, cpu_seconds, audio_ms, analysis, segments, created_at, finished_at) \
+                 values ($1, $2, $3, $4, $5, $6, 'queued', null, '', null, $7, '', '', $7, 0, null, '[]', $8, null)",
+                args![id, tenant, recording, call, source.code(), source.id().to_string(), 0.0_f64, scope.now()],
             )
             .await?;
             id
@@ -130,22 +145,40 @@ pub(crate) async fn ask(
         transcript,
     };
     // Somebody waits for a message; a call's transcript is for later.
-    let earlier = i32::from(is_message);
+    let earlier = i32::from(matches!(source, TranscriptSource::Voicemail(_)));
     queue::ask_at(tx, scope.store(), &job, job.priority() - earlier).await?;
     Ok(transcript)
 }
 
 impl Transcripts {
-    /// Asks for a recording's transcript; a second asking finds the first. `None` when there is no such
-    /// recording.
+    /// Asks for the transcript of a call's recording or of a message; a second asking finds the first. `None` when
+    /// there is no such recording.
     ///
     /// # Errors
     /// The recording has no audio, or the database did not answer.
     pub async fn request(&self, actor: &Actor, recording: RecordingId) -> Result<Option<TranscriptId>> {
+        self.request_of(actor, recording, TranscriptSource::Call).await
+    }
+
+    /// As [`Transcripts::request`], of a recording that somebody named.
+    ///
+    /// # Errors
+    /// The recording has no audio, or the database did not answer.
+    pub async fn request_recording(&self, actor: &Actor, recording: RecordingId) -> Result<Option<TranscriptId>> {
+        let named = |_| TranscriptSource::Recording(recording);
+        self.request_of(actor, recording, named).await
+    }
+
+    async fn request_of(
+        &self,
+        actor: &Actor,
+        recording: RecordingId,
+        of: impl FnOnce(CallId) -> TranscriptSource,
+    ) -> Result<Option<TranscriptId>> {
         let mut tx = self.scope.write().await?;
         let row = tx
             .one(
-                "select r.call_id, r.state, v.id as voicemail_id from recordings r \
+                "select r.call_id, r.state, r.recorded_by, v.id as voicemail_id from recordings r \
                  left join voicemails v on v.recording_id = r.id where r.tenant_id = $1 and r.id = $2",
                 args![self.scope.tenant(), recording],
             )
@@ -159,8 +192,11 @@ impl Transcripts {
                 wish: "be transcribed",
             });
         }
-        let is_message = row.opt_text("voicemail_id")?.is_some();
-        let transcript = ask(&mut tx, &self.scope, recording, row.parse("call_id")?, is_message).await?;
+        let call = row.parse("call_id")?;
+        let message = row.opt_parse("voicemail_id")?;
+        let by = row.text("recorded_by")?;
+        let source = nature(recording, message, &by).unwrap_or_else(|| of(call));
+        let transcript = ask(&mut tx, &self.scope, recording, call, source).await?;
         self.scope
             .note(&mut tx, actor, "transcript.request", &transcript, "")
             .await?;
@@ -182,7 +218,7 @@ impl Transcripts {
             .read()
             .await?
             .all(
-                "select id, tenant_id, recording_id, call_id, source, state, problem, text, language, confidence, \
+                "select id, tenant_id, recording_id, call_id, source, source_id, state, problem, text, language, confidence, \
                  provider, model, cpu_seconds, cost_micros, audio_ms, analysis, created_at, finished_at from transcripts \
                  where tenant_id = $1 and id < $2 and ($3 is null or lower(text) like $3 escape '\\') \
                  and ($4 is null or source = $4) and ($5 is null or state = $5) order by id desc limit $6",
@@ -208,7 +244,7 @@ impl Transcripts {
             .read()
             .await?
             .one(
-                "select id, tenant_id, recording_id, call_id, source, state, problem, text, language, confidence, \
+                "select id, tenant_id, recording_id, call_id, source, source_id, state, problem, text, language, confidence, \
                  provider, model, cpu_seconds, cost_micros, audio_ms, analysis, segments, created_at, finished_at \
                  from transcripts where tenant_id = $1 and id = $2",
                 args![self.scope.tenant(), transcript],
@@ -227,7 +263,7 @@ impl Transcripts {
             .read()
             .await?
             .one(
-                "select id, tenant_id, recording_id, call_id, source, state, problem, text, language, confidence, \
+                "select id, tenant_id, recording_id, call_id, source, source_id, state, problem, text, language, confidence, \
                  provider, model, cpu_seconds, cost_micros, audio_ms, analysis, segments, created_at, finished_at \
                  from transcripts where tenant_id = $1 and recording_id = $2",
                 args![self.scope.tenant(), recording],

@@ -15,11 +15,12 @@ mod sentences;
 mod summary;
 mod topics;
 
+pub use outcome::may_tell;
 use strowger_model::speech::{Analysis, Segment, Usage};
 use strowger_model::topics::TopicLists;
 
 /// The name results of these rules carry.
-pub const PROVIDER: &str = "local-rules";
+pub const PROVIDER: &str = Analysis::RULES;
 
 /// What a transcript is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 //! bought, refused or left open. Where nothing tells, nothing is suggested.
 
 use super::sentences::Sentence;
-use super::{actions, cues};
-use strowger_model::speech::{Ending, Suggestion};
+use super::{Matter, actions, cues};
+use strowger_model::speech::{Analysis, Ending, Suggestion};
 
 /// A greeting that no person speaks.
 const MACHINE: &[&str] = &[
@@ -208,6 +208,14 @@ const NOT: &[&str] = &[
 /// Fewer words than this from each side are no talk.
 const TALK: usize = 3;
 
+/// Whether what the rules suggest may be said of a transcript in a language. Words they do not know tell them nothing, and
+/// where both sides may speak in one channel (`is_mixed`) nobody can tell that one of them said nothing.
+#[must_use]
+pub fn may_tell(told: &Suggestion, matter: Matter, language: Option<&str>, is_mixed: bool) -> bool {
+    let is_known = Analysis::rules_know(language) || matter == Matter::Message;
+    is_known && !(is_mixed && told.ending == Ending::NoResult)
+}
+
 /// How a call between a caller and one of us seems to have ended.
 pub(super) fn suggest(sentences: &[Sentence], is_message: bool) -> Option<Suggestion> {
     let found = if is_message {
@@ -321,6 +329,21 @@ mod tests {
         }
         let told = ending(&[one, "0|Oh, it works again."]);
         assert_eq!(told, Some((Ending::Resolved, "Oh, it works again.".to_owned())));
+    }
+
+    #[test]
+    fn nothing_is_told_by_words_of_another_language_or_of_a_side_that_has_no_channel_of_its_own() {
+        let told = |ending| {
+            let mut told = suggest(&sentences(&complaint()), false).unwrap();
+            told.ending = ending;
+            told
+        };
+        let (silence, sale) = (told(Ending::NoResult), told(Ending::Sale));
+        assert!(may_tell(&sale, Matter::Call, Some("en"), true) && may_tell(&sale, Matter::Call, None, false));
+        assert!(!may_tell(&sale, Matter::Call, Some("ru"), false));
+        assert!(may_tell(&told(Ending::Voicemail), Matter::Message, Some("ru"), false));
+        assert!(may_tell(&silence, Matter::Call, Some("en"), false));
+        assert!(!may_tell(&silence, Matter::Call, Some("en"), true));
     }
 
     #[test]

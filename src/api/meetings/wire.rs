@@ -3,8 +3,9 @@
 use crate::wire::stamp;
 use serde::Serialize;
 use strowger_model::minutes::{ChatLine, Member, Minutes, RecordingTrack};
-use strowger_model::record::{Recording, Transcript};
+use strowger_model::record::Recording;
 use strowger_model::speech::Analysis;
+use strowger_model::transcript::Transcript;
 use strowger_store::MinutesDetail;
 use utoipa::ToSchema;
 use uuid::Uuid;

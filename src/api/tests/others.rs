@@ -249,6 +249,31 @@ async fn asking_twice_for_a_transcript_answers_the_same_one() {
 }
 
 #[tokio::test]
+async fn a_transcript_says_of_what_it_is_so_that_it_can_be_asked_for_again() {
+    let house = House::new().await;
+    let ask = async |body| house.ask("POST", "/api/transcription/request", Some(body)).await;
+    let ids = &house.acme.ids;
+    // Whether it is of a message is told by the audio, and of what it is else by who asks first.
+    let standing = house.get("/api/transcription").await.expect(200)["items"][0].clone();
+    let again = json!({"source_type": standing["source_type"], "source_id": standing["source_id"]});
+    assert_eq!(ask(again).await.expect(202)["id"], standing["id"]);
+    assert_eq!(standing["source_id"], json!(ids["voicemail"]));
+    assert_eq!(standing["recording_id"], json!(ids["recording"]));
+
+    for (query, field) in [("status=done", "status"), ("source_type=letter", "source_type")] {
+        let refused = house.get(&format!("/api/transcription?{query}")).await.expect(422);
+        assert_eq!(refused["errors"][0]["field"], field);
+    }
+    let of = async |kind: &str| {
+        let path = format!("/api/transcription?source_type={kind}");
+        house.get(&path).await.expect(200)["items"].as_array().unwrap().len()
+    };
+    assert_eq!((of("voicemail").await, of("call").await), (1, 0));
+    let refused = ask(json!({"source_id": ids["call"]})).await.expect(422);
+    assert_eq!(refused["errors"][0]["field"], "source_type");
+}
+
+#[tokio::test]
 async fn what_was_said_is_found_with_its_second_and_saved_as_captions() {
     let house = House::new().await;
     let scope = house.store.tenant(house.acme.id);
@@ -404,6 +429,10 @@ async fn settings_tell_where_they_come_from_and_locks_hold() {
     assert_eq!(told["enable_ivr"]["value"], false);
 
     let bad = set(json!({"recording_retention_days": "soon", "no_such_key": 1}));
+    // Names beside `values` would set nothing, and that is said.
+    let beside = Some(json!({"enable_ivr": true}));
+    let refused = house.ask("PUT", "/api/settings", beside).await.expect(422);
+    assert_eq!(refused["errors"][0]["field"], "values");
     let refused = house.ask("PUT", "/api/settings", Some(bad)).await.expect(422);
     assert_eq!(refused["errors"].as_array().unwrap().len(), 2);
 

@@ -3,8 +3,9 @@
 use crate::draw::ladder::Message;
 use crate::draw::lanes::{self, Heard, Lane, Mood, Scale, Step, StepKind};
 use crate::show::Clock;
-use strowger_model::record::{Call, CallEvent, Leg, Recording, Transcript};
+use strowger_model::record::{Call, CallEvent, Leg, Recording};
 use strowger_model::speech::{Segment, Sentiment};
+use strowger_model::transcript::Transcript;
 use time::OffsetDateTime;
 
 /// What the nodes of the flow that ran are called, by id.

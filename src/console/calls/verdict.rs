@@ -1,8 +1,8 @@
 //! The verdict: what became of a call and how it sounded, in two sentences.
 
 use crate::show::words;
-use strowger_model::record::{Call, Leg, Recording, Transcript};
-use strowger_model::speech::Analysis;
+use strowger_model::record::{Call, Leg, Recording};
+use strowger_model::transcript::Transcript;
 use strowger_model::{CallState, Direction, HangupCause};
 
 /// The two sentences, each with a strong beginning.
@@ -75,18 +75,11 @@ fn share(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
 }
 
-/// What was understood, where the caller said anything that a mood could be heard from.
-#[must_use]
-pub fn mood_of(transcript: &Transcript) -> Option<&Analysis> {
-    let said_something = transcript.segments.iter().any(|segment| segment.channel == 0);
-    transcript.analysis.as_ref().filter(|_| said_something)
-}
-
 /// Makes the verdict.
 #[must_use]
 pub fn of(call: &Call, legs: &[Leg], (recording, transcript): (Option<&Recording>, Option<&Transcript>)) -> Verdict {
     let (outcome, mut story) = outcome(call, legs, recording);
-    if let Some(analysis) = transcript.and_then(mood_of) {
+    if let Some(analysis) = transcript.and_then(Transcript::mood) {
         let [first, last] = analysis.sentiment_trend;
         let word = |value: f64| match value {
             v if v > 0.2 => "pleased",

@@ -13,9 +13,10 @@ use askama::Template;
 use askama_web::WebTemplate;
 use strowger_model::CallState;
 use strowger_model::captions;
-use strowger_model::record::{AuditEntry, Call, CallEvent, Consent, JobRow, Leg, Recording, Transcript};
+use strowger_model::record::{AuditEntry, Call, CallEvent, Consent, JobRow, Leg, Recording};
 use strowger_model::search::Question;
 use strowger_model::speech::{self, Point, Segment, Sentiment};
+use strowger_model::transcript::Transcript;
 use time::OffsetDateTime;
 
 /// Everything that is known of a call.
@@ -331,7 +332,7 @@ fn facts(known: &Known, base: &str, clock: &Clock) -> Vec<Fact> {
 
 fn badges(known: &Known) -> Vec<State> {
     let mut badges = vec![words::call_state(known.call.state)];
-    if let Some(analysis) = known.transcript.as_ref().and_then(verdict::mood_of) {
+    if let Some(analysis) = known.transcript.as_ref().and_then(Transcript::mood) {
         let way = words::mood_way(analysis.sentiment_trend);
         badges.push(match way {
             "↗ better" => State::ok("Mood better"),
@@ -683,8 +684,10 @@ fn made_by(transcript: &Transcript) -> String {
         .language
         .as_deref()
         .map_or("Language unknown", words::language);
+    let pace = transcript.real_time_factor();
+    let pace = pace.map_or_else(String::new, |pace| format!(", {pace:.2} s of work a second"));
     format!(
-        "{language}, {:.0} % sure, {} {}",
+        "{language}, {:.0} % sure, {} {}{pace}",
         transcript.confidence * 100.0,
         transcript.provider,
         transcript.model

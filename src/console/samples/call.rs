@@ -7,9 +7,10 @@ use crate::dashboard::{self, Health, Today, TrunkLine};
 use crate::show::{State, Values};
 use strowger_model::disk::DiskState;
 use strowger_model::job::JobState;
-use strowger_model::record::{AuditEntry, Call, CallEvent, JobRow, Leg, Quality, Recording, Transcript};
+use strowger_model::record::{AuditEntry, Call, CallEvent, JobRow, Leg, Quality, Recording};
 use strowger_model::search::Question;
 use strowger_model::speech::{Analysis, Ending, Point, Segment, Sentiment, Suggestion, Topic, Word};
+use strowger_model::transcript::{Transcript, TranscriptSource};
 use strowger_model::{
     CallId, CallState, CallType, Direction, HangupCause, JobId, LegId, RecordingId, Role, TenantId, TranscriptId,
 };
@@ -274,7 +275,7 @@ fn transcript(call: &Call, recording: &Recording) -> Transcript {
         tenant: call.tenant,
         recording: recording.id,
         call: call.id,
-        source: "call".into(),
+        source: TranscriptSource::Call(call.id),
         state: "ready".into(),
         problem: None,
         text: String::new(),

@@ -8,7 +8,8 @@ use crate::recordings::{Gone, destroy_keys, forget_audio, recording_of};
 use crate::sql::{Tx, args};
 use crate::transcripts::transcript_of;
 use crate::voicemails::voicemail_of;
-use strowger_model::record::{Call, CallEvent, Consent, Leg, Recording, Transcript, Voicemail};
+use strowger_model::record::{Call, CallEvent, Consent, Leg, Recording, Voicemail};
+use strowger_model::transcript::Transcript;
 use strowger_model::{CallId, Metadata, TenantId};
 use time::OffsetDateTime;
 
@@ -97,7 +98,7 @@ impl Calls {
             .await?;
         let transcripts = tx
             .all(
-                "select id, tenant_id, recording_id, call_id, source, state, problem, text, language, confidence, \
+                "select id, tenant_id, recording_id, call_id, source, source_id, state, problem, text, language, confidence, \
                  provider, model, cpu_seconds, cost_micros, audio_ms, analysis, segments, created_at, finished_at \
                  from transcripts where tenant_id = $1 and call_id = $2 order by created_at, id",
                 key(),

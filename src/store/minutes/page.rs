@@ -6,7 +6,8 @@ use crate::recordings::recording_of;
 use crate::sql::{Page, Paged, args, cut, escape_like};
 use crate::transcripts::transcript_of;
 use strowger_model::minutes::{ChatLine, Member, Minutes, RecordingTrack};
-use strowger_model::record::{Recording, Transcript};
+use strowger_model::record::Recording;
+use strowger_model::transcript::Transcript;
 use strowger_model::{CallId, RecordingId};
 use time::OffsetDateTime;
 
@@ -135,7 +136,7 @@ impl MinutesArea {
             .await?;
         let transcripts = tx
             .all(
-                "select id, tenant_id, recording_id, call_id, source, state, problem, text, language, confidence, \
+                "select id, tenant_id, recording_id, call_id, source, source_id, state, problem, text, language, confidence, \
                  provider, model, cpu_seconds, cost_micros, audio_ms, analysis, segments, created_at, finished_at \
                  from transcripts where tenant_id = $1 and call_id = $2 order by created_at, id",
                 key(),

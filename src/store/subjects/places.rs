@@ -312,6 +312,7 @@ mod tests {
         "peaks",
         "recorded_by",
         "source",
+        "source_id",
         "language",
         "provider",
         "model",

@@ -311,7 +311,7 @@ fn a_message_goes_from_capture_to_transcript_and_is_told_once() {
         );
         let transcript = scope.transcripts().of_recording(audio.id).await.unwrap().unwrap();
         assert_eq!(
-            (transcript.source.as_str(), transcript.state.as_str()),
+            (transcript.source.code(), transcript.state.as_str()),
             ("voicemail", "queued")
         );
         let again = scope.transcripts().request(&actor(), audio.id).await.unwrap();

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use strowger_model::job::Job;
 use strowger_model::record::Recording;
+use strowger_model::transcript::TranscriptSource;
 use strowger_model::{Direction, World as _};
 use strowger_store::SystemWorld;
 use strowger_store::queue::JobError;
@@ -148,6 +149,7 @@ async fn the_two_channels_of_a_file_are_its_two_numbers() {
     let done = bench.work(&desk).await;
     assert_eq!(done, ["import_recording", "transcribe", "analyse"]);
     let detail = bench.scope.calls().detail(recording.call).await.unwrap().unwrap();
+    assert_eq!(detail.transcripts[0].source, TranscriptSource::Recording(recording.id));
     let segments = &detail.transcripts[0].segments;
     let named = |channel: u8, name: &str| {
         let mut of_channel = segments.iter().filter(|segment| segment.channel == channel).peekable();
