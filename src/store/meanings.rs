@@ -24,6 +24,19 @@ use time::Duration;
 pub(crate) const FORGET: &str =
     "delete from transcript_vectors where tenant_id = $1 and transcript_id = $2 and position >= 0";
 
+/// Takes the mark that [`MISSING`] looks at from a transcript without vectors.
+pub(crate) const UNMARK: &str = "update transcripts set meant_by = '' where tenant_id = $1 and id = $2";
+
+/// Transcripts that are understood and bear the mark of no model or of another. Both sides of that mark are ranges of the
+/// index, in its order: what has the vectors that are wanted is not walked through.
+pub(crate) const MISSING: &str = "select id from (\
+     select id from (select id from transcripts where tenant_id = $1 and meant_by < $2 and state = 'ready' \
+     and analysis is not null and text <> '' order by meant_by desc, id desc limit $3) below \
+     union all \
+     select id from (select id from transcripts where tenant_id = $1 and meant_by > $2 and state = 'ready' \
+     and analysis is not null and text <> '' order by meant_by desc, id desc limit $3) above\
+     ) missing order by id desc limit $3";
+
 /// Rows that are read at once: some ten megabytes.
 const AT_ONCE: i64 = 2000;
 /// A question that nobody put for so long is forgotten.
@@ -109,6 +122,11 @@ pub(crate) async fn put(
 ) -> Result<()> {
     let tenant = scope.tenant();
     tx.run(FORGET, args![tenant, transcript]).await?;
+    tx.run(
+        "update transcripts set meant_by = $3 where tenant_id = $1 and id = $2",
+        args![tenant, transcript, model],
+    )
+    .await?;
     for (position, one) in (0_i64..).zip(meanings) {
         tx.run(
             "insert into transcript_vectors (tenant_id, transcript_id, call_id, position, from_ms, to_ms, model, vector) \
@@ -133,7 +151,8 @@ impl Meanings {
     /// The most vectors of a tenant that are looked at, the newest.
     pub const MOST: i64 = 50_000;
 
-    /// Keeps what a transcript means in place of what was kept. Nothing happens when the transcript is gone.
+    /// Keeps what a transcript means in place of what was kept, even if that is nothing. Nothing happens when the
+    /// transcript is gone.
     ///
     /// # Errors
     /// The database did not answer.
@@ -157,7 +176,7 @@ impl Meanings {
         tx.commit().await
     }
 
-    /// Transcripts that are understood and have no vectors of a model, the newest first.
+    /// Transcripts that are understood and have no vectors of a model: of each model they had before the newest first.
     ///
     /// # Errors
     /// The database did not answer.
@@ -166,12 +185,7 @@ impl Meanings {
             .scope
             .read()
             .await?
-            .all(
-                "select t.id from transcripts t where t.tenant_id = $1 and t.state = 'ready' and t.analysis is not null \
-                 and t.text <> '' and not exists (select 1 from transcript_vectors v \
-                 where v.tenant_id = $1 and v.transcript_id = t.id and v.model = $2) order by t.id desc limit $3",
-                args![self.scope.tenant(), model, limit],
-            )
+            .all(MISSING, args![self.scope.tenant(), model, limit])
             .await?;
         rows.iter().map(|row| row.parse("id")).collect()
     }

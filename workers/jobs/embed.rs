@@ -35,6 +35,8 @@ pub(super) async fn run(desk: &Desk, tenant: TenantId, context: &Context) -> Res
             };
             let parts = stretches(&row.segments, row.analysis.as_ref());
             if parts.is_empty() {
+                // Marked as understood, or it would be met at every question.
+                meanings.put(transcript, &model, &[]).await?;
                 continue;
             }
             let found = outside::meanings(desk, &scope, &wish, parts).await?;

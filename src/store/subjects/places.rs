@@ -2,7 +2,7 @@
 //! the list with the schema.
 
 use super::Subject;
-use crate::meanings::FORGET;
+use crate::meanings::{FORGET, UNMARK};
 use crate::sql::{Row, Tx, args};
 use crate::{Result, Scope};
 use serde_json::Value;
@@ -222,7 +222,8 @@ impl Place {
             // What it meant told of them too; it is understood anew from what is left.
             let mut key = args![scope.tenant()];
             key.extend(found.keys.iter().flat_map(|key| args![key.clone()]));
-            tx.run(FORGET, key).await?;
+            tx.run(FORGET, key.clone()).await?;
+            tx.run(UNMARK, key).await?;
         }
         Ok(())
     }
@@ -313,6 +314,7 @@ mod tests {
         "recorded_by",
         "source",
         "source_id",
+        "meant_by",
         "language",
         "provider",
         "model",

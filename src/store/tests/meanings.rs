@@ -2,7 +2,8 @@
 
 use super::documents::{said, turn};
 use super::harness::{Bench, actor, on_each_engine};
-use crate::meanings::{FORGET, Question};
+use super::topics::understood;
+use crate::meanings::{FORGET, MISSING, Question};
 use crate::queue::JobFilter;
 use crate::sql::args;
 use crate::{ByMeaning, Narrowed, Page, Scope, StretchMeaning, Where};
@@ -156,5 +157,75 @@ fn the_vectors_of_a_transcript_are_replaced_without_looking_at_others() {
             .unwrap();
         let plan = rows[0].text("detail").unwrap();
         assert!(plan.contains("(transcript_id=?"), "{plan}");
+    });
+}
+
+#[test]
+fn what_lacks_a_model_s_vectors_is_found_until_it_has_them_or_has_nothing_to_be_understood() {
+    on_each_engine(|bench| async move {
+        let (acme, zenith) = (bench.tenant("acme").await, bench.tenant("zenith").await);
+        let about = "Mister Okonkwo is furious.";
+        let made = async |scope: &Scope, text: &str| {
+            let transcript = one(&bench, scope, text).await;
+            let turns = [turn("Ada", 0, text)];
+            let analysis = understood(&[], None);
+            scope
+                .transcripts()
+                .analysed(transcript, &analysis, &turns)
+                .await
+                .unwrap();
+            transcript
+        };
+        let (first, second) = (made(&acme, about).await, made(&acme, "Dinner.").await);
+        let theirs = made(&zenith, about).await;
+        // One that is not understood yet is none of them.
+        one(&bench, &acme, "Hello.").await;
+        let meanings = acme.meanings();
+        let missing = async |model: &str| meanings.missing(model, 9).await.unwrap();
+        assert_eq!(missing(MODEL).await, [second, first]);
+        assert_eq!(meanings.missing(MODEL, 1).await.unwrap(), [second]);
+        meanings
+            .put(first, MODEL, &[stretch(Some(0), [1.0, 0.0])])
+            .await
+            .unwrap();
+        assert_eq!(missing(MODEL).await, [second]);
+        // Nothing in it can be understood: that is known from then on.
+        meanings.put(second, MODEL, &[]).await.unwrap();
+        assert!(missing(MODEL).await.is_empty());
+        // Vectors of another model are none, whichever name comes first in the alphabet.
+        for other in ["another/e", "zest/e"] {
+            assert_eq!(missing(other).await, [second, first]);
+        }
+        // What is left of a text after an erasure is understood anew.
+        let subject = Subject::read("Okonkwo").unwrap();
+        acme.subjects().erase(&actor(), &subject).await.unwrap();
+        assert_eq!(missing(MODEL).await, [first]);
+        assert_eq!(zenith.meanings().missing(MODEL, 9).await.unwrap(), [theirs]);
+    });
+}
+
+#[test]
+fn what_has_its_vectors_is_not_walked_through_to_find_what_has_none() {
+    on_each_engine(|bench| async move {
+        if !bench.config.url.starts_with("sqlite:") {
+            return;
+        }
+        let scope = bench.tenant("acme").await;
+        let mut tx = scope.read().await.unwrap();
+        let statement = format!("explain query plan {MISSING}");
+        let rows = tx
+            .all_of(statement, args![scope.tenant(), MODEL, 50_i64])
+            .await
+            .unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.text("detail").unwrap()).collect();
+        for range in ["meant_by<?", "meant_by>?"] {
+            let wanted = format!("USING INDEX transcripts_by_meaning (tenant_id=? AND {range})");
+            assert!(
+                plan.iter()
+                    .any(|step| step.contains(&wanted.replace("INDEX", "COVERING INDEX")) || step.contains(&wanted)),
+                "{range}: {plan:#?}"
+            );
+        }
+        assert!(!plan.iter().any(|step| step.contains("SCAN transcripts")), "{plan:#?}");
     });
 }

@@ -7,7 +7,7 @@ use strowger_model::speech::{Analysis, Ending, Sentiment, Suggestion, Topic, Usa
 use strowger_model::subject::Subject;
 use strowger_model::{CallId, TranscriptId};
 
-fn understood(topics: &[(&str, bool)], ending: Option<Ending>) -> Analysis {
+pub(super) fn understood(topics: &[(&str, bool)], ending: Option<Ending>) -> Analysis {
     let topic = |(name, listed): &(&str, bool)| Topic {
         name: (*name).to_owned(),
         listed: *listed,
