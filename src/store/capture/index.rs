@@ -1,9 +1,11 @@
 //! Finding captures in the segments, and erasing them.
 
+use super::contents::{self, Contents};
 use super::folder;
 use super::record::{HEADER, Head, Kind, MAGIC, OPEN_PREFIX, read_open};
 use crate::{Error, Result, Store};
-use std::collections::HashMap;
+use rustix::fs::FallocateFlags;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -51,6 +53,22 @@ impl Walk {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
         Ok(Self { file, length, offset })
+    }
+
+    /// How long the segment was when the walk began.
+    pub(super) const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The record that begins at `offset`, if one does.
+    pub(super) fn record_at(&self, offset: u64) -> std::io::Result<Option<Place>> {
+        let mut bytes = [0u8; HEADER];
+        if offset + HEADER as u64 > self.length {
+            return Ok(None);
+        }
+        self.file.read_exact_at(&mut bytes, offset)?;
+        let head = Head::read(&bytes).filter(|head| offset + (HEADER + head.length) as u64 <= self.length);
+        Ok(head.map(|head| Place { head, offset }))
     }
 
     /// A record's body.
@@ -117,6 +135,58 @@ impl Walk {
     }
 }
 
+/// A capture's records in a segment: those that are known, or all while nothing is known of the segment.
+pub(super) enum Records {
+    All(Walk),
+    Known {
+        walk: Walk,
+        begins: std::vec::IntoIter<u32>,
+    },
+}
+
+impl Records {
+    /// The records from `from` on; `None` when the segment holds none of the capture.
+    pub(super) fn of(path: &Path, capture: CaptureId, from: u64) -> std::io::Result<Option<Self>> {
+        let walk = Walk::at(path, from)?;
+        let Some(contents) = Contents::read(path) else {
+            return Ok(Some(Self::All(walk)));
+        };
+        let Some(entry) = contents.of(capture) else {
+            return Ok(None);
+        };
+        let Some(mut begins) = contents.begins(entry) else {
+            return Ok(Some(Self::All(walk)));
+        };
+        begins.retain(|begin| u64::from(*begin) >= from);
+        Ok(Some(Self::Known {
+            walk,
+            begins: begins.into_iter(),
+        }))
+    }
+
+    /// The next whole record, which may be another capture's.
+    pub(super) fn next(&mut self) -> std::io::Result<Option<Place>> {
+        match self {
+            Self::All(walk) => walk.next(),
+            Self::Known { walk, begins } => {
+                for begin in begins {
+                    if let Some(place) = walk.record_at(u64::from(begin))? {
+                        return Ok(Some(place));
+                    }
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// A record's body.
+    pub(super) fn body(&self, place: &Place) -> std::io::Result<Vec<u8>> {
+        match self {
+            Self::All(walk) | Self::Known { walk, .. } => walk.body(place),
+        }
+    }
+}
+
 /// What the log knows of a capture without opening it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
@@ -129,37 +199,68 @@ pub(super) struct Known {
 /// What stands in one segment.
 pub(super) struct Segment {
     pub(super) path: PathBuf,
-    pub(super) captures: Vec<CaptureId>,
+    pub(super) captures: HashSet<CaptureId>,
 }
 
-/// Walks all segments.
+/// Looks through all segments. Those that nobody writes to any more are walked once.
 pub(super) fn survey(folder: &Path) -> Result<(HashMap<CaptureId, Known>, Vec<Segment>)> {
     let mut known: HashMap<CaptureId, Known> = HashMap::new();
     let mut list = Vec::new();
-    for path in segments(folder)? {
-        let mut captures = Vec::new();
-        let fault = || Error::file("read", &path);
-        let mut walk = match Walk::new(&path) {
-            Ok(walk) => walk,
+    let mut paths = segments(folder)?;
+    let newest = paths.pop();
+    for (path, is_closed) in paths
+        .into_iter()
+        .map(|path| (path, true))
+        .chain(newest.map(|path| (path, false)))
+    {
+        match survey_one(&path, is_closed, &mut known) {
+            Ok(captures) => list.push(Segment { path, captures }),
             // Another process removed it meanwhile.
-            Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(problem) => return Err(fault()(problem)),
-        };
-        while let Some(place) = walk.next().map_err(fault())? {
-            let capture = place.head.capture;
-            if !captures.contains(&capture) {
-                captures.push(capture);
-            }
-            let entry = known.entry(capture).or_default();
-            if place.head.kind == Kind::Open {
-                let body = walk.body(&place).map_err(fault())?;
-                entry.is_erased = read_open(&body).is_none_or(|open| open.wrapped.is_empty());
-                entry.open = Some((path.clone(), place.offset));
-            }
+            Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {}
+            Err(problem) => return Err(Error::file("read", &path)(problem)),
         }
-        list.push(Segment { path, captures });
     }
     Ok((known, list))
+}
+
+fn survey_one(
+    path: &Path,
+    is_closed: bool,
+    known: &mut HashMap<CaptureId, Known>,
+) -> std::io::Result<HashSet<CaptureId>> {
+    let contents = if is_closed {
+        Contents::read_or_make(path)?
+    } else {
+        Contents::read(path)
+    };
+    let mut captures = HashSet::new();
+    let mut walk = Walk::new(path)?;
+    let mut meet = |walk: &Walk, place: &Place| {
+        captures.insert(place.head.capture);
+        let entry = known.entry(place.head.capture).or_default();
+        if place.head.kind == Kind::Open {
+            let body = walk.body(place)?;
+            entry.is_erased = read_open(&body).is_none_or(|open| open.wrapped.is_empty());
+            entry.open = Some((path.to_owned(), place.offset));
+        }
+        std::io::Result::Ok(())
+    };
+    let Some(contents) = contents else {
+        while let Some(place) = walk.next()? {
+            meet(&walk, &place)?;
+        }
+        return Ok(captures);
+    };
+    for offset in contents.entries().iter().filter_map(|entry| entry.open) {
+        if let Some(place) = walk.record_at(offset)? {
+            meet(&walk, &place)?;
+        }
+    }
+    for entry in contents.entries() {
+        captures.insert(entry.capture);
+        known.entry(entry.capture).or_default();
+    }
+    Ok(captures)
 }
 
 /// The captures whose keys are not destroyed, in no order.
@@ -174,8 +275,8 @@ pub(crate) async fn captures_kept(store: &Store) -> Result<Vec<CaptureId>> {
     Ok(kept.map(|(capture, _)| capture).collect())
 }
 
-/// Destroys a capture's key where it stands, and removes the segments that hold nothing readable any
-/// more. A capture that is gone is no fault.
+/// Destroys a capture's key where it stands, removes the segments that hold nothing readable any more, and gives back the
+/// room in those that others still need. A capture that is gone is no fault.
 ///
 /// # Errors
 /// A segment cannot be read, written or removed.
@@ -197,21 +298,38 @@ pub(super) fn erase_in(folder: &Path, capture: CaptureId) -> Result<()> {
     }
     // The newest segment may be being written.
     let older = segments.split_last().map_or(&[][..], |(_, older)| older);
+    let is_dead = |capture: CaptureId| {
+        known
+            .get(&capture)
+            .is_none_or(|entry| entry.is_erased || entry.open.is_none())
+    };
     for segment in older {
-        let is_dead = |capture: &CaptureId| {
-            known
-                .get(capture)
-                .is_none_or(|entry| entry.is_erased || entry.open.is_none())
-        };
-        if segment.captures.iter().all(is_dead) {
+        if segment.captures.iter().all(|capture| is_dead(*capture)) {
             match std::fs::remove_file(&segment.path) {
-                Ok(()) => {}
+                Ok(()) => contents::remove(&segment.path),
                 Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {}
                 Err(problem) => return Err(Error::file("remove", &segment.path)(problem)),
             }
+        } else if segment.captures.contains(&capture) {
+            give_back(&segment.path, capture, is_dead);
         }
     }
     Ok(())
+}
+
+/// Makes holes where nothing readable stands: a call of hours would keep what was said beside it that long. Where the file system
+/// has no holes the room comes back with the segment.
+fn give_back(path: &Path, capture: CaptureId, is_dead: impl Fn(CaptureId) -> bool) {
+    let runs = Contents::read(path).and_then(|contents| contents.dead(capture, is_dead));
+    let Ok(file) = File::options().write(true).open(path) else {
+        return;
+    };
+    for (begin, end) in runs.unwrap_or_default() {
+        let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        if rustix::fs::fallocate(&file, how, begin, end - begin).is_err() {
+            return;
+        }
+    }
 }
 
 fn overwrite_key(path: &Path, offset: u64) -> std::io::Result<()> {

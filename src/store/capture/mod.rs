@@ -2,7 +2,8 @@
 //!
 //! All captures of a daemon share one segment log, written by one thread ([`spool`]) with one
 //! group commit a second, so that hundreds of legs cost one disk flush a second. A record's shape is in
-//! [`record`], its sealing too; finding captures again is [`index`]'s affair, reading one [`reader`]'s.
+//! [`record`], its sealing too; finding captures again is [`index`]'s affair, reading one [`reader`]'s. Whose records
+//! stand where in a closed segment is kept beside it ([`contents`]).
 //! `docs/formats/capture.md` describes the bytes.
 //!
 //! A capture's `Open` record, with its wrapped key and its owner, is durable before the first sound.
@@ -10,6 +11,7 @@
 //! is dropped, and the place is marked. Erasing a capture overwrites its wrapped key; a segment goes
 //! when nothing in it can be read any more.
 
+mod contents;
 mod disk;
 mod index;
 mod reader;

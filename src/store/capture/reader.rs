@@ -1,7 +1,7 @@
 //! Reading a capture back, in order, from wherever its records stand.
 
 use super::folder;
-use super::index::{Place, Walk, segments};
+use super::index::{Place, Records, segments};
 use super::record::{self, Kind, about, read_open};
 use crate::keys::{CryptoError, Key};
 use crate::{Error, Result, Store};
@@ -45,8 +45,12 @@ pub struct CaptureReader {
     capture: CaptureId,
     meta: CaptureMeta,
     streams: Vec<StreamMeta>,
-    later: std::vec::IntoIter<PathBuf>,
-    walk: Option<Walk>,
+    /// The segments from that of its `Open` record on, and where that stands in the first.
+    segments: Arc<[PathBuf]>,
+    from: u64,
+    /// The segment that comes next.
+    next: usize,
+    records: Option<Records>,
     expected: u64,
     found: Option<Chunk>,
     ending: Option<Ending>,
@@ -59,8 +63,8 @@ pub(super) struct Opened {
     pub(super) wrapped: String,
     place: Place,
     sealed: Vec<u8>,
-    walk: Walk,
-    later: Vec<PathBuf>,
+    records: Records,
+    segments: Vec<PathBuf>,
 }
 
 /// Looks for a capture's `Open` record.
@@ -82,25 +86,27 @@ pub(super) fn find_from(
         let offset = seen
             .filter(|(first, _)| *first == path)
             .map_or(0, |(_, offset)| *offset);
-        let mut walk = match Walk::at(&path, offset) {
-            Ok(walk) => walk,
+        let mut records = match Records::of(&path, capture, offset) {
+            Ok(Some(records)) => records,
+            Ok(None) => continue,
             Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => continue,
             Err(problem) => return Err(fault()(problem)),
         };
-        while let Some(place) = walk.next().map_err(fault())? {
+        while let Some(place) = records.next().map_err(fault())? {
             if place.head.capture != capture || place.head.kind != Kind::Open {
                 continue;
             }
-            let body = walk.body(&place).map_err(fault())?;
+            let body = records.body(&place).map_err(fault())?;
             let open = read_open(&body).ok_or(CryptoError::Tampered)?;
+            later.push(path);
             later.reverse();
             return Ok(Some(Opened {
                 tenant: open.tenant,
                 wrapped: open.wrapped,
                 sealed: body.get(open.sealed_at..).unwrap_or_default().to_vec(),
                 place,
-                walk,
-                later,
+                records,
+                segments: later,
             }));
         }
     }
@@ -125,8 +131,10 @@ impl Opened {
             capture,
             meta,
             streams: Vec::new(),
-            later: self.later.into_iter(),
-            walk: Some(self.walk),
+            segments: self.segments.into(),
+            from: self.place.offset,
+            next: 1,
+            records: Some(self.records),
             expected: 1,
             found: None,
             ending: None,
@@ -148,6 +156,31 @@ impl CaptureReader {
         let Some(opened) = found else { return Ok(None) };
         let key = store.keyring().tenant(store.db(), opened.tenant).await?;
         opened.unseal(&key).map(Some)
+    }
+
+    /// The same capture once more from its begin.
+    ///
+    /// # Errors
+    /// Its first segment cannot be read any more.
+    pub fn again(&self) -> Result<Self> {
+        let mut records = None;
+        if let Some(first) = self.segments.first() {
+            records = Records::of(first, self.capture, self.from).map_err(Error::file("read", first))?;
+        }
+        Ok(Self {
+            key: Arc::clone(&self.key),
+            capture: self.capture,
+            meta: self.meta.clone(),
+            streams: Vec::new(),
+            segments: Arc::clone(&self.segments),
+            from: self.from,
+            next: 1,
+            records,
+            expected: 1,
+            found: None,
+            ending: None,
+            cut_off: false,
+        })
     }
 
     /// What the capture is of.
@@ -194,8 +227,10 @@ impl CaptureReader {
 
     fn next_place(&mut self) -> Result<Option<Place>, Damage> {
         loop {
-            let Some(walk) = &mut self.walk else { return Ok(None) };
-            match walk.next() {
+            let Some(records) = &mut self.records else {
+                return Ok(None);
+            };
+            match records.next() {
                 Ok(Some(place)) => return Ok(Some(place)),
                 Ok(None) => {}
                 Err(_) if self.cut_off => return Ok(None),
@@ -205,7 +240,15 @@ impl CaptureReader {
                 }
             }
             // A segment that another process removed meanwhile held nothing of a capture that lives.
-            self.walk = self.later.find_map(|path| Walk::new(&path).ok());
+            self.records = self
+                .segments
+                .get(self.next..)
+                .unwrap_or_default()
+                .iter()
+                .find_map(|path| {
+                    self.next += 1;
+                    Records::of(path, self.capture, 0).ok().flatten()
+                });
         }
     }
 
@@ -215,7 +258,7 @@ impl CaptureReader {
         if number < self.expected {
             return None;
         }
-        let body = self.walk.as_ref().and_then(|walk| walk.body(place).ok())?;
+        let body = self.records.as_ref().and_then(|records| records.body(place).ok())?;
         let Ok(text) = record::open(&self.key, &place.head, body) else {
             return Some(Err(Damage::Changed(number)));
         };

@@ -1,3 +1,5 @@
+mod contents;
+
 use super::index::{erase_in, segments};
 use super::reader::find;
 use super::record::{HEADER, Head};

@@ -1,5 +1,6 @@
 //! The writer thread: one log, one group commit for all captures.
 
+use super::contents::{self, Gathering};
 use super::disk::free_bytes;
 use super::record::{self, Kind, Label};
 use crate::keys::{CryptoError, Key};
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 use strowger_model::CaptureId;
 use strowger_model::capture::{Chunk, Codec, Frame, Mark};
 use tokio::sync::oneshot;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 /// What the writer is told.
 pub(super) enum Message {
@@ -80,9 +81,11 @@ struct Open {
 }
 
 struct Segment {
+    path: PathBuf,
     file: File,
     length: u64,
     since: Instant,
+    gathered: Gathering,
 }
 
 /// The thread's state.
@@ -94,6 +97,8 @@ pub(super) struct Writer {
     captures: HashMap<CaptureId, Open>,
     /// Sealed records not yet given to the file.
     pending: Vec<u8>,
+    /// Where each of them begins there.
+    pending_places: Vec<(CaptureId, Kind, usize)>,
     /// Whether the file holds what the disk may not.
     dirty: bool,
     waiting: Vec<oneshot::Sender<bool>>,
@@ -111,6 +116,7 @@ impl Writer {
             segment: None,
             captures: HashMap::new(),
             pending: Vec::new(),
+            pending_places: Vec::new(),
             dirty: false,
             waiting: Vec::new(),
         }
@@ -213,8 +219,12 @@ impl Writer {
             number: open.number,
             kind,
         };
+        let begin = self.pending.len();
         match record::append(&mut self.pending, &open.key, label, clear, text) {
-            Ok(()) => open.number += 1,
+            Ok(()) => {
+                open.number += 1;
+                self.pending_places.push((capture, kind, begin));
+            }
             Err(CryptoError::Cipher) => error!("the cipher refused a capture's record"),
             Err(problem) => error!(%problem, "a capture's record was not sealed"),
         }
@@ -225,11 +235,18 @@ impl Writer {
         if self.pending.is_empty() {
             return;
         }
-        let result = self.segment(now).and_then(|(segment, pending)| {
-            segment.file.write_all(pending)?;
-            segment.length += pending.len() as u64;
-            pending.clear();
-            Ok(())
+        let result = self.segment(now);
+        let result = result.and_then(|mut segment| {
+            let written = segment.file.write_all(&self.pending);
+            if written.is_ok() {
+                for (capture, kind, begin) in self.pending_places.drain(..) {
+                    segment.gathered.add(capture, kind, segment.length + begin as u64);
+                }
+                segment.length += self.pending.len() as u64;
+                self.pending.clear();
+            }
+            self.segment = Some(segment);
+            written
         });
         match result {
             Ok(()) => self.dirty = true,
@@ -253,9 +270,15 @@ impl Writer {
             let _ = done.send(is_durable);
         }
         let rules = &self.rules;
-        self.segment.take_if(|segment| {
+        let is_due = |segment: &mut Segment| {
             segment.length >= rules.segment_bytes || now.saturating_duration_since(segment.since) >= rules.segment_age
-        });
+        };
+        if let Some(closed) = self.segment.take_if(is_due)
+            && let Err(problem) = closed.gathered.keep(&closed.path, closed.length)
+        {
+            // Whoever reads makes it from the segment.
+            debug!(%problem, "what stands in a segment was not kept");
+        }
     }
 
     /// The disk refused. What is pending is tried again on a fresh segment; a record that stands twice
@@ -268,22 +291,24 @@ impl Writer {
         self.dirty = false;
     }
 
-    fn segment(&mut self, now: Instant) -> std::io::Result<(&mut Segment, &mut Vec<u8>)> {
-        let segment = match self.segment.take() {
-            Some(segment) => segment,
-            None => {
-                let path = self.rules.folder.join(format!("{:016}.seg", self.next_segment));
-                self.next_segment += 1;
-                let file = File::options().append(true).create_new(true).open(path)?;
-                File::open(&self.rules.folder)?.sync_all()?;
-                Segment {
-                    file,
-                    length: 0,
-                    since: now,
-                }
-            }
-        };
-        Ok((self.segment.insert(segment), &mut self.pending))
+    /// The segment that is written to, or a new one.
+    fn segment(&mut self, now: Instant) -> std::io::Result<Segment> {
+        if let Some(segment) = self.segment.take() {
+            return Ok(segment);
+        }
+        let path = self.rules.folder.join(format!("{:016}.seg", self.next_segment));
+        self.next_segment += 1;
+        let file = File::options().append(true).create_new(true).open(&path)?;
+        File::open(&self.rules.folder)?.sync_all()?;
+        // One of that number may have been removed by hand.
+        contents::remove(&path);
+        Ok(Segment {
+            path,
+            file,
+            length: 0,
+            since: now,
+            gathered: Gathering::default(),
+        })
     }
 
     /// Stops taking sound when the disk's reserve is reached, and takes it again when there is room.
