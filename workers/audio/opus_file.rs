@@ -28,12 +28,7 @@ const SERIAL: u32 = 1;
 /// When libopus refuses, which would be a fault of ours.
 pub fn encode(pcm: &Pcm) -> Result<Vec<u8>, Error> {
     let count = pcm.channels.len().clamp(1, 2);
-    let bits = if pcm.sample_rate_hz > SAMPLE_RATE_HZ {
-        WIDE_BITS_PER_CHANNEL
-    } else {
-        BITS_PER_CHANNEL
-    };
-    let mut file = FileWriter::new(pcm.sample_rate_hz, count, bits)?;
+    let mut file = FileWriter::of_telephone(pcm.sample_rate_hz, count)?;
     let step = (pcm.sample_rate_hz as usize).max(1);
     let mut at = 0;
     while at < pcm.len() {
@@ -63,6 +58,19 @@ pub struct FileWriter {
 }
 
 impl FileWriter {
+    /// A file of one or two channels with as many bits as speech of this rate needs.
+    ///
+    /// # Errors
+    /// When libopus refuses or the rate is absurd.
+    pub fn of_telephone(sample_rate_hz: u32, channels: usize) -> Result<Self, Error> {
+        let bits = if sample_rate_hz > SAMPLE_RATE_HZ {
+            WIDE_BITS_PER_CHANNEL
+        } else {
+            BITS_PER_CHANNEL
+        };
+        Self::new(sample_rate_hz, channels, bits)
+    }
+
     /// A file of one or two channels at `bits_per_channel` bits a second each.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use super::process_recording::{Made, Sealed};
 use super::{Desk, Fault, apart};
 use crate::audio::decode::{Layout, decode_at_most};
 use crate::audio::{loudness, opus_file, peaks};
+use crate::redact::{Policy, sound};
 use strowger_model::{RecordingId, TenantId, UploadId};
 use strowger_store::RecordingResult;
 use tracing::info;
@@ -29,7 +30,8 @@ pub(super) async fn run(desk: &Desk, tenant: TenantId, recording: RecordingId, u
         return Ok(());
     };
     let name = found.file_name;
-    let made = apart(move || make(&file, &name)).await?;
+    let policy = Policy::of(&scope.recordings().settings(recording).await?);
+    let made = apart(move || make(&file, &name, policy)).await?;
     let whole = Sealed::of(&scope, &made.file).await?;
     let result = RecordingResult {
         format: "ogg/opus".to_owned(),
@@ -54,10 +56,18 @@ pub(super) async fn run(desk: &Desk, tenant: TenantId, recording: RecordingId, u
     Ok(scope.uploads().done(upload, result.duration_ms).await?)
 }
 
-fn make(file: &[u8], name: &str) -> Result<Made, Fault> {
+fn make(file: &[u8], name: &str, policy: Policy) -> Result<Made, Fault> {
     let mut pcm = decode_at_most(file, name, SAMPLE_RATE_HZ, Layout::Kept, MOST_MINUTES).map_err(Fault::never)?;
     if pcm.channels.len() > 2 {
         pcm = pcm.into_mono();
+    }
+    if policy.cards {
+        // Keys that were pressed are in the audio; they go before anything of it is kept.
+        for stretch in sound::keyed_cards(&pcm)? {
+            if let Some(channel) = pcm.channels.get_mut(usize::from(stretch.channel)) {
+                sound::silence(channel, pcm.sample_rate_hz, stretch.from_ms, stretch.to_ms);
+            }
+        }
     }
     loudness::normalise(&mut pcm)?;
     Ok(Made {

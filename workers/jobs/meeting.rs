@@ -27,21 +27,16 @@ struct Speaker {
 }
 
 /// Makes the recording of a meeting whose members are `members`.
-pub(super) fn make(
-    mut first: CaptureReader,
-    second: CaptureReader,
-    third: CaptureReader,
-    members: &[Member],
-) -> Result<Made, Fault> {
+pub(super) fn make(mut first: CaptureReader, members: &[Member]) -> Result<Made, Fault> {
     first.by_ref().for_each(drop);
     if first.ending() == Some(Ending::Cut) {
         warn!("the capture has no end mark: the daemon was killed during the meeting");
     }
     let speakers = speakers(first.streams(), members);
     let mut levels = Levels::new(speakers.len())?;
-    blocks(second, &speakers, |voices| levels.hear(voices))?;
+    blocks(first.again()?, &speakers, |voices| levels.hear(voices))?;
     let mut desk = Mixing::new(&levels)?;
-    blocks(third, &speakers, |voices| desk.take(voices))?;
+    blocks(first.again()?, &speakers, |voices| desk.take(voices))?;
     desk.finish(speakers)
 }
 

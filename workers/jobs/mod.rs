@@ -23,6 +23,7 @@ mod retain;
 mod sides;
 mod silence;
 mod spoken;
+mod talk;
 #[cfg(test)]
 mod tests;
 mod transcribe;

@@ -2,13 +2,15 @@
 
 use super::Stretch;
 use crate::audio::{self, Pcm, resample};
-use std::borrow::Cow;
 use strowger_media::SAMPLE_RATE_HZ;
 use strowger_media::inband::Detector;
 use strowger_model::card::is_card;
 
 /// Samples looked at between two questions which key it is: the time of a key is known to this.
 const STEP: usize = 80;
+const STEP_MS: i64 = 10;
+/// Samples heard at once.
+const BLOCK: usize = 8192;
 /// Before a key is recognised it has sounded this long, milliseconds.
 const UNHEARD_MS: i64 = 120;
 /// After the last key, milliseconds: it may be held.
@@ -20,23 +22,35 @@ const FADE_MS: i64 = 5;
 
 /// Silences a stretch of a channel's samples.
 pub fn silence(samples: &mut [i16], sample_rate_hz: u32, from_ms: i64, to_ms: i64) {
+    silence_at(samples, 0, sample_rate_hz, (from_ms, to_ms));
+}
+
+/// Silences a stretch in a part of a channel, whose first sample is the `at`-th of the channel; the stretch is
+/// `(from, to)` in milliseconds of the channel.
+pub fn silence_at(samples: &mut [i16], at: u64, sample_rate_hz: u32, (from_ms, to_ms): (i64, i64)) {
     let place = |ms: i64| {
-        let at = u128::from(ms.max(0).unsigned_abs()) * u128::from(sample_rate_hz) / 1000;
-        usize::try_from(at).unwrap_or(usize::MAX).min(samples.len())
+        let place = u128::from(ms.max(0).unsigned_abs()) * u128::from(sample_rate_hz) / 1000;
+        u64::try_from(place).unwrap_or(u64::MAX)
     };
-    let (from, to) = (place(from_ms), place(to_ms));
     // The fades lie outside: inside nothing is left.
-    let fade = place(FADE_MS);
-    for n in 0..fade {
-        let gain = n as f32 / fade as f32;
-        let near = [from.checked_sub(n + 1), to.checked_add(n)];
-        for at in near.into_iter().flatten() {
-            if let Some(sample) = samples.get_mut(at) {
-                *sample = (f32::from(*sample) * gain) as i16;
-            }
-        }
+    let (from, to, fade) = (place(from_ms), place(to_ms), place(FADE_MS));
+    let within = |place: u64| {
+        usize::try_from(place.saturating_sub(at))
+            .unwrap_or(usize::MAX)
+            .min(samples.len())
+    };
+    let (first, last) = (within(from.saturating_sub(fade)), within(to.saturating_add(fade)));
+    for (n, sample) in samples.iter_mut().enumerate().take(last).skip(first) {
+        let n = at + n as u64;
+        // How far outside; nearer than a whole fade.
+        let away = if n < from { from - n - 1 } else { n.saturating_sub(to) };
+        let is_outside = n < from || n >= to;
+        *sample = if is_outside {
+            (f32::from(*sample) * (away as f32 / fade.max(1) as f32)) as i16
+        } else {
+            0
+        };
     }
-    samples.get_mut(from..to).unwrap_or_default().fill(0);
 }
 
 /// The stretches of channels in which a card number was keyed and can be heard. Keys are in the telephone band.
@@ -46,26 +60,94 @@ pub fn silence(samples: &mut [i16], sample_rate_hz: u32, from_ms: i64, to_ms: i6
 pub fn keyed_cards(pcm: &Pcm) -> Result<Vec<Stretch>, audio::Error> {
     let mut stretches = Vec::new();
     for (channel, samples) in (0_u8..).zip(&pcm.channels) {
-        let samples = if pcm.sample_rate_hz == SAMPLE_RATE_HZ {
-            Cow::Borrowed(samples)
-        } else {
-            Cow::Owned(resample::channel(samples, pcm.sample_rate_hz, SAMPLE_RATE_HZ)?)
-        };
-        let mut keys: Vec<(u8, i64)> = Vec::new();
-        let mut detector = Detector::default();
-        for (n, block) in (0_i64..).zip(samples.chunks(STEP)) {
-            let at_ms = n * 10;
-            detector.hear(block.iter().copied(), |key| {
-                keys.extend(u8::try_from(key).ok().map(|key| (key, at_ms)));
-            });
-        }
-        // Star and hash end a number.
-        let pieces = keys.split(|(key, _)| !key.is_ascii_digit());
-        for piece in pieces {
-            stretches.extend(cards_of(channel, piece));
-        }
+        let mut keys = Keys::new(pcm.sample_rate_hz)?;
+        keys.hear(samples)?;
+        stretches.extend(keys.cards(channel)?);
     }
     Ok(stretches)
+}
+
+/// Hears the keys of one channel, part by part.
+pub struct Keys {
+    /// Brings what is wider to the telephone band.
+    narrowing: Option<resample::Stream>,
+    /// Samples that are not yet a whole step.
+    waiting: Vec<i16>,
+    detector: Detector,
+    /// Steps heard.
+    steps: i64,
+    /// Each key, and when it was recognised, milliseconds.
+    keys: Vec<(u8, i64)>,
+}
+
+impl Keys {
+    /// Keys of a channel of this rate.
+    ///
+    /// # Errors
+    /// When the sample rate is absurd.
+    pub fn new(sample_rate_hz: u32) -> Result<Self, audio::Error> {
+        let is_wide = sample_rate_hz != SAMPLE_RATE_HZ;
+        let narrowing = is_wide.then(|| resample::Stream::new(sample_rate_hz, SAMPLE_RATE_HZ));
+        Ok(Self {
+            narrowing: narrowing.transpose()?,
+            waiting: Vec::new(),
+            detector: Detector::default(),
+            steps: 0,
+            keys: Vec::new(),
+        })
+    }
+
+    /// Hears the next samples.
+    ///
+    /// # Errors
+    /// When the resampler refuses, which would be a fault of ours.
+    pub fn hear(&mut self, samples: &[i16]) -> Result<(), audio::Error> {
+        match &mut self.narrowing {
+            Some(stream) => {
+                for block in samples.chunks(BLOCK) {
+                    let block = block.iter().map(|sample| f32::from(*sample) / 32_768.0);
+                    stream.push(block, &mut self.waiting)?;
+                    self.steps = listen(&mut self.detector, &mut self.waiting, self.steps, &mut self.keys);
+                }
+            }
+            None => {
+                for block in samples.chunks(BLOCK) {
+                    self.waiting.extend_from_slice(block);
+                    self.steps = listen(&mut self.detector, &mut self.waiting, self.steps, &mut self.keys);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The stretches in which a card number was keyed; the channel is called `channel` in them.
+    ///
+    /// # Errors
+    /// When the resampler refuses, which would be a fault of ours.
+    pub fn cards(mut self, channel: u8) -> Result<Vec<Stretch>, audio::Error> {
+        if let Some(stream) = self.narrowing.take() {
+            stream.finish(&mut self.waiting)?;
+        }
+        // The last step is heard to its end in silence.
+        self.waiting.resize(self.waiting.len().next_multiple_of(STEP), 0);
+        listen(&mut self.detector, &mut self.waiting, self.steps, &mut self.keys);
+        // Star and hash end a number.
+        let pieces = self.keys.split(|(key, _)| !key.is_ascii_digit());
+        Ok(pieces.flat_map(|piece| cards_of(channel, piece)).collect())
+    }
+}
+
+/// Hears whole steps of what waits, from step `step` on, and says which comes next.
+fn listen(detector: &mut Detector, waiting: &mut Vec<i16>, mut step: i64, keys: &mut Vec<(u8, i64)>) -> i64 {
+    let whole = waiting.len() - waiting.len() % STEP;
+    for block in waiting.drain(..whole).as_slice().chunks_exact(STEP) {
+        let at_ms = step * STEP_MS;
+        detector.hear(block.iter().copied(), |key| {
+            keys.extend(u8::try_from(key).ok().map(|key| (key, at_ms)));
+        });
+        step += 1;
+    }
+    step
 }
 
 fn cards_of(channel: u8, keys: &[(u8, i64)]) -> Vec<Stretch> {
@@ -100,6 +182,7 @@ fn cards_of(channel: u8, keys: &[(u8, i64)]) -> Vec<Stretch> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use strowger_media::tone;
 
     fn keyed(digits: &str) -> Vec<i16> {
@@ -156,5 +239,47 @@ mod tests {
         silence(&mut samples, 8000, -5, 9_000_000);
         silence(&mut [], 8000, 0, 10);
         assert!(samples.iter().all(|sample| *sample == 0));
+    }
+
+    proptest! {
+        #[test]
+        fn part_by_part_the_same_is_silenced(
+            from_ms in -10_i64..400,
+            length_ms in 0_i64..300,
+            parts in proptest::collection::vec(1_usize..900, 1..12),
+            rate_hz in prop::sample::select(vec![8000_u32, 16_000, 48_000]),
+        ) {
+            let mut whole: Vec<i16> = (0..4000).map(|n| 9000 + n).collect();
+            let mut by_parts = whole.clone();
+            let stretch = (from_ms, from_ms + length_ms);
+            silence(&mut whole, rate_hz, stretch.0, stretch.1);
+            let (mut at, mut sizes) = (0, parts.into_iter().cycle());
+            while at < by_parts.len() {
+                let end = (at + sizes.next().unwrap()).min(by_parts.len());
+                silence_at(&mut by_parts[at..end], at as u64, rate_hz, stretch);
+                at = end;
+            }
+            prop_assert_eq!(whole, by_parts);
+        }
+
+        #[test]
+        fn part_by_part_the_same_keys_are_heard(parts in proptest::collection::vec(1_usize..20_000, 1..12)) {
+            let mut samples = keyed("4111111111111111");
+            samples.truncate(8000 + 16 * 1520);
+            for rate_hz in [8000, 16_000] {
+                let samples = resample::channel(&samples, 8000, rate_hz).unwrap();
+                let mut keys = Keys::new(rate_hz).unwrap();
+                let (mut at, mut sizes) = (0, parts.iter().cycle());
+                while at < samples.len() {
+                    let end = (at + sizes.next().unwrap()).min(samples.len());
+                    keys.hear(&samples[at..end]).unwrap();
+                    at = end;
+                }
+                let pcm = Pcm { sample_rate_hz: rate_hz, channels: vec![samples] };
+                let found = keys.cards(0).unwrap();
+                prop_assert_eq!(found.len(), 1);
+                prop_assert_eq!(found, keyed_cards(&pcm).unwrap());
+            }
+        }
     }
 }

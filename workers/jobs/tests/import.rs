@@ -49,7 +49,7 @@ fn converted(folder: &Path, ending: &str) -> Vec<u8> {
 }
 
 /// Uploads a file in two pieces; the recording it becomes, and its job.
-async fn uploaded(bench: &Bench, file: &[u8], name: &str) -> (Recording, Job) {
+pub(super) async fn uploaded(bench: &Bench, file: &[u8], name: &str) -> (Recording, Job) {
     let about = About {
         name: name.to_owned(),
         from_number: "+4930111".to_owned(),

@@ -1,6 +1,8 @@
 //! A card number that was said or keyed: gone from text, audio and disk.
 
+use super::import::uploaded;
 use super::*;
+use crate::audio::{Pcm, wav};
 use strowger_media::tone;
 use strowger_model::settings::{Entry, Lock};
 
@@ -106,24 +108,8 @@ async fn a_spoken_card_number_is_in_no_text_no_audio_and_no_file() {
 async fn a_keyed_card_number_never_reaches_the_recording_unless_a_tenant_keeps_them() {
     for keeps in [false, true] {
         let bench = Bench::open().await;
-        if keeps {
-            let entry = Entry {
-                value: Some("false".into()),
-                lock: Lock::Unlocked,
-            };
-            bench
-                .scope
-                .settings()
-                .set(&actor(), "redact_cards", &entry)
-                .await
-                .unwrap();
-        }
-        let mut left = tone(300.0, 2);
-        for digit in CARD.chars() {
-            left.extend(tone::key(digit, 90).unwrap().iter());
-            left.extend([0; 1600]);
-        }
-        left.extend(tone(300.0, 3));
+        keep_cards(&bench, keeps).await;
+        let left = with_keys();
         let (_, recording, _) = bench.call(&left, &tone(500.0, 1)).await;
         let desk = bench.desk(Path::new("/nowhere"));
         let job = bench
@@ -137,13 +123,58 @@ async fn a_keyed_card_number_never_reaches_the_recording_unless_a_tenant_keeps_t
         let job: Job = serde_json::from_value(job.payload).unwrap();
         desk.run(job, context(1, false)).await.unwrap();
         let made = bench.recording(recording).await;
-        let file = bench.scope.blobs().get(&made.blob.unwrap()).await.unwrap();
-        let pcm = decode(&file, "x.ogg", 8000, Layout::Kept).unwrap();
-        let keyed = crate::redact::sound::keyed_cards(&pcm).unwrap();
-        assert_eq!(keyed.len(), usize::from(keeps));
-        let levels = seconds(&pcm.channels[0]);
-        let middle = &levels[3..5];
-        assert_eq!(middle.iter().all(|level| *level > 1000), keeps, "{levels:?}");
-        assert!(levels[0] > 1000 && levels[levels.len() - 1] > 1000, "{levels:?}");
+        assert_eq!(keys_heard(&bench, &made).await, keeps);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_number_that_was_keyed_in_an_imported_call_is_silenced_as_well() {
+    for keeps in [false, true] {
+        let bench = Bench::open().await;
+        keep_cards(&bench, keeps).await;
+        let left = with_keys();
+        let file = wav::encode(&Pcm {
+            sample_rate_hz: 8000,
+            channels: vec![left.clone(), vec![0; left.len()]],
+        });
+        let (recording, job) = uploaded(&bench, &file.unwrap(), "call.wav").await;
+        let desk = bench.desk(Path::new("/nowhere"));
+        desk.run(job, context(1, false)).await.unwrap();
+        let made = bench.recording(recording.id).await;
+        assert_eq!(keys_heard(&bench, &made).await, keeps);
+    }
+}
+
+async fn keep_cards(bench: &Bench, keeps: bool) {
+    let entry = Entry {
+        value: Some((!keeps).to_string()),
+        lock: Lock::Unlocked,
+    };
+    let settings = bench.scope.settings();
+    settings.set(&actor(), "redact_cards", &entry).await.unwrap();
+}
+
+/// A tone, the keys of a card number at ease, and the tone again.
+fn with_keys() -> Vec<i16> {
+    let mut left = tone(300.0, 2);
+    for digit in CARD.chars() {
+        left.extend(tone::key(digit, 90).unwrap().iter());
+        left.extend([0; 1600]);
+    }
+    left.extend(tone(300.0, 3));
+    left
+}
+
+/// Whether a recording of [`with_keys`] holds the keys; what was before and after them it holds in any case.
+async fn keys_heard(bench: &Bench, made: &Recording) -> bool {
+    let file = bench.scope.blobs().get(made.blob.as_deref().unwrap()).await.unwrap();
+    let pcm = decode(&file, "x.ogg", 8000, Layout::Kept).unwrap();
+    let levels = seconds(&pcm.channels[0]);
+    let is_loud = levels[3..5].iter().all(|level| *level > 1000);
+    assert_eq!(
+        crate::redact::sound::keyed_cards(&pcm).unwrap().len(),
+        usize::from(is_loud)
+    );
+    assert!(levels[0] > 1000 && levels[levels.len() - 1] > 1000, "{levels:?}");
+    is_loud
 }
