@@ -182,6 +182,7 @@ impl Call {
             events: Vec::new(),
             last_play: 0,
             limit: None,
+            answered: None,
             outputs: VecDeque::new(),
         }
     }

@@ -98,6 +98,8 @@ pub struct Call {
     events: Vec<CallEvent>,
     last_play: u64,
     limit: Option<Instant>,
+    /// When its time began.
+    answered: Option<Instant>,
     outputs: VecDeque<Output>,
 }
 
@@ -329,6 +331,7 @@ impl Call {
             return;
         }
         self.row.answered_at = Some(scene.world.now());
+        self.answered = Some(scene.now);
         self.limit = Some(scene.now + self.policy.max_duration);
         self.advance(CallState::Active);
         self.write_progress();
@@ -364,13 +367,12 @@ impl Call {
         self.back_to = None;
         self.referred_by = None;
         self.limit = None;
-        let ended_at = scene.world.now();
-        self.row.ended_at = Some(ended_at);
+        self.row.ended_at = Some(scene.world.now());
         self.row.cause = Some(cause);
-        self.row.duration_ms = self.row.answered_at.map_or(0, |answered_at| {
-            i64::try_from((ended_at - answered_at).whole_milliseconds())
-                .unwrap_or(0)
-                .max(0)
+        // Not by the times of day: the clock may have been set in between.
+        self.row.duration_ms = self.answered.map_or(0, |answered| {
+            let span = scene.now.saturating_duration_since(answered);
+            i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
         });
         self.row.state = self.row.state.at_end(self.row.direction, cause);
         self.act = Act::Ending {

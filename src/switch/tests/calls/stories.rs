@@ -30,6 +30,23 @@ fn all_quiet(bench: &mut Bench) {
 }
 
 #[test]
+fn a_clock_that_is_set_changes_the_length_of_no_call() {
+    for jump_ms in [3_600_000, -3_600_000] {
+        let mut bench = Bench::new();
+        let ada = bench.ada_dials("101");
+        let ringing = bench.in_state(Far::Called);
+        bench.answers(ringing[0]);
+        bench.acknowledges(ada);
+        bench.pass(Duration::from_secs(4));
+        bench.world.advance(jump_ms);
+        bench.pass(Duration::from_secs(6));
+        bench.hangs_up(ringing[0]);
+        assert_eq!(bench.finished[0].call.duration_ms, 10_000, "{jump_ms}");
+        all_quiet(&mut bench);
+    }
+}
+
+#[test]
 fn one_phone_calls_another_and_both_are_captured() {
     let mut bench = Bench::new();
     let ada = bench.ada_dials("101");
