@@ -22,8 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const AFTERWARDS: Duration = Duration::from_secs(40);
 /// The most that is held in all; further messages are dropped and counted.
 const MOST_HELD: usize = 16 << 20;
-/// The longest list of whom messages name, bytes.
-const MOST_PARTIES: usize = 4 << 10;
 
 /// Whose call a dialog belongs to; `None` where nothing of it is to be kept.
 pub(crate) type Owner = Option<(TenantId, CallId)>;
@@ -60,10 +58,10 @@ pub(crate) struct Gathering {
 }
 
 impl Gathering {
-    /// The exchange says whose a dialog is.
-    pub(crate) fn owned(&mut self, dialog: DialogKey, owner: Owner, now: Instant) {
+    /// The exchange says whose a dialog is. How many of the messages that waited for that found no room.
+    pub(crate) fn owned(&mut self, dialog: DialogKey, owner: Owner, now: Instant) -> usize {
         if self.owners.insert(dialog, owner).is_some() {
-            return;
+            return 0;
         }
         if let Some((tenant, call)) = owner {
             let gathered = self.calls.entry(call).or_insert_with(|| Gathered {
@@ -78,14 +76,16 @@ impl Gathering {
             gathered.open += 1;
             gathered.known += 1;
         }
+        let mut dropped = 0;
         for (since, traced) in std::mem::take(&mut self.early) {
             if traced.dialog == dialog {
                 self.held -= traced.packet.bytes.len();
-                self.passed(traced, since);
+                dropped += usize::from(!self.passed(traced, since));
             } else {
                 self.early.push_back((since, traced));
             }
         }
+        dropped
     }
 
     /// A dialog is over. A last message may follow.
@@ -183,11 +183,9 @@ pub(crate) fn packed(ready: &Ready) -> Result<SignallingChunk, Error> {
         };
         pcap::add_packet(&mut packets, packet.at, from, to, &bytes);
     }
+    // Not longer than the messages themselves, which are few enough to be kept.
     let mut list = String::new();
     for name in named {
-        if list.len() + name.len() > MOST_PARTIES {
-            break;
-        }
         list.extend([name.as_str(), "\n"]);
     }
     let at = ready
@@ -268,6 +266,24 @@ mod tests {
     }
 
     #[test]
+    fn everybody_whom_a_stretch_names_is_listed() {
+        let message = |n: usize| {
+            let text = format!(
+                "INFO sip:x SIP/2.0\r\nFrom: <sip:somebody-with-a-long-name-{n}@partner.example>;tag=1\r\n\r\n"
+            );
+            let mut traced = traced(PHONE, "");
+            traced.packet.bytes = Bytes::from(text);
+            traced
+        };
+        let (mut all, now) = (Gathering::default(), Instant::now());
+        all.owned(PHONE, owner(), now);
+        assert!((100..400).all(|n| all.passed(message(n), now)));
+        let chunk = packed(&all.ready(now, true)[0]).unwrap();
+        let missing = (100..400).filter(|n| !chunk.parties.contains(&format!("name-{n}@")));
+        assert_eq!(missing.count(), 0);
+    }
+
+    #[test]
     fn there_is_a_bound_for_a_call_and_for_all() {
         let (mut all, now) = (Gathering::default(), Instant::now());
         let large = || {
@@ -277,9 +293,14 @@ mod tests {
         };
         let before = (0..1_000).filter(|_| all.passed(large(), now)).count();
         assert_eq!(before, MOST_HELD / MANY_BYTES);
-        all.owned(PHONE, owner(), now);
+        let kept = Signalling::MOST_BYTES / MANY_BYTES;
+        assert_eq!(
+            all.owned(PHONE, owner(), now),
+            before - kept,
+            "what is let go is counted"
+        );
         let ready = all.ready(now, false);
-        assert_eq!(ready[0].packets.len(), Signalling::MOST_BYTES / MANY_BYTES);
+        assert_eq!(ready[0].packets.len(), kept);
         assert!(!all.passed(large(), now));
         assert_eq!(all.held, 0);
     }

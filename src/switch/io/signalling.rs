@@ -50,16 +50,12 @@ async fn gather(
         // Every branch waits on a channel or a clock: dropping it loses nothing.
         tokio::select! {
             word = words.recv(), if is_told => match word {
-                Some(Word::Owned(dialog, owner)) => gathering.owned(dialog, owner, Instant::now()),
+                Some(Word::Owned(dialog, owner)) => dropped(gathering.owned(dialog, owner, Instant::now())),
                 Some(Word::Over(dialog)) => gathering.over(dialog, Instant::now()),
                 None => is_told = false,
             },
             traced = traces.recv(), if is_shown => match traced {
-                Some(traced) => {
-                    if !gathering.passed(traced, Instant::now()) {
-                        metrics::counter!("strowger_signalling_dropped_total").increment(1);
-                    }
-                }
+                Some(traced) => dropped(usize::from(!gathering.passed(traced, Instant::now()))),
                 None => is_shown = false,
             },
             _ = ticks.tick() => {
@@ -72,6 +68,21 @@ async fn gather(
     }
     // The writer has gone only when the daemon ends in disorder.
     let _ = batches.send(gathering.ready(Instant::now(), true)).await;
+}
+
+/// Counts messages that are not kept.
+fn dropped(messages: usize) {
+    if messages > 0 {
+        let messages = u64::try_from(messages).unwrap_or(u64::MAX);
+        metrics::counter!("strowger_signalling_dropped_total").increment(messages);
+    }
+}
+
+fn messages(chunks: &[(TenantId, SignallingChunk, u32)]) -> usize {
+    let messages = chunks
+        .iter()
+        .map(|(_, chunk, _)| usize::try_from(chunk.messages).unwrap_or_default());
+    messages.sum()
 }
 
 async fn write(store: Store, mut batches: mpsc::Receiver<Vec<Ready>>) {
@@ -101,6 +112,7 @@ async fn write(store: Store, mut batches: mpsc::Receiver<Vec<Ready>>) {
                 chunks = too_many,
                 "signalling of calls could not be written and is dropped"
             );
+            dropped(messages(late.get(..too_many).unwrap_or_default()));
             late.drain(..too_many);
         }
     }
@@ -127,5 +139,7 @@ async fn keep(
         let tries = tries.get(&chunk.call).copied().unwrap_or_default() + 1;
         (tenant, chunk, tries)
     });
-    late.extend(again.filter(|(_, _, tries)| *tries < TRIES));
+    let (again, given_up): (Vec<_>, Vec<_>) = again.partition(|(_, _, tries)| *tries < TRIES);
+    dropped(messages(&given_up));
+    late.extend(again);
 }
