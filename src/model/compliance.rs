@@ -94,6 +94,17 @@ pub struct Machine {
     pub webhooks_anywhere: bool,
     /// Ranges besides public addresses that voice apps may be in.
     pub voice_app_networks: Vec<(IpAddr, u8)>,
+    /// The relay for networks that block UDP, where there is one.
+    pub relay: Option<Relay>,
+}
+
+/// Whom a relay reaches besides the rooms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relay {
+    /// Whether any public address.
+    pub public_peers: bool,
+    /// Which ranges.
+    pub allowed_peers: Vec<(IpAddr, u8)>,
 }
 
 /// What is known of the tenant beside the settings.
@@ -159,10 +170,9 @@ fn recording(settings: &Settings) -> Vec<Line> {
             &[(Gdpr, "Art. 13")],
             "Parties are told before they are recorded",
             !may_record || is_told,
-            format!(
-                "enable_call_recording {}, recording_announcement {}",
-                on("enable_call_recording"),
-                on(told[0])
+            told.iter().fold(
+                format!("enable_call_recording {}", on("enable_call_recording")),
+                |found, name| format!("{found}, {name} {}", on(name)),
             ),
             "turn recording_announcement on",
         ),
@@ -334,6 +344,7 @@ fn ways(machine: &Machine) -> Vec<Line> {
             "turn rooms.webhooks_anywhere off",
         ),
         voice_apps(&machine.voice_app_networks),
+        relay(machine.relay.as_ref()),
     ]);
     lines
 }
@@ -342,20 +353,51 @@ fn ways(machine: &Machine) -> Vec<Line> {
 fn voice_apps(networks: &[(IpAddr, u8)]) -> Line {
     let is_near =
         |(address, prefix): &(IpAddr, u8)| address.is_loopback() && *prefix >= if address.is_ipv4() { 8 } else { 128 };
-    let said: Vec<String> = networks
-        .iter()
-        .map(|(address, prefix)| format!("{address}/{prefix}"))
-        .collect();
     line(
         &[(Rules::Pci, "1.4")],
         "Voice apps do not reach into private networks",
         networks.iter().all(is_near),
-        if said.is_empty() {
+        if networks.is_empty() {
             "voice_apps.networks names none: public addresses only".to_owned()
         } else {
-            format!("voice_apps.networks {}", said.join(", "))
+            format!("voice_apps.networks {}", ranges(networks))
         },
         "take out of voice_apps.networks what no program of yours is in, and keep the rest apart from other machines",
+    )
+}
+
+fn ranges(networks: &[(IpAddr, u8)]) -> String {
+    let said: Vec<String> = networks
+        .iter()
+        .map(|(address, prefix)| format!("{address}/{prefix}"))
+        .collect();
+    said.join(", ")
+}
+
+/// Members of meetings come from anywhere: what they reach through the relay, this machine's own services included, is
+/// reached by them.
+fn relay(relay: Option<&Relay>) -> Line {
+    let found = match relay {
+        None => "turn.enabled false: there is none".to_owned(),
+        Some(relay) => {
+            let public = if relay.public_peers {
+                ", and any public address (turn.public_peers)"
+            } else {
+                ""
+            };
+            if relay.allowed_peers.is_empty() {
+                format!("turn.allowed_peers names none: the rooms of this machine{public}")
+            } else {
+                format!("turn.allowed_peers {}{public}", ranges(&relay.allowed_peers))
+            }
+        }
+    };
+    line(
+        &[(Rules::Pci, "1.4")],
+        "The relay does not reach into private networks",
+        relay.is_none_or(|relay| relay.allowed_peers.is_empty()),
+        found,
+        "take out of turn.allowed_peers what no server of your meetings is in, and keep the rest apart from other machines",
     )
 }
 
@@ -419,6 +461,7 @@ mod tests {
             key_is_private: false,
             webhooks_anywhere: true,
             voice_app_networks: vec![(IpAddr::from([10, 1, 0, 0]), 16)],
+            relay: None,
         };
         let facts = Facts {
             machine: Some(machine),
@@ -456,6 +499,7 @@ mod tests {
             key_is_private: true,
             webhooks_anywhere: false,
             voice_app_networks: Vec::new(),
+            relay: None,
         };
         let facts = Facts {
             machine: Some(machine),
@@ -467,6 +511,30 @@ mod tests {
         assert!(of("127.0.0.1:8081").passes && of("tls ").passes && of("udp 0.0.0.0:7882").passes);
         assert!(!of("10.0.0.7:8082").passes && !of("udp 0.0.0.0:5060").passes);
         assert!(of("udp 0.0.0.0:5060").mend.contains("sip.tls"));
+    }
+
+    #[test]
+    fn whom_the_relay_reaches_is_told() {
+        let of = |public_peers, ranges: &[[u8; 4]]| {
+            let allowed_peers = ranges.iter().map(|address| (IpAddr::from(*address), 16)).collect();
+            relay(Some(&Relay {
+                public_peers,
+                allowed_peers,
+            }))
+        };
+        assert!(relay(None).passes && of(false, &[]).passes);
+        let public = of(true, &[]);
+        assert!(
+            public.passes && public.found.contains("turn.public_peers"),
+            "{public:?}"
+        );
+        let far = of(false, &[[10, 1, 0, 0]]);
+        assert!(!far.passes && far.found == "turn.allowed_peers 10.1.0.0/16", "{far:?}");
+        assert!(far.mend.contains("turn.allowed_peers"));
+        assert!(
+            !of(false, &[[127, 0, 0, 0]]).passes,
+            "this machine has services of its own"
+        );
     }
 
     #[test]
@@ -491,6 +559,7 @@ mod tests {
             key_is_private: true,
             webhooks_anywhere: false,
             voice_app_networks: vec![(IpAddr::from([10, 1, 0, 0]), 16)],
+            relay: None,
         };
         let facts = Facts {
             machine: Some(machine),

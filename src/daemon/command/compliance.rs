@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use strowger_host::Config;
-use strowger_model::compliance::{Line, Listener, Machine, Service, Way};
+use strowger_model::compliance::{Line, Listener, Machine, Relay, Service, Way};
 use strowger_store::Page;
 
 #[derive(Debug, Subcommand)]
@@ -31,6 +31,10 @@ pub(crate) fn machine(config: &Config) -> Machine {
         key_is_private: mode.is_ok_and(|mode| mode & 0o077 == 0),
         webhooks_anywhere: config.rooms.enabled && config.rooms.webhooks_anywhere,
         voice_app_networks: config.voice_apps.networks.clone(),
+        relay: config.turn.enabled.then(|| Relay {
+            public_peers: config.turn.public_peers,
+            allowed_peers: config.turn.allowed_peers.clone(),
+        }),
     }
 }
 
