@@ -469,7 +469,7 @@ pub(crate) struct FileQuery {
     format: Option<String>,
 }
 
-/// A transcript as a file: captions for a player, or plain text.
+/// A transcript as a file: captions for a player, or plain text. Each request is written to the audit log.
 #[utoipa::path(
     get, path = "/api/transcription/{id}/file", tag = "transcription",
     params(("id" = Uuid, Path, description = "The transcript's id"), FileQuery),
@@ -488,6 +488,9 @@ pub(crate) async fn file(
     let form = form.ok_or_else(|| Problem::field("format", "one of `vtt`, `srt`, `txt` and `json`"))?;
     let transcript = scope.transcripts().get(id).await?;
     let transcript = transcript.ok_or_else(|| Problem::not_found("transcript"))?;
+    let audit = scope.audit();
+    let (actor, target) = (Actor::named(caller.actor()), id.to_string());
+    audit.write(&actor, "transcript.export", &target, form.code()).await?;
     let kind = [(header::CONTENT_TYPE, form.media_type())];
     Ok((
         kind,

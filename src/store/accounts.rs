@@ -4,7 +4,7 @@
 use crate::Result;
 use crate::audit::{self, Actor};
 use crate::scope::platform_area;
-use crate::sql::{Row, args};
+use crate::sql::{Row, Tx, args};
 use crate::users::{NewUser, email_of, insert, sign_out, user_of};
 use strowger_model::record::User;
 use strowger_model::{Role, SessionId, UserId};
@@ -248,7 +248,7 @@ impl Accounts {
         Ok(true)
     }
 
-    /// Opens a session.
+    /// Opens a session, with its line in the audit log of whoever it belongs to.
     ///
     /// # Errors
     /// The database did not answer.
@@ -271,8 +271,37 @@ impl Accounts {
             ],
         )
         .await?;
+        self.tell(&mut tx, new.user, "session.open", &format!("from {}", new.source))
+            .await?;
         tx.commit().await?;
         Ok(id)
+    }
+
+    /// Writes down that somebody was not let in. Whatever was typed for an account that does not exist is no account's
+    /// name, perhaps a password in the wrong field: it is not kept.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn sign_in_refused(&self, account: Option<UserId>, source: &str) -> Result<()> {
+        let mut tx = self.store.write_all().await?;
+        let detail = format!("from {source}");
+        if let Some(user) = account {
+            self.tell(&mut tx, user, "session.refuse", &detail).await?;
+        } else {
+            let line = Actor::named("nobody").line("session.refuse", "no such account", &detail);
+            audit::write(&mut tx, self.store.now(), None, &line).await?;
+        }
+        tx.commit().await
+    }
+
+    /// A line about somebody's session, in their tenant's log; an administrator of the platform has the platform's.
+    async fn tell(&self, tx: &mut Tx, user: UserId, action: &'static str, detail: &str) -> Result<()> {
+        let row = tx
+            .one("select email, tenant_id from users where id = $1", args![user])
+            .await?;
+        let Some(row) = row else { return Ok(()) };
+        let line = Actor::named(row.text("email")?).line(action, &user.to_string(), detail);
+        audit::write(tx, self.store.now(), row.opt_parse("tenant_id")?, &line).await
     }
 
     /// The living session of a cookie's secret, given its hash. A stopped person or tenant has none.
@@ -333,6 +362,19 @@ impl Accounts {
         let mut tx = self.store.write_all().await?;
         tx.run("delete from sessions where token_hash = $1", args![secret_hash])
             .await?;
+        tx.commit().await
+    }
+
+    /// Ends the session of a cookie's secret, given its hash, because its person says so: with a line in the audit log.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn sign_out(&self, secret_hash: &str) -> Result<()> {
+        let mut tx = self.store.write_all().await?;
+        let gone = "delete from sessions where token_hash = $1 returning user_id";
+        if let Some(row) = tx.one(gone, args![secret_hash]).await? {
+            self.tell(&mut tx, row.parse("user_id")?, "session.close", "").await?;
+        }
         tx.commit().await
     }
 

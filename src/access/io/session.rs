@@ -83,10 +83,6 @@ impl Access {
     }
 
     pub(crate) async fn end_secret(&self, cookie: &str) -> Result<(), Error> {
-        Ok(self
-            .store()
-            .accounts()
-            .close_session(&secret::digest_hex(cookie))
-            .await?)
+        Ok(self.store().accounts().sign_out(&secret::digest_hex(cookie)).await?)
     }
 }

@@ -61,8 +61,12 @@ impl Access {
         let account = self.store().accounts().by_email(&email).await.map_err(Error::from)?;
         let hash = account.as_ref().and_then(|account| account.password_hash.clone());
         let fits = self.verify_password(try_.password, hash).await;
+        let known = account.as_ref().map(|account| account.user.id);
         let Some(account) = account.filter(|account| fits && account.user.active && account.tenant_active) else {
             warn!(source = %try_.source.address, "sign-in refused");
+            let source = try_.source.address.to_string();
+            let told = self.store().accounts().sign_in_refused(known, &source).await;
+            told.map_err(Error::from)?;
             return Err(SignInRefused::Wrong);
         };
         self.forgive_account(&email);

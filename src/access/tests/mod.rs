@@ -437,3 +437,39 @@ async fn the_first_administrator_needs_the_code_once() {
         403
     );
 }
+
+#[tokio::test]
+async fn who_signed_in_out_or_tried_to_stands_in_the_audit_log() {
+    let house = House::new().await;
+    house.person("ada@acme", Role::User).await;
+    assert_eq!(house.login("ada@acme", "wrong").await.status, 401);
+    assert_eq!(house.login("hunter2@nowhere", "wrong").await.status, 401);
+    let cookie = house.cookie("ada@acme").await;
+    let token = house.get("/page", &cookie).await.text;
+    let gone = house.post("/leave", &cookie, format!("text=&csrf={token}")).await;
+    assert_eq!(gone.status, 200);
+
+    let filter = strowger_store::AuditFilter {
+        action: Some("session.".to_owned()),
+        ..Default::default()
+    };
+    let page = strowger_store::Page::first(9);
+    let told = |items: Vec<strowger_model::record::AuditEntry>| -> Vec<String> {
+        let lines = items.into_iter().rev();
+        lines
+            .map(|line| format!("{} {} {}", line.actor, line.action, line.detail))
+            .collect()
+    };
+    let ada = house.store.accounts().by_email("ada@acme").await.unwrap().unwrap();
+    let scope = house.store.tenant(ada.user.tenant.unwrap());
+    let lines = told(scope.audit().list(&filter, &page).await.unwrap().items);
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[0].starts_with("ada@acme session.refuse from "), "{lines:?}");
+    assert!(lines[1].starts_with("ada@acme session.open from "), "{lines:?}");
+    assert!(lines[2].starts_with("ada@acme session.close"), "{lines:?}");
+    let lines = told(house.store.list_audit(&filter, &page).await.unwrap().items);
+    assert!(
+        lines.len() == 1 && lines[0].starts_with("nobody session.refuse from "),
+        "{lines:?}"
+    );
+}
