@@ -329,12 +329,24 @@ fn entry(row: &Row) -> Result<AuditEntry> {
     })
 }
 
-async fn verify(tx: &mut Tx, tenant: Option<TenantId>) -> Result<Verdict> {
+pub(crate) async fn verify(tx: &mut Tx, tenant: Option<TenantId>) -> Result<Verdict> {
     let chain = chain_of(tenant);
     // The head is read first: lines written while the chain is walked stand after it.
     let head = tx
-        .count("select position as n from audit_heads where chain = $1", args![chain])
+        .one("select position, hash from audit_heads where chain = $1", args![chain])
         .await?;
+    let (head, last) = match head {
+        Some(row) => (row.int("position")?, row.text("hash")?),
+        None => {
+            let lines = tx.count("select count(*) as n from audit where chain = $1", args![chain]);
+            let is_headless = lines.await? > 0;
+            return Ok(if is_headless {
+                Verdict::BrokenAt(1)
+            } else {
+                Verdict::Whole { lines: 0 }
+            });
+        }
+    };
     let mut previous = String::new();
     let mut done = 0_i64;
     let mut redacted = BTreeMap::new();
@@ -376,6 +388,10 @@ async fn verify(tx: &mut Tx, tenant: Option<TenantId>) -> Result<Verdict> {
             previous = stands;
             done = position;
         }
+    }
+    // The last line was written anew, hash and all.
+    if previous != last {
+        return Ok(Verdict::BrokenAt(done));
     }
     // A line without its words that no later line speaks of was not redacted by us.
     if let Some(position) = redacted.values().min() {
