@@ -76,13 +76,22 @@ impl Row {
 
     pub(crate) fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<T> {
         let value = self.text(column)?;
-        serde_json::from_str(&value).map_err(|_| Error::Corrupt { column, value })
+        serde_json::from_str(&value).map_err(|problem| unreadable(column, &value, &problem))
     }
 
     pub(crate) fn opt_json<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>> {
         self.opt_text(column)?
-            .map(|value| serde_json::from_str(&value).map_err(|_| Error::Corrupt { column, value }))
+            .map(|value| serde_json::from_str(&value).map_err(|problem| unreadable(column, &value, &problem)))
             .transpose()
+    }
+}
+
+/// What is wrong with JSON without a word of it: transcripts and secrets are kept so, and errors reach the log.
+fn unreadable(column: &'static str, value: &str, problem: &serde_json::Error) -> Error {
+    let (size, line, place) = (value.len(), problem.line(), problem.column());
+    Error::Corrupt {
+        column,
+        value: format!("{size} bytes of JSON that do not fit at line {line}, column {place}"),
     }
 }
 
@@ -91,4 +100,18 @@ fn at(column: &'static str, ms: i64) -> Result<OffsetDateTime> {
         column,
         value: ms.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_that_cannot_be_read_is_told_of_without_its_words() {
+        let said = r#"{"summary": "Erna asked for her results"}"#;
+        let problem = serde_json::from_str::<Vec<i64>>(said).unwrap_err();
+        let told = unreadable("analysis", said, &problem).to_string();
+        assert!(told.starts_with("column `analysis` holds `41 bytes"), "{told}");
+        assert!(!told.contains("Erna") && !told.contains("summary"), "{told}");
+    }
 }
