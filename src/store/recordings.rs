@@ -442,7 +442,7 @@ impl Recordings {
         let Some(found) = self.read(&mut tx, recording).await? else {
             return Ok(false);
         };
-        if found.held {
+        if !is_free(&mut tx, &found).await? {
             return Err(crate::Error::State {
                 what: "this recording",
                 state: "under a legal hold".to_owned(),
@@ -610,6 +610,21 @@ pub(crate) async fn erase_audio(tx: &mut Tx, recording: &Recording) -> Result<Go
     )
     .await?;
     Ok(gone)
+}
+
+/// Whether no legal hold keeps a recording. Whoever wants to hold it from here on waits for this transaction.
+pub(crate) async fn is_free(tx: &mut Tx, recording: &Recording) -> Result<bool> {
+    let statement = "update recordings set held = 0 where tenant_id = $1 and id = $2 and held = 0";
+    let free = tx.run(statement, args![recording.tenant, recording.id]).await?;
+    Ok(free > 0)
+}
+
+/// Whether no legal hold keeps any recording of a call, as [`is_free`].
+pub(crate) async fn is_call_free(tx: &mut Tx, tenant: TenantId, call: CallId) -> Result<bool> {
+    let statement = "update recordings set held = 0 where tenant_id = $1 and call_id = $2 and held = 0";
+    tx.run(statement, args![tenant, call]).await?;
+    let held = "select count(*) as n from recordings where tenant_id = $1 and call_id = $2 and held = 1";
+    Ok(tx.count(held, args![tenant, call]).await? == 0)
 }
 
 /// Removes the files of erased recordings, and the captures of those that were never processed.

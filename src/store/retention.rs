@@ -1,11 +1,12 @@
 //! Removing what is past its time: first a dry run that lists, then batches that a crash may cut anywhere.
 
 use crate::calls::page::remove_call;
-use crate::recordings::{erase_audio, forget_audio, recording_of};
+use crate::recordings::{erase_audio, forget_audio, is_call_free, is_free, recording_of};
 use crate::scope::area;
 use crate::sql::{Arg, Tx, args};
 use crate::{Actor, Result};
 use strowger_model::CallId;
+use strowger_model::record::Recording;
 use strowger_model::retention::{Kind, RetentionPolicy};
 use time::{Duration, OffsetDateTime};
 
@@ -311,18 +312,10 @@ impl Retention {
             .await?;
         for row in &due {
             let recording = recording_of(row)?;
-            let mut tx = self.scope.write().await?;
-            let gone = erase_audio(&mut tx, &recording).await?;
-            tx.run(
-                "delete from voicemails where tenant_id = $1 and recording_id = $2",
-                args![tenant, recording.id],
-            )
-            .await?;
-            self.told(&mut tx, "voicemail.expire", &recording.id).await?;
-            tx.commit().await?;
-            report.voicemails += 1;
-            report.bytes += recording.size_bytes;
-            forget_audio(&self.scope, &gone).await?;
+            if self.expire(Kind::Voicemail, &recording).await? {
+                report.voicemails += 1;
+                report.bytes += recording.size_bytes;
+            }
         }
         Ok(())
     }
@@ -348,15 +341,36 @@ impl Retention {
             .await?;
         for row in &due {
             let recording = recording_of(row)?;
-            let mut tx = self.scope.write().await?;
-            let gone = erase_audio(&mut tx, &recording).await?;
-            self.told(&mut tx, "recording.expire", &recording.id).await?;
-            tx.commit().await?;
-            report.recordings += 1;
-            report.bytes += recording.size_bytes;
-            forget_audio(&self.scope, &gone).await?;
+            if self.expire(Kind::Recording, &recording).await? {
+                report.recordings += 1;
+                report.bytes += recording.size_bytes;
+            }
         }
         Ok(())
+    }
+
+    /// Removes a recording or a message, unless a legal hold came upon it after it was listed. Whether it went.
+    pub(crate) async fn expire(&self, kind: Kind, recording: &Recording) -> Result<bool> {
+        let mut tx = self.scope.write().await?;
+        if !is_free(&mut tx, recording).await? {
+            return Ok(false);
+        }
+        let gone = erase_audio(&mut tx, recording).await?;
+        let action = match kind {
+            Kind::Voicemail => {
+                tx.run(
+                    "delete from voicemails where tenant_id = $1 and recording_id = $2",
+                    args![self.scope.tenant(), recording.id],
+                )
+                .await?;
+                "voicemail.expire"
+            }
+            Kind::Recording | Kind::Call => "recording.expire",
+        };
+        self.told(&mut tx, action, &recording.id).await?;
+        tx.commit().await?;
+        forget_audio(&self.scope, &gone).await?;
+        Ok(true)
     }
 
     /// A call's row goes when its own time is up and nothing that must be kept longer hangs on it.
@@ -383,6 +397,9 @@ impl Retention {
         for row in &due {
             let call: CallId = row.parse("id")?;
             let mut tx = self.scope.write().await?;
+            if !is_call_free(&mut tx, tenant, call).await? {
+                continue;
+            }
             let gone = remove_call(&mut tx, tenant, call).await?;
             self.told(&mut tx, "call.expire", &call).await?;
             tx.commit().await?;

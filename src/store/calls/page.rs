@@ -4,7 +4,7 @@ use super::{Calls, call_of, leg_of, search, with_tags};
 use crate::Result;
 use crate::audit::Actor;
 use crate::consents::consent_of;
-use crate::recordings::{Gone, destroy_keys, forget_audio, recording_of};
+use crate::recordings::{Gone, destroy_keys, forget_audio, is_call_free, recording_of};
 use crate::sql::{Tx, args};
 use crate::transcripts::transcript_of;
 use crate::voicemails::voicemail_of;
@@ -263,13 +263,7 @@ impl Calls {
     /// A legal hold keeps it, or the database did not answer.
     pub async fn remove(&self, actor: &Actor, call: CallId) -> Result<bool> {
         let mut tx = self.scope.write().await?;
-        let held = tx
-            .count(
-                "select count(*) as n from recordings where tenant_id = $1 and call_id = $2 and held = 1",
-                args![self.scope.tenant(), call],
-            )
-            .await?;
-        if held > 0 {
+        if !is_call_free(&mut tx, self.scope.tenant(), call).await? {
             return Err(crate::Error::State {
                 what: "this call",
                 state: "under a legal hold".to_owned(),

@@ -2,7 +2,7 @@ use super::calls::{call, finished, processed, recording};
 use super::harness::{actor, on_each_engine};
 use crate::{Afterwards, RetentionReport};
 use strowger_model::World as _;
-use strowger_model::retention::RetentionPolicy;
+use strowger_model::retention::{Kind, RetentionPolicy};
 
 const DAY: i64 = 24 * 3_600_000;
 
@@ -215,5 +215,30 @@ fn a_run_that_is_killed_goes_on_where_it_was() {
             young.len(),
             "a file is left that nothing names"
         );
+    });
+}
+
+#[test]
+fn a_hold_that_comes_while_a_run_goes_on_is_heeded() {
+    on_each_engine(|bench| async move {
+        let scope = bench.tenant("acme").await;
+        let begun = call(&bench, &scope, "+49170");
+        let mut end = finished(&bench, &begun, strowger_model::CallState::Completed);
+        let new = recording(&bench);
+        end.recordings.push(new.clone());
+        scope.calls().finish(&end).await.unwrap();
+        let result = processed(&scope).await;
+        let recordings = scope.recordings();
+        recordings.ready(new.id, &result, Afterwards::Nothing).await.unwrap();
+        // What the run read before.
+        let listed = recordings.get(new.id).await.unwrap().unwrap();
+        recordings.hold(&actor(), new.id).await.unwrap();
+        let retention = scope.retention();
+        assert!(!retention.expire(Kind::Recording, &listed).await.unwrap());
+        assert!(!retention.expire(Kind::Voicemail, &listed).await.unwrap());
+        assert!(scope.blobs().get(&result.blob).await.is_ok());
+        recordings.release(&actor(), new.id).await.unwrap();
+        assert!(retention.expire(Kind::Recording, &listed).await.unwrap());
+        assert!(scope.blobs().get(&result.blob).await.is_err());
     });
 }
