@@ -59,9 +59,10 @@ fn database(store: &Store, health: &Health) -> Check {
         (None, Some(aside)) => (
             Mood::Warn,
             format!(
-                "{} answers from a copy: the database was damaged and lies at {}; remove it when you have looked at it",
+                "{} answers from a copy: the database was damaged and lies at {}; remove it when you have looked at it, on {} it goes by itself",
                 health.engine,
-                aside.display()
+                aside.file.display(),
+                aside.until.date()
             ),
         ),
         (None, None) => (Mood::Pass, format!("{} answers", health.engine)),

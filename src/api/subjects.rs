@@ -99,6 +99,10 @@ pub(crate) struct ErasureJson {
     before: FindingsJson,
     /// What was left.
     after: FindingsJson,
+    /// Until when a damaged database that was put aside on the machine still holds what was erased, unless somebody
+    /// removes its file; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damaged_database_until: Option<String>,
 }
 
 impl From<Erasure> for ErasureJson {
@@ -109,6 +113,7 @@ impl From<Erasure> for ErasureJson {
             actor: erasure.actor,
             before: erasure.before.into(),
             after: erasure.after.into(),
+            damaged_database_until: erasure.damaged_until.map(stamp),
         }
     }
 }

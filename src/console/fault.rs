@@ -1,6 +1,7 @@
 //! What went wrong, as a page: one table from errors to statuses and sentences.
 
 use crate::entry::view::trouble;
+use crate::people::form::sentence;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use strowger_access::Refusal;
@@ -54,7 +55,7 @@ impl IntoResponse for Fault {
             Self::Store(strowger_store::Error::State { what, state, wish }) => (
                 StatusCode::CONFLICT,
                 "This cannot be done now",
-                format!("The {what} is {state}, so it cannot {wish}."),
+                format!("{} is {state}, so it cannot {wish}.", sentence(what)),
             ),
             Self::Store(source @ strowger_store::Error::Bucket { .. }) => {
                 broken(&source);

@@ -5,14 +5,28 @@
 
 use crate::sql::file_of;
 use crate::store::take_turn;
-use crate::{Error, Result, Store, StoreConfig};
+use crate::{Actor, Error, Result, Store, StoreConfig};
 
 use sqlx::{AnyConnection, Connection as _, Row as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use time::OffsetDateTime;
 
 /// A database up to this size is looked through at every start, which takes well under a second.
 const SMALL_BYTES: u64 = 64 << 20;
+
+/// How long a damaged database stays beside the other one, counted from when it was put aside, days. It still holds
+/// what is removed and erased in the meantime.
+pub const PUT_ASIDE_DAYS: i64 = 14;
+
+/// A damaged database that was put aside and still lies there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutAside {
+    /// Where.
+    pub file: PathBuf,
+    /// When the retention run removes it.
+    pub until: OffsetDateTime,
+}
 
 /// What was done about a damaged database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +154,15 @@ fn remove(file: &Path) -> Result<()> {
     }
 }
 
+/// Counted from its renaming, which its inode remembers.
+fn lies_until(file: PathBuf) -> Option<PutAside> {
+    let about = std::fs::metadata(&file).ok()?;
+    let moved = std::os::unix::fs::MetadataExt::ctime(&about);
+    let moved = OffsetDateTime::from_unix_timestamp(moved).ok()?;
+    let until = moved + time::Duration::days(PUT_ASIDE_DAYS);
+    Some(PutAside { file, until })
+}
+
 async fn connect(file: &Path) -> std::result::Result<AnyConnection, String> {
     sqlx::any::install_default_drivers();
     let url = format!("sqlite://{}?mode=rw", file.display());
@@ -179,7 +202,7 @@ impl Store {
 
     /// The damaged databases that were put aside and still lie there.
     #[must_use]
-    pub fn put_aside(&self) -> Vec<PathBuf> {
+    pub fn put_aside(&self) -> Vec<PutAside> {
         let Some(file) = file_of(self.url()) else {
             return Vec::new();
         };
@@ -192,7 +215,30 @@ impl Store {
             name.starts_with(&aside) && !name.ends_with("-wal") && !name.ends_with("-shm")
         };
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).filter(is_aside).collect()
+        let files = entries.map(|entry| entry.path()).filter(is_aside);
+        files.filter_map(lies_until).collect()
+    }
+
+    /// Removes the damaged databases whose time is up; says how many they were.
+    ///
+    /// # Errors
+    /// A file cannot be removed, or the database did not answer.
+    pub async fn remove_put_aside(&self) -> Result<usize> {
+        let mut count = 0;
+        for aside in self.put_aside() {
+            if aside.until > self.now() {
+                continue;
+            }
+            // Its own name last: cut in between, it is found again.
+            for ending in ["-wal", "-shm", ""] {
+                remove(&beside(&aside.file, ending))?;
+            }
+            let name = aside.file.file_name().unwrap_or_default().to_string_lossy();
+            self.write_audit(&Actor::named("retention"), "database.expire", &name, "")
+                .await?;
+            count += 1;
+        }
+        Ok(count)
     }
 
     /// Copies a SQLite database, in place of the copy before; says how long that took. `None` where there is nothing
@@ -241,6 +287,7 @@ impl Store {
         if file_of(self.url()).is_none() {
             return Ok(());
         }
+        self.forget_samples().await?;
         self.cut_log().await?;
         if self.copy_database().await?.is_none() {
             self.drop_copy()?;

@@ -2,7 +2,7 @@
 
 use crate::bucket::Bucket;
 use crate::keys::Keyring;
-use crate::sql::{Db, Engine, Tx, args};
+use crate::sql::{Db, Engine, Tx};
 use crate::{Error, Result, Scope, migrate};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -43,7 +43,7 @@ impl Store {
     /// # Errors
     /// The database cannot be opened, its schema is newer, or the master key is another one.
     pub async fn open(config: &StoreConfig, world: Arc<dyn World>) -> Result<Self> {
-        std::fs::create_dir_all(&config.data_dir).map_err(Error::file("create", &config.data_dir))?;
+        private_folder(&config.data_dir)?;
         // Daemon and worker may start at the same moment on the same folder: one makes the schema.
         let turn = take_turn(&config.data_dir).await?;
         let db = Db::open(&config.url).await?;
@@ -90,19 +90,21 @@ impl Store {
         self.inner.db.pool().close().await;
     }
 
-    /// Takes what was deleted out of files that still hold it: SQLite's log of changes and copy, PostgreSQL's dead rows.
+    /// Takes what was deleted out of all that still holds it: SQLite's log of changes, copy and samples, PostgreSQL's dead
+    /// rows and statistics.
     ///
     /// # Errors
     /// The database did not answer.
     pub(crate) async fn forget_pages(&self) -> Result<()> {
         self.drop_copy()?;
+        self.forget_samples().await?;
         self.cut_log().await
     }
 
     pub(crate) async fn cut_log(&self) -> Result<()> {
         let statement = match self.db().engine() {
             Engine::Sqlite => "pragma wal_checkpoint(truncate)",
-            Engine::Postgres => "vacuum",
+            Engine::Postgres => "vacuum (analyze)",
         };
         sqlx::query(statement).execute(self.db().pool()).await?;
         Ok(())
@@ -120,7 +122,7 @@ impl Store {
         self.sweep_blobs().await?;
         if self.db().engine() == Engine::Sqlite {
             let mut tx = self.write_all().await?;
-            tx.run("pragma optimize = 0x10002", args![]).await?;
+            crate::samples::count_rows(&mut tx).await?;
             tx.commit().await?;
         }
         self.finish_erasures().await.map(drop)
@@ -163,6 +165,14 @@ impl Store {
     pub(crate) async fn read_all(&self) -> Result<Tx> {
         self.inner.db.read_all().await
     }
+}
+
+/// Makes a folder that nobody else looks into; one that is there stays as it is.
+pub(crate) fn private_folder(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let mut builder = std::fs::DirBuilder::new();
+    let made = builder.recursive(true).mode(0o700).create(folder);
+    made.map_err(Error::file("create", folder))
 }
 
 /// Waits for the folder's lock, which is held while schemas are made; dropping the file gives it back.

@@ -143,7 +143,7 @@ impl Tenants {
         audit::write(&mut tx, store.now(), None, &line).await?;
         tx.commit().await?;
         store.keyring().forget(tenant);
-        store.drop_copy()?;
+        store.forget_pages().await?;
         let folder = store.data_dir().join("blobs").join(tenant.to_string());
         match tokio::fs::remove_dir_all(&folder).await {
             Ok(()) => {}

@@ -24,9 +24,10 @@ pub(super) async fn run(desk: &Desk, tenant: TenantId, context: &Context) -> Res
         }
         total = total.plus(report);
     }
+    let databases = desk.store.remove_put_aside().await?;
     let swept = desk.store.sweep_blobs().await?;
     let swept = swept + desk.store.sweep_bucket(tenant).await?;
-    if !total.is_empty() || swept > 0 {
+    if !total.is_empty() || swept > 0 || databases > 0 {
         desk.store.renew_copy().await?;
         info!(
             recordings = total.recordings,
@@ -36,6 +37,7 @@ pub(super) async fn run(desk: &Desk, tenant: TenantId, context: &Context) -> Res
             proofs = total.proofs,
             size_bytes = total.bytes,
             swept,
+            databases,
             "retention done"
         );
     }

@@ -85,6 +85,22 @@ pub(super) async fn erase(sent: Sent) -> Page {
         let problems = Problems::one("sure", "Tick this: nothing brings it back.");
         return drawn(&desk, Some(&sought), &values, &problems).await;
     }
-    desk.scope.subjects().erase(&desk.actor(), &subject).await?;
-    Ok(desk.back("/privacy", "subject-erased"))
+    match desk.scope.subjects().erase(&desk.actor(), &subject).await {
+        Ok(_) => Ok(desk.back("/privacy", "subject-erased")),
+        Err(refused @ strowger_store::Error::State { .. }) => {
+            let sought = Sought {
+                written: values.get("subject").to_owned(),
+                findings: desk.scope.subjects().find(&subject).await?,
+            };
+            let text = crate::people::form::sentence(&refused.to_string());
+            drawn(
+                &desk,
+                Some(&sought),
+                &values,
+                &Problems::one("sure", format!("{text}.")),
+            )
+            .await
+        }
+        Err(problem) => Err(problem.into()),
+    }
 }

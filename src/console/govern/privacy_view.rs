@@ -74,7 +74,7 @@ fn found_section(shell: &Shell, base: &str, sought: &Sought, typed: (&Values, &P
             shape: "warn",
             strong: "A legal hold keeps this.".into(),
             text: format!(
-                "{} under a hold. While one is, nothing is erased.",
+                "{} under a hold. While there is one, nothing is erased.",
                 words::count(count, "call is", "calls are")
             ),
             link: Some(crate::show::Link::new(
@@ -120,7 +120,20 @@ fn erasures_section(shell: &Shell, erasures: &[Erasure]) -> Section {
         "Nobody was erased yet.",
         "Each erasure leaves a proof here that names nobody.",
     );
-    Section::table("er", "Proofs", table, empty)
+    let section = Section::table("er", "Proofs", table, empty);
+    match erasures.iter().filter_map(|one| one.damaged_until).max() {
+        Some(until) if until > shell.clock.now => section.and(Body::Note(Note {
+            shape: "warn",
+            strong: "A damaged database still holds some of it.".into(),
+            text: format!(
+                "It was put aside on the machine and goes by itself on {}; whoever runs the machine may remove the file \
+                 strowger.db.damaged-… before.",
+                shell.clock.stamp(until)
+            ),
+            link: None,
+        })),
+        _ => section,
+    }
 }
 
 fn consents_section(shell: &Shell, base: &str, consents: &[(CallId, Consent)]) -> Section {

@@ -7,8 +7,8 @@ use axum::response::IntoResponse;
 use strowger_model::job::Job;
 use strowger_model::retention::Kind;
 use strowger_model::role::Permission;
-use strowger_store::Page as Keyset;
 use strowger_store::queue::JobFilter;
+use strowger_store::{PUT_ASIDE_DAYS, Page as Keyset};
 
 pub(super) async fn index(desk: Desk) -> Page {
     sees_tenant(&desk)?;
@@ -22,7 +22,10 @@ pub(super) async fn index(desk: Desk) -> Page {
         held,
         setting,
     };
-    let due = [
+    // Of the machine, not of this tenant: their rows are in it.
+    let aside = desk.state.access().store().put_aside();
+    let over = aside.iter().filter(|aside| aside.until <= desk.state.now()).count();
+    let mut due = vec![
         line("Calls", policy.call_days, report.calls, 0, "call_retention_days"),
         line(
             "Recordings",
@@ -53,6 +56,10 @@ pub(super) async fn index(desk: Desk) -> Page {
             "consent_retention_days",
         ),
     ];
+    if !aside.is_empty() {
+        let over = i64::try_from(over).unwrap_or(i64::MAX);
+        due.push(line("Damaged databases put aside", PUT_ASIDE_DAYS, over, 0, ""));
+    }
     let listed = area.due(&policy, desk.state.now(), LISTED).await?;
     let going: Vec<Going> = listed
         .into_iter()

@@ -20,7 +20,7 @@ pub struct Due {
     pub remove: i64,
     /// How many a legal hold keeps.
     pub held: i64,
-    /// The setting that says so.
+    /// The setting that says so; empty: none, it is always so.
     pub setting: &'static str,
 }
 
@@ -84,7 +84,10 @@ pub fn retention(
             Cell::text(words::grouped(line.days)),
             Cell::text(words::grouped(line.remove)),
             Cell::text(words::grouped(line.held)),
-            Cell::link(format!("{base}/settings#s-{}", line.setting), line.setting),
+            match line.setting {
+                "" => Cell::text("fixed"),
+                setting => Cell::link(format!("{base}/settings#s-{setting}"), setting),
+            },
         ])
     });
     let all: i64 = due.iter().map(|line| line.remove).sum();

@@ -24,6 +24,7 @@ pub(super) fn samples() -> Vec<Sample> {
         actor: "ines@harbour.example".into(),
         before: sought.findings.clone(),
         after: strowger_store::Findings::default(),
+        damaged_until: None,
     };
     let consents = [(
         strowger_model::CallId::generate(&world()),

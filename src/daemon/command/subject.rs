@@ -96,6 +96,13 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
                     tell(&proof.before);
                     println!("what is left:");
                     tell(&proof.after);
+                    if let Some(until) = proof.damaged_until {
+                        println!(
+                            "a damaged database that was put aside (strowger.db.damaged-*) still holds all of it: remove the \
+                             file, or it goes by itself on {}",
+                            until.date()
+                        );
+                    }
                     ExitCode::SUCCESS
                 }
                 Err(refused @ strowger_store::Error::State { .. }) => {

@@ -120,7 +120,7 @@ impl Db {
         let (engine, url) = if let Some(path) = url.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);
             if let Some(folder) = file.as_deref().and_then(Path::parent) {
-                std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
+                crate::store::private_folder(folder)?;
             }
             let sign = if path.contains('?') { '&' } else { '?' };
             (Engine::Sqlite, format!("sqlite://{path}{sign}mode=rwc"))

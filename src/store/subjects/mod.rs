@@ -14,9 +14,9 @@ pub use archive::Archive;
 
 use crate::audit::{Actor, redact};
 use crate::calls::search;
-use crate::recordings::{Gone, erase_audio, forget_audio, recording_of};
+use crate::recordings::{Gone, erase_audio, forget_audio, is_call_free, recording_of};
 use crate::scope::area;
-use crate::sql::{Page, Paged, Row, Tx, args, cut_by};
+use crate::sql::{Page, Paged, Row, Tx, args, cut_by, millis};
 use crate::{Error, Result};
 use archive::File;
 use places::{Fate, Found, PLACES};
@@ -66,12 +66,17 @@ pub struct Erasure {
     pub before: Findings,
     /// What was left: only what somebody set up.
     pub after: Findings,
+    /// Until when a damaged database that was put aside still holds what was erased, unless somebody removes it.
+    pub damaged_until: Option<OffsetDateTime>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Report {
     before: Findings,
     after: Findings,
+    /// Milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    damaged_until: Option<i64>,
 }
 
 area! {
@@ -176,6 +181,7 @@ impl Subjects {
         let known = self.known(&mut tx, subject).await?;
         let before = self.count(&mut tx, &known, subject).await?;
         refuse(&before)?;
+        self.take(&mut tx, &known.calls).await?;
         let mut gone = Vec::new();
         for call in &known.calls {
             self.erase_call(&mut tx, *call, subject, &mut gone).await?;
@@ -200,13 +206,16 @@ impl Subjects {
             actor: actor.name().to_owned(),
             before,
             after,
+            damaged_until: self.scope.store().put_aside().iter().map(|aside| aside.until).max(),
         };
         self.keep(&mut tx, actor, &erasure).await?;
         tx.commit().await?;
+        // Both are tried: what one of them cannot remove now is swept up later, without a key.
+        let pages = self.scope.store().forget_pages().await;
         for one in &gone {
             forget_audio(&self.scope, one).await?;
         }
-        self.scope.store().forget_pages().await?;
+        pages?;
         Ok(erasure)
     }
 
@@ -235,6 +244,7 @@ impl Subjects {
         let report = Report {
             before: erasure.before.clone(),
             after: erasure.after.clone(),
+            damaged_until: erasure.damaged_until.map(millis),
         };
         tx.run(
             "insert into erasures (id, tenant_id, at, actor, report) values ($1, $2, $3, $4, $5)",
@@ -346,6 +356,17 @@ impl Subjects {
         Ok(findings)
     }
 
+    /// Keeps everybody from putting a legal hold on these calls until they are erased.
+    async fn take(&self, tx: &mut Tx, calls: &BTreeSet<CallId>) -> Result<()> {
+        let mut held = Findings::default();
+        for call in calls {
+            if !is_call_free(tx, self.scope.tenant(), *call).await? {
+                held.held.push(*call);
+            }
+        }
+        refuse(&held)
+    }
+
     /// Takes out of a call of theirs what was said, kept and noted, and who was outside.
     async fn erase_call(&self, tx: &mut Tx, call: CallId, subject: &Subject, gone: &mut Vec<Gone>) -> Result<()> {
         let key = || args![self.scope.tenant(), call];
@@ -415,12 +436,13 @@ fn ready(name: &str, value: &serde_json::Value) -> File {
 fn refuse(findings: &Findings) -> Result<()> {
     let (state, what) = if let Some(first) = findings.held.first() {
         let many = findings.held.len();
+        let calls = if many == 1 { "call" } else { "calls" };
         (
-            format!("kept by a legal hold ({many} calls, the first is {first})"),
-            "what is known of them",
+            format!("kept by a legal hold ({many} {calls}, the first is {first})"),
+            "everything about this person or number",
         )
     } else if findings.running > 0 {
-        ("still running".to_owned(), "a call of theirs")
+        ("still running".to_owned(), "a call of this person or number")
     } else {
         return Ok(());
     };
@@ -433,11 +455,15 @@ fn refuse(findings: &Findings) -> Result<()> {
 
 fn erasure_of(row: &Row) -> Result<Erasure> {
     let report: Report = row.json("report")?;
+    let until = report
+        .damaged_until
+        .map(|ms| OffsetDateTime::from_unix_timestamp(ms / 1_000));
     Ok(Erasure {
         id: row.text("id")?,
         at: row.time("at")?,
         actor: row.text("actor")?,
         before: report.before,
         after: report.after,
+        damaged_until: until.and_then(std::result::Result::ok),
     })
 }

@@ -1,11 +1,16 @@
 //! A damaged database file: SQLite's alone.
 
 use super::harness::actor;
-use crate::{Error, NewTenant, Page, Store, StoreConfig, SystemWorld, mend, mend_thoroughly};
+use crate::{
+    AuditFilter, Error, NewTenant, PUT_ASIDE_DAYS, Page, Store, StoreConfig, SystemWorld, mend, mend_thoroughly,
+};
 use sqlx::Row as _;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::Arc;
+use strowger_model::World;
+use strowger_model::subject::Subject;
+use strowger_model::world::SeededWorld;
 
 fn config(folder: &Path) -> StoreConfig {
     StoreConfig {
@@ -64,7 +69,8 @@ async fn a_damaged_database_is_put_back_from_its_copy_and_kept() {
         assert_eq!(std::fs::read(&back.aside).unwrap(), spoilt);
         let store = open(&config).await;
         assert_eq!((names(&store).await, store.damage()), (vec!["before".to_owned()], None));
-        assert_eq!(store.put_aside(), [back.aside]);
+        let aside = store.put_aside();
+        assert_eq!((aside.len(), &aside[0].file), (1, &back.aside));
         add(&store, "later").await.unwrap();
         store.close().await;
         assert_eq!(mend(&config).await.unwrap(), None);
@@ -147,4 +153,54 @@ async fn who_still_has_the_damaged_file_open_writes_nothing_to_it() {
     let new = open(&config).await;
     add(&new, "theirs").await.unwrap();
     assert_eq!(names(&new).await, ["ours", "theirs"]);
+}
+
+#[tokio::test]
+async fn a_damaged_database_goes_when_its_time_is_up_and_an_erasure_tells_of_it_until_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    let store = open(&config).await;
+    add(&store, "acme").await.unwrap();
+    assert!(store.copy_database().await.unwrap().is_some());
+    store.close().await;
+    spoil(&folder.path().join("strowger.db"), 4096);
+    let aside = mend(&config).await.unwrap().unwrap().aside;
+    std::fs::write(format!("{}-wal", aside.display()), "").unwrap();
+
+    let now = crate::sql::millis(SystemWorld.now());
+    let world = Arc::new(SeededWorld::new(1, now + (PUT_ASIDE_DAYS * 24 * 60 - 5) * 60_000));
+    let store = Store::open(&config, Arc::clone(&world) as Arc<dyn World>)
+        .await
+        .unwrap();
+    let tenant = store.tenants().list(&Page::first(1)).await.unwrap().items[0].id;
+    let subjects = store.tenant(tenant).subjects();
+    let erna = Subject::read("Erna Testfall").unwrap();
+    let proof = subjects.erase(&actor(), &erna).await.unwrap();
+    assert_eq!(proof.damaged_until, Some(store.put_aside()[0].until));
+    assert_eq!(subjects.erasures(&Page::first(1)).await.unwrap().items, [proof]);
+    assert_eq!(store.remove_put_aside().await.unwrap(), 0, "five minutes are left");
+
+    world.advance(6 * 60_000);
+    assert_eq!(store.remove_put_aside().await.unwrap(), 1);
+    let left = std::fs::read_dir(folder.path()).unwrap().flatten();
+    let left: Vec<_> = left
+        .filter(|entry| entry.file_name().to_string_lossy().contains("damaged"))
+        .collect();
+    assert!(left.is_empty() && store.put_aside().is_empty(), "{left:?}");
+    let filter = AuditFilter {
+        action: Some("database.expire".into()),
+        ..AuditFilter::default()
+    };
+    assert_eq!(store.list_audit(&filter, &Page::first(9)).await.unwrap().items.len(), 1);
+    assert_eq!(subjects.erase(&actor(), &erna).await.unwrap().damaged_until, None);
+}
+
+#[test]
+fn the_folder_that_is_made_is_open_to_nobody_else() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().join("data");
+    crate::store::private_folder(&made).unwrap();
+    crate::store::private_folder(&made).unwrap();
+    assert_eq!(std::fs::metadata(&made).unwrap().permissions().mode() & 0o777, 0o700);
 }
