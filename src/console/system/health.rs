@@ -89,7 +89,7 @@ fn bucket(health: &BucketHealth) -> Check {
             detail.push_str(&format!(
                 " The last try failed: {problem}. Recordings stay here and are tried again."
             ));
-            State::warn("Does not answer")
+            State::warn("Fails")
         }
     };
     check("Bucket", state, detail)
@@ -260,7 +260,7 @@ mod tests {
             problem: Some("cannot write to the bucket".into()),
         };
         let said = bucket(&health);
-        assert_eq!(said.state, State::warn("Does not answer"));
+        assert_eq!(said.state, State::warn("Fails"));
         assert!(said.detail.contains("2 wait on this disk"), "{}", said.detail);
         health.waiting = 0;
         assert_eq!(bucket(&health).state, State::ok("Nothing waits"));

@@ -63,14 +63,14 @@ impl Recordings {
                 args![scope.tenant()],
             )
             .await?;
-        if waiting.is_some() || mark(&mut tx, scope, days).await? == 0 {
-            // What was marked before has its job.
-            return Ok(false);
+        // Marked also where a job waits for a bucket that is away, so that all that is due counts as waiting.
+        let is_asked = mark(&mut tx, scope, days).await? > 0 && waiting.is_none();
+        if is_asked {
+            let job = Job::MoveRecordings { tenant: scope.tenant() };
+            ask(&mut tx, scope.store(), &job).await?;
         }
-        let job = Job::MoveRecordings { tenant: scope.tenant() };
-        ask(&mut tx, scope.store(), &job).await?;
         tx.commit().await?;
-        Ok(true)
+        Ok(is_asked)
     }
 
     /// How the bucket stands for this tenant; `None` where there is none.

@@ -169,6 +169,10 @@ async fn recordings_wait_for_a_bucket_that_is_away_and_all_arrive() {
     assert!(matches!(refused, Err(JobError::Retry(_))), "{refused:?}");
     let stands = bench.scope.recordings().bucket().await.unwrap().unwrap();
     assert_eq!((stands.moved, stands.waiting), (0, 2));
+    let later = recorded(&bench, &desk, 2).await;
+    let stands = bench.scope.recordings().bucket().await.unwrap().unwrap();
+    assert_eq!(stands.waiting, 3, "counts before the next try");
+    assert!(bench.scope.recordings().erase(&actor(), later).await.unwrap());
     assert_eq!(local(&bench, tenant).len(), 2);
     let sounds = [
         bench.scope.blobs().get(&blob(&bench, early).await).await.unwrap(),
@@ -268,4 +272,50 @@ async fn what_belongs_to_nothing_in_the_bucket_is_found_and_a_lost_object_too() 
     let object = names_of(&server, second, &bench).await;
     assert!(store.tenants().remove(&actor(), tenant).await.unwrap());
     assert!(!server.names().await.contains(&object));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_erased_while_the_server_has_no_such_bucket_is_not_forgotten() {
+    let bench = Bench::open().await;
+    let tenant = bench.scope.tenant();
+    let server = Server::start(free_port()).await;
+    let store = bench.store.clone().with_bucket(Some(bucket(server.port)));
+    let desk = bench.desk(Path::new("/nonexistent"));
+    for (name, value) in [
+        ("move_recordings", "true"),
+        ("move_recordings_after_days", "0"),
+        ("enable_ai_transcription", "false"),
+    ] {
+        set(&bench, name, value).await;
+    }
+    let job = || Job::MoveRecordings { tenant };
+    let early = recorded(&bench, &desk, 2).await;
+    desk.run(job(), context(1, false)).await.unwrap();
+    let object = names_of(&server, early, &bench).await;
+    server.ask("DELETE", &format!("/calls/{object}")).await;
+    server.ask("DELETE", "/calls").await;
+
+    let read = bench.scope.blobs().get(&blob(&bench, early).await).await;
+    let away = matches!(read, Err(strowger_store::Error::Bucket { .. }));
+    assert!(away, "out of reach, not gone: {read:?}");
+    let late = recorded(&bench, &desk, 2).await;
+    let refused = desk.run(job(), context(1, false)).await;
+    let Err(JobError::Retry(said)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(said.contains("storage.bucket") && said.len() < 150, "{said}");
+    assert!(bench.scope.recordings().erase(&actor(), early).await.unwrap());
+    let stands = bench.scope.recordings().bucket().await.unwrap().unwrap();
+    assert_eq!((stands.waiting, stands.to_remove), (1, 1));
+
+    server.ask("PUT", "/calls").await.unwrap();
+    server.ask("PUT", &format!("/calls/{object}")).await.unwrap();
+    desk.run(job(), context(2, false)).await.unwrap();
+    let late = blob(&bench, late).await;
+    let left = server.names().await;
+    assert!(
+        left.len() == 1 && left.iter().all(|name| name.ends_with(&late)),
+        "{left:?}"
+    );
+    assert_eq!(store.examine_recordings().await.unwrap().findings, vec![]);
 }

@@ -3,6 +3,10 @@
 //! An object is the very file the local folder held, so the bucket sees what is sealed and nothing else.
 //! Its name is `<prefix>/<tenant>/<two letters>/<blob>`. Nothing on the path of a call comes here.
 
+mod fault;
+
+pub use fault::BucketError;
+
 use crate::{Error, Result};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
@@ -40,18 +44,6 @@ impl std::fmt::Debug for Bucket {
         out.debug_struct("Bucket")
             .field("place", &self.place)
             .finish_non_exhaustive()
-    }
-}
-
-/// Why the bucket did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct BucketError(#[from] object_store::Error);
-
-impl BucketError {
-    /// Whether there is no such object.
-    pub(crate) const fn is_not_found(&self) -> bool {
-        matches!(self.0, object_store::Error::NotFound { .. })
     }
 }
 
@@ -158,8 +150,11 @@ impl Bucket {
     /// Removes an object. One that is gone is no fault.
     pub(crate) async fn remove(&self, tenant: TenantId, blob: &str) -> Result<()> {
         match self.objects.delete(&self.name(tenant, blob)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(problem) => Err(fault("remove from")(problem)),
+            Ok(()) => Ok(()),
+            Err(problem) => match fault("remove from")(problem) {
+                gone if gone.is_no_object() => Ok(()),
+                problem => Err(problem),
+            },
         }
     }
 
@@ -200,6 +195,6 @@ fn digest(bytes: &[u8]) -> Vec<u8> {
 fn fault(doing: &'static str) -> impl Fn(object_store::Error) -> Error {
     move |source| Error::Bucket {
         doing,
-        source: BucketError(source),
+        source: source.into(),
     }
 }
