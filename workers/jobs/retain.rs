@@ -2,9 +2,9 @@
 
 use super::{Desk, Fault};
 use strowger_model::TenantId;
-use strowger_store::RetentionReport;
 use strowger_store::queue::Context;
-use tracing::info;
+use strowger_store::{Error, RetentionReport};
+use tracing::{info, warn};
 
 /// Removed before somebody else gets the database again.
 const BATCH: i64 = 50;
@@ -26,7 +26,6 @@ pub(super) async fn run(desk: &Desk, tenant: TenantId, context: &Context) -> Res
     }
     let databases = desk.store.remove_put_aside().await?;
     let swept = desk.store.sweep_blobs().await?;
-    let swept = swept + desk.store.sweep_bucket(tenant).await?;
     if !total.is_empty() || swept > 0 || databases > 0 {
         desk.store.renew_copy().await?;
         info!(
@@ -40,6 +39,16 @@ pub(super) async fn run(desk: &Desk, tenant: TenantId, context: &Context) -> Res
             databases,
             "retention done"
         );
+    }
+    match desk.store.sweep_bucket(tenant).await {
+        Ok(0) => {}
+        Ok(swept) => info!(swept, "objects of the bucket that belong to nothing are removed"),
+        // What is here is done whatever a bucket that is away says; it is swept by tomorrow's run.
+        Err(problem @ Error::Bucket { .. }) => warn!(
+            problem = &problem as &dyn std::error::Error,
+            "the bucket was not swept; the next run does it"
+        ),
+        Err(problem) => return Err(problem.into()),
     }
     Ok(())
 }

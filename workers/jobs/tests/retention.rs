@@ -174,3 +174,23 @@ async fn at_its_limit_a_thing_goes_from_everywhere_and_not_a_moment_before() {
         "a copy to go back to is there all the same"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_is_away_holds_up_nothing_of_it() {
+    let world = Arc::new(SeededWorld::new(6, SystemWorld.now().unix_timestamp() * 1000));
+    let bench = Bench::open_in(Arc::clone(&world) as Arc<dyn strowger_model::World>).await;
+    let port = free_port();
+    let store = bench.store.clone().with_bucket(Some(bucket(port)));
+    let desk = bench.desk(Path::new("/nonexistent"));
+    let near = recorded(&bench, &desk, 1).await;
+    let near = thing(&bench, near, "harpsichord").await;
+    store.copy_database().await.unwrap().unwrap();
+    let held = |name: &str| holds(&bench.folder.path().join(name), &near);
+    assert!(held("strowger.db.copy"));
+    world.advance(90 * DAY_MS);
+    let job = Job::Retain {
+        tenant: bench.scope.tenant(),
+    };
+    desk.run(job, context(1, false)).await.unwrap();
+    assert!(!held("strowger.db.copy"), "nor in the copy");
+}
