@@ -3,6 +3,7 @@
 use super::calls::{call, finished, recording};
 use super::harness::{Bench, actor, on_each_engine};
 use crate::keys::{CryptoError, Rotation, load_or_create, rotate_master_key};
+use crate::sql::{Engine, args};
 use crate::{Afterwards, Error, NewTenant, RecordingResult, Scope, Store};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -64,6 +65,32 @@ fn what_was_recorded_is_not_found_in_any_file_of_the_store() {
                 assert!(!bytes.windows(12).any(|window| window == part), "{}", path.display());
             }
         }
+    });
+}
+
+#[test]
+fn the_key_of_an_erased_recording_is_in_no_file_any_more() {
+    on_each_engine(|bench| async move {
+        if bench.store.db().engine() != Engine::Sqlite {
+            // Its files are not ours.
+            return;
+        }
+        let scope = bench.tenant("acme").await;
+        let (id, blob) = recorded(&bench, &scope).await;
+        let mut tx = scope.read().await.unwrap();
+        let question = "select wrapped from object_keys where blob = $1";
+        let row = tx.one(question, args![blob.as_str()]).await.unwrap();
+        let key = row.unwrap().text("wrapped").unwrap();
+        drop(tx);
+        bench.store.copy_database().await.unwrap().unwrap();
+        let holds = || {
+            let is_there = |bytes: &Vec<u8>| bytes.windows(key.len()).any(|window| window == key.as_bytes());
+            let all = files(bench.folder.path());
+            all.into_values().filter(is_there).count()
+        };
+        assert!(holds() > 1, "in the database or its log, and in its copy");
+        assert!(scope.recordings().erase(&actor(), id).await.unwrap());
+        assert_eq!(holds(), 0);
     });
 }
 
