@@ -237,6 +237,7 @@ impl From<strowger_store::Error> for Problem {
             | Error::File { .. }
             | Error::Address(_)
             | Error::Queue(_)
+            | Error::NoCapture
             | Error::Stopped(_)
             | _) => Self::internal(&other),
         }

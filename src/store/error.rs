@@ -88,6 +88,9 @@ pub enum Error {
     /// The queue could not be reached.
     #[error("the job queue did not answer as it should")]
     Queue(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No sound is captured now.
+    #[error("the disk is full up to its reserve, or does not take what is written")]
+    NoCapture,
     /// A thread or task of the store ended unexpectedly.
     #[error("the {0} has stopped")]
     Stopped(&'static str),

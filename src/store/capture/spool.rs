@@ -127,7 +127,7 @@ impl CaptureSpool {
     pub async fn open(&self, meta: &CaptureMeta, streams: &[StreamMeta]) -> Result<Capture> {
         let store = &self.inner.store;
         if self.inner.shared.is_stopped() {
-            return Err(Error::Stopped("capture spool"));
+            return Err(Error::NoCapture);
         }
         let tenant_key = store.keyring().tenant(store.db(), meta.tenant).await?;
         let key = Key::generate(store.world())?;
@@ -151,7 +151,7 @@ impl CaptureSpool {
         if durable.await == Ok(true) {
             Ok(capture)
         } else {
-            Err(Error::Stopped("capture spool"))
+            Err(Error::NoCapture)
         }
     }
 

@@ -177,7 +177,7 @@ fn under_the_reserve_recording_stops_and_calls_go_on() {
         };
         let spool = CaptureSpool::start(&bench.store, &full).unwrap();
         let refused = spool.open(&meta(bench.world.as_ref(), scope.tenant()), &[]).await;
-        assert!(matches!(refused, Err(Error::Stopped(_))));
+        assert!(matches!(refused, Err(Error::NoCapture)));
         assert!(spool.state().is_stopped);
         spool.close().await;
     });
