@@ -11,7 +11,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 use strowger_model::RecordingId;
 use strowger_model::role::Permission;
@@ -41,7 +41,7 @@ pub(crate) struct AudioQuery {
         (status = 200, description = "Ogg Opus, stereo, caller left", content_type = "audio/ogg", body = Vec<u8>),
         (status = 206, description = "The part that was asked for", content_type = "audio/ogg", body = Vec<u8>),
         (status = 409, description = "The audio is not ready, failed or is erased", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "It cannot be converted here and now", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "It lies in a bucket that is away, or cannot be converted here and now", body = ProblemBody, content_type = "application/problem+json"),
         (status = 416, description = "The range lies outside of the audio", body = ProblemBody, content_type = "application/problem+json"),
         Refusals, Named
     )
@@ -173,11 +173,14 @@ async fn play(
             return Ok(response);
         }
     };
+    let length = if size == 0 { 0 } else { last - first + 1 };
+    let begun = length.min(PIECE_BYTES);
+    // Before the answer, which else would say that all is well and then break off: the bucket may be away.
+    let piece = scope.blobs().range(&sound.blob, first, begun).await?;
     scope
         .audit()
         .write(actor, "recording.play", target, range.unwrap_or("all"))
         .await?;
-    let length = if size == 0 { 0 } else { last - first + 1 };
     let mut response = Response::builder()
         .status(status)
         .header(header::CONTENT_TYPE, "audio/ogg")
@@ -189,13 +192,18 @@ async fn play(
         response = response.header(header::CONTENT_RANGE, format!("bytes {first}-{last}/{size}"));
     }
     response
-        .body(pieces(scope.clone(), sound.blob, first, length))
+        .body(pieces(
+            scope.clone(),
+            sound.blob,
+            piece,
+            (first + begun, length - begun),
+        ))
         .map_err(|problem| Problem::internal(&problem))
 }
 
-/// The bytes from `first` on, opened as the connection takes them.
-fn pieces(scope: Scope, blob: String, first: u64, length: u64) -> Body {
-    let stream = stream::unfold((first, length), move |(at, left)| {
+/// The piece that was opened already and what follows from `at` on, opened as the connection takes them.
+fn pieces(scope: Scope, blob: String, begun: Vec<u8>, (at, left): (u64, u64)) -> Body {
+    let rest = stream::unfold((at, left), move |(at, left)| {
         let (blobs, blob) = (scope.blobs(), blob.clone());
         async move {
             if left == 0 {
@@ -212,5 +220,5 @@ fn pieces(scope: Scope, blob: String, first: u64, length: u64) -> Body {
             Some((piece, next))
         }
     });
-    Body::from_stream(stream)
+    Body::from_stream(stream::once(std::future::ready(Ok(Bytes::from(begun)))).chain(rest))
 }

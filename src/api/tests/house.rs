@@ -34,7 +34,7 @@ pub(super) struct House {
     pub(super) router: Router,
     pub(super) acme: Tenancy,
     pub(super) zenith: Tenancy,
-    _folder: TempDir,
+    pub(super) folder: TempDir,
 }
 
 /// A tenant with one of everything.
@@ -90,7 +90,7 @@ impl House {
             world,
             acme,
             zenith,
-            _folder: folder,
+            folder,
         }
     }
 

@@ -45,6 +45,32 @@ async fn audio_comes_whole_or_in_the_part_asked_for() {
 }
 
 #[tokio::test]
+async fn audio_in_a_bucket_that_is_away_is_refused_before_the_answer_begins() {
+    let house = House::new().await;
+    let storage = strowger_host::config::Storage {
+        endpoint: Some("http://127.0.0.1:9".to_owned()),
+        bucket: "calls".to_owned(),
+        prefix: String::new(),
+        region: "us-east-1".to_owned(),
+        access_key: "test".to_owned(),
+        secret_key: "test".to_owned(),
+        path_style: true,
+        ca_file: None,
+    };
+    let bucket = strowger_store::Bucket::open(&storage).unwrap();
+    let _same = house.store.clone().with_bucket(Some(bucket));
+    let blobs = house.folder.path().join("blobs").join(house.acme.id.to_string());
+    std::fs::remove_dir_all(blobs).unwrap();
+    for asked in [None, Some("bytes=10-19")] {
+        let answer = range(&house, asked).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.json()["code"].as_str()),
+            (503, Some("bucket"))
+        );
+    }
+}
+
+#[tokio::test]
 async fn every_listening_is_in_the_audit_log() {
     let house = House::new().await;
     range(&house, None).await;
