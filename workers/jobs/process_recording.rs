@@ -35,6 +35,11 @@ pub(super) async fn run(
             apart(move || meeting::make(reader, &members)).await?
         }
     };
+    if made.duration_ms == 0 {
+        return Err(Fault::never(anyhow::Error::msg(
+            "nobody was heard: there is no audio to keep",
+        )));
+    }
     let whole = Sealed::of(&scope, &made.file).await?;
     let result = RecordingResult {
         format: "ogg/opus".to_owned(),

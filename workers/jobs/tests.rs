@@ -382,6 +382,24 @@ async fn a_captured_call_becomes_a_recording_a_transcript_and_its_meaning() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_capture_in_which_nobody_was_heard_is_no_empty_recording() {
+    let bench = Bench::open().await;
+    let desk = bench.desk(Path::new("/nonexistent"));
+    let (_, recording, capture) = bench.call(&[], &[]).await;
+    let job = Job::ProcessRecording {
+        tenant: bench.scope.tenant(),
+        capture,
+        recording,
+    };
+    let Err(JobError::GiveUp(said)) = desk.run(job, context(1, false)).await else {
+        panic!("there is nothing to make a recording of");
+    };
+    assert!(said.contains("nobody was heard"), "{said}");
+    let row = bench.recording(recording).await;
+    assert_eq!((row.state.as_str(), row.problem), ("failed", Some(said)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_side_of_a_recording_holds_its_speaker_only() {
     let bench = Bench::open().await;
     let desk = bench.desk(Path::new("/nonexistent"));

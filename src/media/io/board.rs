@@ -271,7 +271,7 @@ impl Board {
                 self.with(leg, |slot| slot.leg.pause_taps(paused, now));
             }
             Command::CaptureStop { leg } => {
-                self.with(leg, |slot| slot.leg.stop_taps());
+                self.with(leg, |slot| slot.leg.stop_taps(now));
             }
         }
     }
@@ -332,7 +332,7 @@ impl Board {
         }
         self.names.remove(&slot.name);
         self.free.push(index);
-        slot.leg.stop_taps();
+        slot.leg.stop_taps(now);
         slot.report(true, now);
         let leg = slot.name;
         let quality = slot.leg.quality();

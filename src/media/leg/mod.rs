@@ -548,10 +548,10 @@ impl Leg {
     }
 
     /// Flushes and ends the captures.
-    pub fn stop_taps(&mut self) {
+    pub fn stop_taps(&mut self, now: Instant) {
         self.taps_paused = false;
-        for mut tap in self.tap.take().into_iter().chain(self.played_tap.take()) {
-            tap.flush();
+        for tap in self.tap.take().into_iter().chain(self.played_tap.take()) {
+            tap.end(now);
         }
     }
 

@@ -70,6 +70,12 @@ impl Tap {
         }
     }
 
+    /// Says where the stream ends, though nothing may have come for a while, and hands over what is packed.
+    pub fn end(mut self, now: Instant) {
+        self.put(Codec::Mark, 0, 0, &[Mark::Paused.byte()], now);
+        self.flush();
+    }
+
     /// Hands over what is packed.
     pub fn flush(&mut self) {
         if self.chunk.is_empty() {

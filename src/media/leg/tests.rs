@@ -314,8 +314,9 @@ fn a_capture_that_begins_a_moment_after_the_bridge_has_the_first_word() {
     );
     bench.ms += 20;
     bench.receive(&mut a, &audio(3, 9), A).unwrap();
-    a.stop_taps();
-    assert_eq!(*kept.lock().unwrap(), [(1, 0), (2, 20_000), (3, 40_000)]);
+    a.stop_taps(bench.now());
+    // The mark of its end carries the number 0.
+    assert_eq!(*kept.lock().unwrap(), [(1, 0), (2, 20_000), (3, 40_000), (0, 40_000)]);
 }
 
 #[test]
@@ -332,10 +333,23 @@ fn a_capture_that_begins_in_a_pause_keeps_nothing_until_it_is_resumed() {
     a.pause_taps(false, bench.now());
     bench.ms += 20;
     bench.receive(&mut a, &audio(3, 9), A).unwrap();
-    a.stop_taps();
+    a.stop_taps(bench.now());
     let heard: Vec<u16> = kept.lock().unwrap().iter().map(|(sequence, _)| *sequence).collect();
     // Marks carry the number 0.
-    assert_eq!(heard, [0, 0, 3]);
+    assert_eq!(heard, [0, 0, 3, 0]);
+}
+
+#[test]
+fn a_capture_lasts_until_it_is_stopped_though_nothing_comes_any_more() {
+    let mut bench = Bench::new();
+    let mut a = bench.leg(1, A);
+    let kept = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let tap = Tap::new(0, bench.epoch, Box::new(Notebook(Arc::clone(&kept))));
+    a.tap(tap, bench.now());
+    bench.receive(&mut a, &audio(1, 9), A).unwrap();
+    bench.ms += 4_000;
+    a.stop_taps(bench.now());
+    assert_eq!(*kept.lock().unwrap(), [(1, 0), (0, 4_000_000)]);
 }
 
 /// Notes sequence numbers and arrivals.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use strowger_host::Shutdown;
 use strowger_media::{MediaConfig, MediaHandle};
+use strowger_model::capture::Frame;
 use strowger_model::record::{Call, CallEvent};
 use strowger_model::trunk::{DigestAlgorithm, NumberTarget, Transport, TrunkKind};
 use strowger_model::{CallId, Role, TenantId, TrunkId, UserId, World};
@@ -212,7 +213,8 @@ impl House {
                 .unwrap();
             let mut bytes = vec![0usize; 2];
             for chunk in reader.unwrap().flatten() {
-                for frame in chunk.frames() {
+                let is_sound = |frame: &Frame<'_>| frame.codec != strowger_model::capture::Codec::Mark;
+                for frame in chunk.frames().filter(is_sound) {
                     let size = if frame.codec == strowger_model::capture::Codec::Linear8 {
                         2
                     } else {
