@@ -455,9 +455,11 @@ impl Recordings {
             .await?;
         tx.commit().await?;
         forget_audio(&self.scope, &gone).await?;
-        // Its key goes from every file. PostgreSQL's dead rows wait for its own vacuum: that looks at the whole database.
+        // Its key goes from the log of changes as well. The copy, which a damaged database is put back from, is made anew
+        // within minutes: without one for every recording that is erased there would often be none. PostgreSQL's dead rows
+        // wait for its own vacuum: that looks at the whole database.
         if self.scope.store().db().engine() == Engine::Sqlite {
-            self.scope.store().forget_pages().await?;
+            self.scope.store().cut_log().await?;
         }
         Ok(true)
     }
