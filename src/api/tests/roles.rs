@@ -68,6 +68,7 @@ fn body(method: &str, path: &str, house: &House) -> Option<serde_json::Value> {
         ("POST", path) if path.starts_with("/api/voip/") => serde_json::json!({"userId": user, "callId": user}),
         ("POST", "/api/room-keys") => serde_json::json!({"name": "n"}),
         ("POST", "/api/room-webhooks") => serde_json::json!({"url": "https://a.example/", "api_key": "APIx"}),
+        ("PUT", "/api/settings") => serde_json::json!({"values": {"auto_record_calls": true}}),
         ("PATCH" | "PUT", _) => serde_json::json!({}),
         _ => return None,
     })
