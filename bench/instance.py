@@ -115,8 +115,9 @@ class Instance:
         lost = []
         for answered, duration, cause, state, _ in rows:
             cut = min((k for k in cuts if k * 1000 >= (answered or 0)), default=None)
-            if answered and cut and state == "ready" and cause == "daemon_restart":
-                lost.append(cut - answered / 1000 - duration / 1000)
+            # Of a call that was cut before its first sound was written, all of it: there is nothing to play.
+            if answered and cut and state in ("ready", "failed") and cause == "daemon_restart":
+                lost.append(cut - answered / 1000 - (duration or 0) / 1000)
         return rows, sum(row[3] == "ready" and row[4] > 0 for row in rows), sorted(lost)
 
     def doctor(self):

@@ -10,7 +10,7 @@ use crate::keys::{CryptoError, Key};
 use crate::{Error, Result, Store};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,6 +21,9 @@ use tracing::{error, warn};
 /// Messages on their way to the writer: what 400 legs say in half a minute. When it is full chunks are
 /// dropped and marked, and captures do not begin.
 const CHANNEL: usize = 40_960;
+
+/// A capture begins without the disk's word after this: a call that lasts no longer than the disk stalls is recorded too.
+const CERTAIN: Duration = Duration::from_millis(100);
 
 /// How the spool is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +93,17 @@ impl CaptureSpool {
     /// # Errors
     /// The folder cannot be made or the thread not started.
     pub fn start(store: &Store, config: &SpoolConfig) -> Result<Self> {
+        let (spool, writer, messages) = Self::prepare(store, config)?;
+        let thread = std::thread::Builder::new()
+            .name("captures".to_owned())
+            .spawn(move || writer.run(&messages))
+            .map_err(Error::file("start the writer of", &spool.inner.folder))?;
+        *spool.inner.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(spool)
+    }
+
+    /// The spool, and the writer that is to run for it.
+    fn prepare(store: &Store, config: &SpoolConfig) -> Result<(Self, Writer, Receiver<Message>)> {
         let folder = folder(store.data_dir());
         std::fs::create_dir_all(&folder).map_err(Error::file("create", &folder))?;
         let last = segments(&folder)?
@@ -105,22 +119,27 @@ impl CaptureSpool {
         };
         let writer = Writer::new(rules, Arc::clone(&shared), last.map_or(1, |last| last + 1));
         let (to_writer, messages) = sync_channel(CHANNEL);
-        let thread = std::thread::Builder::new()
-            .name("captures".to_owned())
-            .spawn(move || writer.run(&messages))
-            .map_err(Error::file("start the writer of", &folder))?;
-        Ok(Self {
+        let spool = Self {
             inner: Arc::new(Inner {
                 store: store.clone(),
                 folder,
                 shared,
                 to_writer,
-                thread: Mutex::new(Some(thread)),
+                thread: Mutex::new(None),
             }),
-        })
+        };
+        Ok((spool, writer, messages))
     }
 
-    /// Begins a capture; once this returns, its key and owner are durable.
+    /// A spool whose disk takes nothing until it is told to go on.
+    #[cfg(test)]
+    pub(super) fn stalled(store: &Store) -> (Self, Stalled) {
+        let (spool, writer, messages) = Self::prepare(store, &SpoolConfig::default()).expect("a spool");
+        (spool, Stalled(writer, messages))
+    }
+
+    /// Begins a capture; once this returns, its key and owner are durable, or the disk has said nothing for a moment: then
+    /// what is said waits in memory, after them.
     ///
     /// # Errors
     /// Recording has stopped, or the disk or database did not answer.
@@ -148,10 +167,10 @@ impl CaptureSpool {
         for stream in streams {
             capture.announce(stream)?;
         }
-        if durable.await == Ok(true) {
-            Ok(capture)
-        } else {
-            Err(Error::NoCapture)
+        match tokio::time::timeout(CERTAIN, durable).await {
+            // A disk that stalls answers later, and takes what is said meanwhile after the capture's first record.
+            Ok(Ok(true)) | Err(_) => Ok(capture),
+            Ok(Ok(false) | Err(_)) => Err(Error::NoCapture),
         }
     }
 
@@ -320,5 +339,17 @@ impl Drop for Capture {
                 done: None,
             });
         }
+    }
+}
+
+/// The writer of a spool whose disk stalls.
+#[cfg(test)]
+pub(super) struct Stalled(Writer, Receiver<Message>);
+
+#[cfg(test)]
+impl Stalled {
+    /// Writes what waited.
+    pub(super) fn go_on(self) {
+        self.0.run(&self.1);
     }
 }

@@ -184,6 +184,27 @@ fn under_the_reserve_recording_stops_and_calls_go_on() {
 }
 
 #[test]
+fn a_call_that_begins_and_ends_while_the_disk_stalls_is_captured_whole() {
+    on_each_engine(|bench| async move {
+        let scope = bench.tenant("acme").await;
+        let (spool, stalled) = CaptureSpool::stalled(&bench.store);
+        let opened = tokio::time::timeout(Duration::from_secs(10), begin(&bench, &scope, &spool)).await;
+        let capture = opened.expect("a capture that does not wait for the disk");
+        let id = capture.meta().capture;
+        let mut sink = capture.sink(0);
+        for n in 0..10 {
+            assert!(sink.submit(chunk(n)).is_ok());
+        }
+        drop((capture, sink, spool));
+        // The disk takes it all at last.
+        stalled.go_on();
+        let mut reader = reopen(&bench, id).await;
+        assert_eq!(read(&mut reader), ((0..10).collect(), vec![]));
+        assert_eq!(reader.ending(), Some(Ending::Complete));
+    });
+}
+
+#[test]
 fn a_sink_without_a_writer_gives_the_memory_back() {
     let (to_writer, messages) = std::sync::mpsc::sync_channel(1);
     let (give_back, back) = std::sync::mpsc::sync_channel(1);
