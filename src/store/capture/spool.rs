@@ -133,8 +133,8 @@ impl CaptureSpool {
 
     /// A spool whose disk takes nothing until it is told to go on.
     #[cfg(test)]
-    pub(super) fn stalled(store: &Store) -> (Self, Stalled) {
-        let (spool, writer, messages) = Self::prepare(store, &SpoolConfig::default()).expect("a spool");
+    pub(super) fn stalled(store: &Store, config: &SpoolConfig) -> (Self, Stalled) {
+        let (spool, writer, messages) = Self::prepare(store, config).expect("a spool");
         (spool, Stalled(writer, messages))
     }
 

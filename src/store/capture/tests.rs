@@ -187,7 +187,7 @@ fn under_the_reserve_recording_stops_and_calls_go_on() {
 fn a_call_that_begins_and_ends_while_the_disk_stalls_is_captured_whole() {
     on_each_engine(|bench| async move {
         let scope = bench.tenant("acme").await;
-        let (spool, stalled) = CaptureSpool::stalled(&bench.store);
+        let (spool, stalled) = CaptureSpool::stalled(&bench.store, &quick());
         let opened = tokio::time::timeout(Duration::from_secs(10), begin(&bench, &scope, &spool)).await;
         let capture = opened.expect("a capture that does not wait for the disk");
         let id = capture.meta().capture;
@@ -200,6 +200,25 @@ fn a_call_that_begins_and_ends_while_the_disk_stalls_is_captured_whole() {
         stalled.go_on();
         let mut reader = reopen(&bench, id).await;
         assert_eq!(read(&mut reader), ((0..10).collect(), vec![]));
+        assert_eq!(reader.ending(), Some(Ending::Complete));
+    });
+}
+
+#[test]
+fn a_disk_that_stalls_and_then_is_full_leaves_no_recording_without_a_capture() {
+    on_each_engine(|bench| async move {
+        let scope = bench.tenant("acme").await;
+        let full = SpoolConfig {
+            reserve_bytes: u64::MAX,
+            ..quick()
+        };
+        let (spool, stalled) = CaptureSpool::stalled(&bench.store, &full);
+        let capture = begin(&bench, &scope, &spool).await;
+        let id = capture.meta().capture;
+        drop((capture, spool));
+        stalled.go_on();
+        let mut reader = reopen(&bench, id).await;
+        assert_eq!(read(&mut reader), (vec![], vec![]));
         assert_eq!(reader.ending(), Some(Ending::Complete));
     });
 }

@@ -165,7 +165,8 @@ impl Writer {
                     meta,
                     done,
                 } = *opening;
-                if self.shared.is_stopped() {
+                // Whoever did not wait for this captures already: that is a capture which recording has stopped for.
+                if self.shared.is_stopped() && !done.is_closed() {
                     let _ = done.send(false);
                     return true;
                 }
