@@ -31,6 +31,7 @@ pub mod search;
 pub mod settings;
 mod sound;
 pub mod speech;
+pub mod steady;
 pub mod subject;
 pub mod topics;
 pub mod transcript;

@@ -1,6 +1,7 @@
 //! The real world.
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use std::time::Duration;
 use strowger_model::World;
 use time::OffsetDateTime;
 
@@ -12,6 +13,12 @@ impl World for SystemWorld {
     #[expect(clippy::disallowed_methods, reason = "the one place where wall time comes from")]
     fn now(&self) -> OffsetDateTime {
         OffsetDateTime::now_utc()
+    }
+
+    fn passed(&self) -> Duration {
+        let passed = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let seconds = u64::try_from(passed.tv_sec).unwrap_or(0);
+        Duration::new(seconds, u32::try_from(passed.tv_nsec).unwrap_or(0))
     }
 
     fn fill(&self, bytes: &mut [u8]) {

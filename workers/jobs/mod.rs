@@ -34,9 +34,10 @@ pub(crate) use outside::tell_breakers;
 use crate::providers::chain::Providers;
 use crate::whisper::models::ModelStore;
 use recognisers::Recognisers;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use strowger_model::World;
 use strowger_model::job::Job;
+use strowger_model::steady::SteadyClock;
 use strowger_store::Store;
 use strowger_store::queue::{Context, JobError};
 use tracing::{error, warn};
@@ -48,17 +49,20 @@ pub struct Desk {
     world: Arc<dyn World>,
     recognisers: Arc<Recognisers>,
     providers: Arc<Providers>,
+    clock: Arc<Mutex<SteadyClock>>,
 }
 
 impl Desk {
     /// A desk over a store; `model` names the speech model, empty the most capable one in `models`.
     #[must_use]
     pub fn new(store: Store, world: Arc<dyn World>, models: ModelStore, model: String) -> Self {
+        let clock = SteadyClock::new(world.now(), world.passed());
         Self {
             store,
             world,
             recognisers: Arc::new(Recognisers::new(models, model)),
             providers: Arc::default(),
+            clock: Arc::new(Mutex::new(clock)),
         }
     }
 

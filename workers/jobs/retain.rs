@@ -1,10 +1,26 @@
 //! What is past its time goes, a few things at a time.
 
 use super::{Desk, Fault};
+use std::sync::PoisonError;
 use strowger_model::TenantId;
 use strowger_store::queue::Context;
 use strowger_store::{Error, RetentionReport};
+use time::OffsetDateTime;
 use tracing::{info, warn};
+
+/// A clock that was set forward while this ran is not believed at once.
+fn believed(desk: &Desk) -> OffsetDateTime {
+    let shown = desk.world.now();
+    let mut clock = desk.clock.lock().unwrap_or_else(PoisonError::into_inner);
+    let believed = clock.look(shown, desk.world.passed());
+    if believed < shown {
+        warn!(
+            seconds = (shown - believed).whole_seconds(),
+            "the clock was set forward; retention goes by the time before until the clock has stood by it for a day"
+        );
+    }
+    believed
+}
 
 /// Removed before somebody else gets the database again.
 const BATCH: i64 = 50;
@@ -12,7 +28,7 @@ const BATCH: i64 = 50;
 pub(super) async fn run(desk: &Desk, tenant: TenantId, context: &Context) -> Result<(), Fault> {
     let retention = desk.store.tenant(tenant).retention();
     let policy = retention.policy().await?;
-    let now = desk.world.now();
+    let now = believed(desk);
     let mut total = RetentionReport::default();
     loop {
         if context.cancelled.is_cancelled() {

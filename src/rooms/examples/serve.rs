@@ -9,7 +9,7 @@ use prost::Message as _;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use strowger_model::{TenantId, World};
 use strowger_rooms::io::turn::{TurnHandle, TurnSetup};
 use strowger_rooms::protocol as wire;
@@ -31,6 +31,10 @@ struct Outside(strowger_model::world::SeededWorld);
 impl World for Outside {
     fn now(&self) -> OffsetDateTime {
         SystemTime::now().into()
+    }
+
+    fn passed(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
     fn fill(&self, bytes: &mut [u8]) {

@@ -204,6 +204,10 @@ async fn what_is_past_its_time_goes_and_what_is_held_stays() {
     world.advance(89 * DAY_MS);
     twice(&desk, job()).await;
     assert_eq!(blobs(&bench), 3, "nothing goes early");
+    world.set_clock(2 * DAY_MS);
+    twice(&desk, job()).await;
+    assert_eq!(blobs(&bench), 3, "a clock set forward is not believed at once");
+    world.set_clock(-2 * DAY_MS);
     world.advance(2 * DAY_MS);
     twice(&desk, job()).await;
     assert_eq!(blobs(&bench), 1);

@@ -38,7 +38,7 @@ fn a_clock_that_is_set_changes_the_length_of_no_call() {
         bench.answers(ringing[0]);
         bench.acknowledges(ada);
         bench.pass(Duration::from_secs(4));
-        bench.world.advance(jump_ms);
+        bench.world.set_clock(jump_ms);
         bench.pass(Duration::from_secs(6));
         bench.hangs_up(ringing[0]);
         assert_eq!(bench.finished[0].call.duration_ms, 10_000, "{jump_ms}");
