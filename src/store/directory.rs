@@ -9,7 +9,7 @@ use crate::sql::{Row, Tx, args};
 use crate::tenants::tenant_of;
 use crate::trunks::{open_secret, trunk_of};
 use crate::users::user_of;
-use crate::{Result, Store};
+use crate::{Error, Result, Store};
 use serde_json::Value;
 use std::collections::HashMap;
 use strowger_model::dispatch::DispatchRule;
@@ -140,7 +140,7 @@ impl Directory {
     /// Everything, as of one moment no older than its version.
     ///
     /// # Errors
-    /// The database did not answer, or a secret does not open.
+    /// The database did not answer. Whose secret does not open is left out and named in the log.
     pub async fn snapshot(&self) -> Result<DirectorySnapshot> {
         let store = &self.store;
         let mut tx = store.read_all().await?;
@@ -168,10 +168,10 @@ impl Directory {
         audio(&mut tx, &mut snapshot).await?;
         drop(tx);
         for row in &devices {
-            snapshot.devices.push(known_device(store, row).await?);
+            snapshot.devices.extend(opened(known_device(store, row).await, row)?);
         }
         for row in &trunks {
-            snapshot.trunks.push(known_trunk(store, row).await?);
+            snapshot.trunks.extend(opened(known_trunk(store, row).await, row)?);
         }
         Ok(snapshot)
     }
@@ -314,6 +314,24 @@ async fn audio(tx: &mut Tx, snapshot: &mut DirectorySnapshot) -> Result<()> {
         })
         .collect::<Result<_>>()?;
     Ok(())
+}
+
+/// What was opened. A secret that does not open leaves out whose it is and nobody else: a tenant without its key must not
+/// keep the others from calling.
+fn opened<T>(known: Result<T>, row: &Row) -> Result<Option<T>> {
+    match known {
+        Ok(known) => Ok(Some(known)),
+        Err(Error::Crypto(problem)) => {
+            tracing::error!(
+                problem = &problem as &dyn std::error::Error,
+                tenant = row.text("tenant_id")?,
+                id = row.text("id")?,
+                "the secret of a device or trunk does not open; it cannot be used"
+            );
+            Ok(None)
+        }
+        Err(problem) => Err(problem),
+    }
 }
 
 async fn known_device(store: &Store, row: &Row) -> Result<KnownDevice> {

@@ -4,10 +4,11 @@ use super::calls::{call, finished, recording};
 use super::harness::{Bench, actor, on_each_engine};
 use crate::keys::{CryptoError, Rotation, load_or_create, rotate_master_key};
 use crate::sql::{Engine, args};
-use crate::{Afterwards, Error, NewTenant, RecordingResult, Scope, Store};
+use crate::{Afterwards, Error, NewDevice, NewTenant, RecordingResult, Scope, Store};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use strowger_model::trunk::DigestAlgorithm;
 use strowger_model::{CallState, RecordingId, World};
 
 const SPOKEN: &[u8] = b"OggS the quick brown fox said it aloud, and nobody else may hear it";
@@ -153,6 +154,33 @@ fn a_rotation_that_was_cut_after_the_database_is_ended_by_the_next() {
             Rotation::Finished
         );
         assert!(!path.with_extension("next").exists());
+    });
+}
+
+#[test]
+fn a_tenant_without_its_key_keeps_nobody_else_from_calling() {
+    on_each_engine(|bench| async move {
+        let (gone, stays) = (bench.tenant("gone").await, bench.tenant("stays").await);
+        for (scope, name) in [(&gone, "bob"), (&stays, "eve")] {
+            let user = bench.user(scope, name, "101").await.id;
+            let new = NewDevice {
+                user,
+                name: "Desk".into(),
+                username: name.into(),
+                algorithm: DigestAlgorithm::Md5,
+            };
+            scope.devices().create(&actor(), new, "secret").await.unwrap();
+        }
+        let mut tx = bench.store.write_all().await.unwrap();
+        let delete = "delete from tenant_keys where tenant_id = $1";
+        tx.run(delete, args![gone.tenant()]).await.unwrap();
+        tx.commit().await.unwrap();
+        let store = Store::open(&bench.config, bench.world.clone()).await.unwrap();
+        let known = store.directory().snapshot().await.unwrap();
+        let of: Vec<_> = known.devices.iter().map(|known| known.device.tenant).collect();
+        assert_eq!(of, [stays.tenant()]);
+        assert_eq!(known.tenants.len(), 2);
+        store.close().await;
     });
 }
 
