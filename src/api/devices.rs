@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::refusals::{Named, Refusals, Sent};
 use crate::state::ApiState;
-use crate::wire::{Listing, page, stamp};
+use crate::wire::{Cursor, Listing, page, stamp};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -89,7 +89,10 @@ pub(crate) async fn list(
     Asked(query): Asked<DevicesQuery>,
 ) -> Result<Json<Listing<DeviceJson>>, Problem> {
     let scope = caller.may(Permission::ReadAllCalls)?;
-    let paged = scope.devices().list(&page(query.cursor, query.limit)).await?;
+    let paged = scope
+        .devices()
+        .list(&page(query.cursor, query.limit, Cursor::Id)?)
+        .await?;
     Ok(Json(Listing::of(paged, DeviceJson::from)))
 }
 

@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::problem::{FieldError, Problem};
 use crate::refusals::{Named, Refusals, Sent};
 use crate::state::ApiState;
-use crate::wire::{Listing, page, stamp};
+use crate::wire::{Cursor, Listing, page, stamp};
 use axum::Json;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -118,7 +118,10 @@ pub(crate) struct FlowsQuery {
 )]
 pub(crate) async fn list(caller: Caller, Asked(query): Asked<FlowsQuery>) -> Result<Json<Listing<FlowJson>>, Problem> {
     let scope = caller.may(Permission::ReadAllCalls)?;
-    let paged = scope.flows().list(&page(query.cursor, query.limit)).await?;
+    let paged = scope
+        .flows()
+        .list(&page(query.cursor, query.limit, Cursor::Id)?)
+        .await?;
     Ok(Json(Listing::of(paged, FlowJson::from)))
 }
 

@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::refusals::{Named, Refusals};
 use crate::state::ApiState;
-use crate::wire::{Listing, page, stamp};
+use crate::wire::{Cursor, Listing, page, stamp};
 use axum::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -122,7 +122,10 @@ pub(crate) async fn list(caller: Caller, Asked(query): Asked<JobsQuery>) -> Resu
         state,
         kind: query.kind,
     };
-    let paged = scope.jobs().list(&filter, &page(query.cursor, query.limit)).await?;
+    let paged = scope
+        .jobs()
+        .list(&filter, &page(query.cursor, query.limit, Cursor::Id)?)
+        .await?;
     Ok(Json(Listing::of(paged, JobJson::from)))
 }
 

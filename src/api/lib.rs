@@ -12,6 +12,7 @@ mod dev;
 mod devices;
 mod events;
 mod flows;
+mod govern;
 pub mod health;
 mod jobs;
 pub mod live;

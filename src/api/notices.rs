@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::refusals::Refusals;
 use crate::state::ApiState;
-use crate::wire::{Listing, page, stamp};
+use crate::wire::{Cursor, Listing, page, stamp};
 use axum::Json;
 use serde::{Deserialize, Serialize};
 use strowger_model::record::Notice;
@@ -71,6 +71,9 @@ pub(crate) async fn list(
     Asked(query): Asked<NoticesQuery>,
 ) -> Result<Json<Listing<NoticeJson>>, Problem> {
     let scope = caller.may(Permission::ReadAllCalls)?;
-    let paged = scope.notices().list(&page(query.cursor, query.limit)).await?;
+    let paged = scope
+        .notices()
+        .list(&page(query.cursor, query.limit, Cursor::Id)?)
+        .await?;
     Ok(Json(Listing::of(paged, NoticeJson::from)))
 }

@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::refusals::{Named, Refusals, Sent};
 use crate::state::ApiState;
-use crate::wire::{Listing, page, stamp};
+use crate::wire::{Cursor, Listing, items, page, stamp};
 use axum::Json;
 use axum::extract::Path;
 use axum::http::StatusCode;
@@ -147,7 +147,10 @@ pub(crate) async fn list(
     Asked(query): Asked<NumbersQuery>,
 ) -> Result<Json<Listing<NumberJson>>, Problem> {
     let scope = caller.may(Permission::ReadAllCalls)?;
-    let paged = scope.numbers().list(&page(query.cursor, query.limit)).await?;
+    let paged = scope
+        .numbers()
+        .list(&page(query.cursor, query.limit, Cursor::Name)?)
+        .await?;
     Ok(Json(Listing::of(paged, NumberJson::from)))
 }
 
@@ -184,7 +187,7 @@ pub(crate) async fn available(
     Asked(query): Asked<AvailableQuery>,
 ) -> Result<Json<Listing<AvailableJson>>, Problem> {
     let scope = caller.may(Permission::ReadAllCalls)?;
-    let most = usize::try_from(query.limit.unwrap_or(50).clamp(1, crate::wire::MOST_ITEMS)).unwrap_or(50);
+    let most = usize::try_from(items(query.limit)?).unwrap_or(50);
     let mut items = Vec::new();
     let mut next = Page::first(500);
     loop {

@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::refusals::{Named, Refusals, Sent};
 use crate::state::ApiState;
-use crate::wire::{Listing, page, stamp};
+use crate::wire::{Cursor, Listing, page, stamp};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
@@ -91,7 +91,10 @@ pub(crate) async fn list(
     Asked(query): Asked<PromptsQuery>,
 ) -> Result<Json<Listing<PromptJson>>, Problem> {
     let scope = caller.may(Permission::ReadAllCalls)?;
-    let paged = scope.prompts().list(&page(query.cursor, query.limit)).await?;
+    let paged = scope
+        .prompts()
+        .list(&page(query.cursor, query.limit, Cursor::Name)?)
+        .await?;
     Ok(Json(Listing::of(paged, PromptJson::from)))
 }
 

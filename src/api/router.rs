@@ -4,8 +4,9 @@ use crate::body::BODY_LIMIT_BYTES;
 use crate::problem::{Problem, finish};
 use crate::state::{ApiState, Described};
 use crate::{
-    agents, calls, dev, devices, events, flows, health, jobs, livekit, meetings, metrics, notices, numbers, prompts,
-    providers, recordings, room_keys, rooms, search, settings, subjects, transcription, trunks, voicemail, voip,
+    agents, calls, dev, devices, events, flows, govern, health, jobs, livekit, meetings, metrics, notices, numbers,
+    prompts, providers, recordings, room_keys, rooms, search, settings, subjects, transcription, trunks, voicemail,
+    voip,
 };
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -80,6 +81,7 @@ fn described_routes() -> OpenApiRouter<ApiState> {
         .merge(rooms::routes())
         .merge(settings::routes())
         .merge(subjects::routes())
+        .merge(govern::routes())
         .merge(providers::routes())
         .merge(room_keys::routes())
         .merge(agents::routes())

@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::refusals::Refusals;
 use crate::state::ApiState;
-use crate::wire::{page, stamp};
+use crate::wire::{Cursor, items, page, stamp};
 use axum::Json;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -177,7 +177,7 @@ pub(crate) async fn search(caller: Caller, Asked(query): Asked<SearchQuery>) -> 
     };
     let mut note = None;
     if query.semantic {
-        let limit = usize::try_from(query.limit.unwrap_or(20).clamp(1, 200)).unwrap_or(20);
+        let limit = usize::try_from(items(query.limit.or(Some(20)))?).unwrap_or(20);
         match scope.meanings().search(&query.q, narrowed, limit, PATIENCE).await? {
             ByMeaning::Found(hits) => {
                 let items = hits.into_iter().map(|(hit, nearness)| HitJson {
@@ -197,7 +197,7 @@ pub(crate) async fn search(caller: Caller, Asked(query): Asked<SearchQuery>) -> 
     }
     let found = scope
         .documents()
-        .find(&question, narrowed, &page(query.cursor, query.limit))
+        .find(&question, narrowed, &page(query.cursor, query.limit, Cursor::Whole)?)
         .await?;
     Ok(Json(FoundJson {
         items: found.items.into_iter().map(HitJson::from).collect(),

@@ -6,7 +6,7 @@ use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::refusals::{Refusals, Sent};
 use crate::state::ApiState;
-use crate::wire::{Listing, page, stamp};
+use crate::wire::{Cursor, Listing, page, stamp};
 use axum::Json;
 use axum::body::Body as Stream;
 use axum::http::header;
@@ -188,6 +188,9 @@ pub(crate) async fn erasures(
     Asked(query): Asked<ErasuresQuery>,
 ) -> Result<Json<Listing<ErasureJson>>, Problem> {
     let scope = caller.may(Permission::ManageTenant)?;
-    let paged = scope.subjects().erasures(&page(query.cursor, query.limit)).await?;
+    let paged = scope
+        .subjects()
+        .erasures(&page(query.cursor, query.limit, Cursor::Whole)?)
+        .await?;
     Ok(Json(Listing::of(paged, ErasureJson::from)))
 }

@@ -180,6 +180,6 @@ pub struct Usage {
     pub tokens_answered: i64,
     /// Millionths of the currency of the house.
     pub cost_micros: i64,
-    /// Providers that were asked before and failed, each with the reason.
+    /// Providers before the one that answered, each with why it did not: it failed, or was not asked because it failed of late.
     pub passed_over: Vec<String>,
 }

@@ -52,6 +52,8 @@ pub struct LiveCall {
     pub recording: bool,
     /// Whether its capture is paused.
     pub recording_paused: bool,
+    /// Why nothing starts a recording of this call, in a sentence; none where something may.
+    pub unrecordable: Option<&'static str>,
     /// Its legs that are not over, caller first.
     pub legs: Vec<LiveLeg>,
 }

@@ -28,10 +28,15 @@ pub(super) async fn understand(
     }
     let outcome = desk.providers.understand(&wish, segments, analysis).await;
     count(desk, scope, &outcome.tries).await?;
+    let mut usage = usage(&outcome.tries);
+    let resting = outcome.resting.iter();
+    usage
+        .passed_over
+        .extend(resting.map(|name| format!("{name}: not asked, it failed of late")));
     if let Some(better) = outcome.answer {
         *analysis = better;
     }
-    analysis.usage = usage(&outcome.tries);
+    analysis.usage = usage;
     Ok(())
 }
 

@@ -105,6 +105,8 @@ pub struct Outcome<T> {
     pub answer: Option<T>,
     /// Every request made, the last one the answer's.
     pub tries: Vec<Try>,
+    /// Who was not asked because it failed of late.
+    pub resting: Vec<String>,
 }
 
 /// How the breaker of a provider stands.
@@ -223,6 +225,7 @@ impl Providers {
             return Outcome {
                 answer: None,
                 tries: Vec::new(),
+                resting: Vec::new(),
             };
         }
         let asking = Asking {
@@ -270,6 +273,7 @@ impl Providers {
         let mut outcome = Outcome {
             answer: None,
             tries: Vec::new(),
+            resting: Vec::new(),
         };
         let Some(embedder) = self.first_embedder(wish) else {
             return outcome;
@@ -290,6 +294,7 @@ impl Providers {
             );
             let one = one.await;
             outcome.tries.extend(one.tries);
+            outcome.resting.extend(one.resting);
             let Some(found) = one.answer else { return outcome };
             vectors.extend(found);
         }
@@ -307,6 +312,7 @@ impl Providers {
         let mut outcome = Outcome {
             answer: None,
             tries: Vec::new(),
+            resting: Vec::new(),
         };
         if asking.order.is_empty() {
             return outcome;
@@ -335,6 +341,7 @@ impl Providers {
             }
             if self.of(name, |breaker| breaker.ask(Instant::now().into_std())) == State::Open {
                 debug!(provider = name, "it failed of late and rests");
+                outcome.resting.push(name.clone());
                 continue;
             }
             let began = Instant::now();

@@ -5,7 +5,7 @@ use crate::body::Asked;
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::refusals::Refusals;
-use crate::wire::{Listing, page};
+use crate::wire::{Cursor, Listing, page};
 use axum::Json;
 use serde::{Deserialize, Serialize};
 use strowger_model::role::Permission;
@@ -44,7 +44,7 @@ pub(crate) async fn list(
     Asked(query): Asked<ConsentsQuery>,
 ) -> Result<Json<Listing<ConsentOfCallJson>>, Problem> {
     let scope = caller.may(Permission::ReadAllCalls)?;
-    let page = page(query.cursor, query.limit);
+    let page = page(query.cursor, query.limit, Cursor::TimeIdAndPosition)?;
     let paged = scope.consents().list(query.party.as_deref(), &page).await?;
     Ok(Json(Listing::of(paged, |(call, consent)| ConsentOfCallJson {
         call_id: call.uuid(),

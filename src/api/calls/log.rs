@@ -6,7 +6,7 @@ use crate::body::Asked;
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::refusals::Refusals;
-use crate::wire::{Listing, page};
+use crate::wire::{Cursor, Listing, page};
 use axum::Json;
 use serde::Deserialize;
 use strowger_model::role::Permission;
@@ -60,7 +60,7 @@ pub(crate) struct LogQuery {
 )]
 pub(crate) async fn log(caller: Caller, Asked(query): Asked<LogQuery>) -> Result<Json<Listing<CallJson>>, Problem> {
     let scope = caller.may(Permission::ReadAllCalls)?;
-    let page = page(query.cursor.clone(), query.limit);
+    let page = page(query.cursor.clone(), query.limit, Cursor::TimeAndId)?;
     let paged = scope.calls().log(&filter(query)?, &page).await?;
     let next_cursor = paged.next;
     let items = with_beside(&scope, paged.items).await?;

@@ -80,6 +80,9 @@ pub(crate) async fn steer(
     if matches!(steer, Steer::PauseRecording | Steer::ResumeRecording) && !before.recording {
         return Err(Problem::conflict("not_recording", "the call is not being recorded"));
     }
+    if let (Steer::StartRecording, Some(why)) = (&steer, before.unrecordable) {
+        return Err(Problem::conflict("cannot_record", why));
+    }
     if !state.calls.steer(caller.tenant(), id, steer).await {
         return Err(over());
     }

@@ -9,7 +9,7 @@ use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::refusals::{Named, Refusals};
 use crate::state::ApiState;
-use crate::wire::{Listing, page};
+use crate::wire::{Cursor, Listing, page};
 use axum::Json;
 use serde::Deserialize;
 use strowger_model::CallId;
@@ -67,7 +67,10 @@ pub(crate) async fn list(
         from: instant("from", query.from)?,
         until: instant("until", query.until)?,
     };
-    let paged = scope.minutes().list(&filter, &page(query.cursor, query.limit)).await?;
+    let paged = scope
+        .minutes()
+        .list(&filter, &page(query.cursor, query.limit, Cursor::Id)?)
+        .await?;
     Ok(Json(Listing::of(paged, MeetingJson::from)))
 }
 

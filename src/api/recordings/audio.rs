@@ -29,6 +29,19 @@ pub(crate) struct AudioQuery {
     format: Option<String>,
 }
 
+impl AudioQuery {
+    /// What it is to be converted to; nothing where it is wanted as it is kept.
+    fn format(&self) -> Result<Option<Format>, Problem> {
+        match self.format.as_deref() {
+            None | Some("" | "ogg" | "opus") => Ok(None),
+            Some(word) => match Format::of(word) {
+                Some(format) => Ok(Some(format)),
+                None => Err(Problem::field("format", "one of `ogg`, `wav`, `mp3` and `m4a`")),
+            },
+        }
+    }
+}
+
 /// The audio of a recording. Each request is written to the audit log.
 #[utoipa::path(
     get, path = "/api/recordings/{id}/audio", tag = "recordings",
@@ -66,13 +79,7 @@ pub(crate) async fn send(
     (id, query): (RecordingId, &AudioQuery),
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let format = match query.format.as_deref() {
-        None | Some("" | "ogg" | "opus") => None,
-        Some(word) => {
-            let unknown = || Problem::field("format", "one of `ogg`, `wav`, `mp3` and `m4a`");
-            Some(Format::of(word).ok_or_else(unknown)?)
-        }
-    };
+    let format = query.format()?;
     let recording = scope.recordings().get(id).await?;
     let recording = recording.ok_or_else(|| Problem::not_found("recording"))?;
     let Some(blob) = recording.blob.filter(|_| recording.state == "ready") else {
@@ -81,22 +88,35 @@ pub(crate) async fn send(
             Problem::conflict("not_ready", detail).hint("a `captured` recording is ready within a minute or so")
         );
     };
-    if let Some(format) = format {
-        let no_program = || Problem::conflict("no_converter", "this machine converts no recordings");
-        let converter = state.converter.as_ref().ok_or_else(no_program)?;
-        let file = scope.blobs().get(&blob).await?;
-        scope
-            .audit()
-            .write(actor, "recording.export", &id.to_string(), format.word())
-            .await?;
-        return converter.respond(file, format, &format!("recording-{id}")).await;
-    }
     let sound = Sound {
         blob,
         size_bytes: recording.size_bytes,
         sha256: recording.sha256,
     };
-    play(scope, actor, &id.to_string(), sound, headers).await
+    let target = id.to_string();
+    match format {
+        Some(format) => export(state, scope, actor, (&target, format), &sound).await,
+        None => play(scope, actor, &target, sound, headers).await,
+    }
+}
+
+/// Sends the whole of a file in another format. Its name is made of `target`.
+async fn export(
+    state: &ApiState,
+    scope: &Scope,
+    actor: &Actor,
+    (target, format): (&str, Format),
+    sound: &Sound,
+) -> Result<Response, Problem> {
+    let no_program = || Problem::conflict("no_converter", "this machine converts no recordings");
+    let converter = state.converter.as_ref().ok_or_else(no_program)?;
+    let file = scope.blobs().get(&sound.blob).await?;
+    scope
+        .audit()
+        .write(actor, "recording.export", target, format.word())
+        .await?;
+    let name = format!("recording-{}", target.replace(' ', "-"));
+    converter.respond(file, format, &name).await
 }
 
 /// One speaker of a recorded meeting alone. Each request is written to the audit log.
@@ -106,17 +126,22 @@ pub(crate) async fn send(
         ("id" = Uuid, Path, description = "The recording's id"),
         ("position" = i64, Path, description = "The track's position"),
         ("Range" = Option<String>, Header, description = "`bytes=first-last`"),
+        AudioQuery,
     ),
     responses(
         (status = 200, description = "Ogg Opus, one channel", content_type = "audio/ogg", body = Vec<u8>),
         (status = 206, description = "The part that was asked for", content_type = "audio/ogg", body = Vec<u8>),
+        (status = 409, description = "This machine converts no recordings", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "It lies in a bucket that is away, or cannot be converted here and now", body = ProblemBody, content_type = "application/problem+json"),
         (status = 416, description = "The range lies outside of the audio", body = ProblemBody, content_type = "application/problem+json"),
         Refusals, Named
     )
 )]
 pub(crate) async fn track(
+    State(state): State<ApiState>,
     caller: Caller,
     Path((id, position)): Path<(String, String)>,
+    Asked(query): Asked<AudioQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let scope = caller.may(Permission::ReadAllCalls)?;
@@ -132,7 +157,11 @@ pub(crate) async fn track(
         sha256: track.sha256,
     };
     let actor = Actor::named(caller.actor());
-    play(&scope, &actor, &format!("{id} track {position}"), sound, &headers).await
+    let target = format!("{id} track {position}");
+    match query.format()? {
+        Some(format) => export(&state, &scope, &actor, (&target, format), &sound).await,
+        None => play(&scope, &actor, &target, sound, &headers).await,
+    }
 }
 
 /// A file among the blobs.

@@ -9,12 +9,12 @@ mod upload;
 pub(crate) use audio::{AudioQuery, send};
 pub use convert::Converter;
 
-use crate::body::{Asked, Id};
+use crate::body::{Asked, Body, Checked, Faults, Id};
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::refusals::{Named, Refusals, Sent};
 use crate::state::ApiState;
-use crate::wire::{Listing, page, seconds, stamp};
+use crate::wire::{Cursor, Listing, page, seconds, stamp};
 use axum::Json;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ use std::collections::HashSet;
 use strowger_model::RecordingId;
 use strowger_model::record::Recording;
 use strowger_model::role::Permission;
-use strowger_store::{Actor, BucketHealth};
+use strowger_store::{Actor, BucketHealth, Scope};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -35,7 +35,8 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(upload::create))
         .routes(routes!(upload::stands, upload::append, upload::give_up))
         .routes(routes!(storage))
-        .routes(routes!(get, remove))
+        .routes(routes!(get, change, remove))
+        .routes(routes!(hold, release))
         .routes(routes!(audio::audio))
         .routes(routes!(audio::track))
 }
@@ -146,7 +147,10 @@ pub(crate) async fn list(
     Asked(query): Asked<RecordingsQuery>,
 ) -> Result<Json<Listing<RecordingJson>>, Problem> {
     let scope = caller.may(Permission::ReadAllCalls)?;
-    let paged = scope.recordings().list(&page(query.cursor, query.limit)).await?;
+    let paged = scope
+        .recordings()
+        .list(&page(query.cursor, query.limit, Cursor::Id)?)
+        .await?;
     let far = match (paged.items.first(), paged.items.last()) {
         (Some(first), Some(last)) => scope.recordings().in_bucket(first.id, last.id).await?,
         _ => HashSet::new(),
@@ -201,6 +205,10 @@ pub(crate) async fn storage(caller: Caller) -> Result<Json<StorageJson>, Problem
 )]
 pub(crate) async fn get(caller: Caller, Id(id): Id<RecordingId>) -> Result<Json<RecordingJson>, Problem> {
     let scope = caller.may(Permission::ReadAllCalls)?;
+    shown(&scope, id).await
+}
+
+async fn shown(scope: &Scope, id: RecordingId) -> Result<Json<RecordingJson>, Problem> {
     let recording = scope.recordings().get(id).await?;
     let recording = recording.ok_or_else(|| Problem::not_found("recording"))?;
     let transcript = scope.transcripts().of_recording(id).await?;
@@ -215,6 +223,49 @@ pub(crate) async fn get(caller: Caller, Id(id): Id<RecordingId>) -> Result<Json<
     }
     json.transcription_id = transcript.map(|transcript| transcript.id.uuid());
     Ok(Json(json))
+}
+
+/// What of a recording changes. What is absent stays.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct RecordingChangeBody {
+    /// What people call it.
+    #[serde(default)]
+    #[schema(example = "First talk with Maria Hansen")]
+    name: Option<String>,
+    /// One sentence.
+    #[serde(default)]
+    description: Option<String>,
+}
+
+impl Checked for RecordingChangeBody {
+    fn check(&self, faults: &mut Faults) {
+        faults.at_most(200, "name", self.name.as_deref());
+        faults.at_most(1000, "description", self.description.as_deref());
+    }
+}
+
+/// Names or describes a recording.
+#[utoipa::path(
+    patch, path = "/api/recordings/{id}", tag = "recordings",
+    params(("id" = Uuid, Path, description = "The recording's id")),
+    request_body = RecordingChangeBody,
+    responses((status = 200, description = "The recording", body = RecordingJson), Refusals, Named, Sent)
+)]
+pub(crate) async fn change(
+    caller: Caller,
+    Id(id): Id<RecordingId>,
+    Body(body): Body<RecordingChangeBody>,
+) -> Result<Json<RecordingJson>, Problem> {
+    let scope = caller.may(Permission::ManageCalls)?;
+    let absent = || Problem::not_found("recording");
+    let recording = scope.recordings().get(id).await?.ok_or_else(absent)?;
+    let name = body.name.unwrap_or(recording.name);
+    let description = body.description.unwrap_or(recording.description);
+    let actor = Actor::named(caller.actor());
+    if !scope.recordings().rename(&actor, id, &name, &description).await? {
+        return Err(absent());
+    }
+    shown(&scope, id).await
 }
 
 /// Erases a recording's audio and its transcript; the call's row stays.
@@ -232,4 +283,37 @@ pub(crate) async fn remove(caller: Caller, Id(id): Id<RecordingId>) -> Result<St
     }
     scope.recordings().erase(&Actor::named(caller.actor()), id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Keeps a recording with its transcript and call from retention, erasure and requests of those concerned, until it is
+/// released. What was asked for already changes nothing.
+#[utoipa::path(
+    put, path = "/api/recordings/{id}/hold", tag = "recordings",
+    params(("id" = Uuid, Path, description = "The recording's id")),
+    responses((status = 204, description = "A legal hold keeps it"), Refusals, Named)
+)]
+pub(crate) async fn hold(caller: Caller, Id(id): Id<RecordingId>) -> Result<StatusCode, Problem> {
+    let scope = caller.may(Permission::ManageTenant)?;
+    let actor = Actor::named(caller.actor());
+    there(scope.recordings().hold(&actor, id).await?)
+}
+
+/// Releases a recording that a legal hold keeps: retention removes it when its time is up.
+#[utoipa::path(
+    delete, path = "/api/recordings/{id}/hold", tag = "recordings",
+    params(("id" = Uuid, Path, description = "The recording's id")),
+    responses((status = 204, description = "No legal hold keeps it"), Refusals, Named)
+)]
+pub(crate) async fn release(caller: Caller, Id(id): Id<RecordingId>) -> Result<StatusCode, Problem> {
+    let scope = caller.may(Permission::ManageTenant)?;
+    let actor = Actor::named(caller.actor());
+    there(scope.recordings().release(&actor, id).await?)
+}
+
+fn there(is_there: bool) -> Result<StatusCode, Problem> {
+    if is_there {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::not_found("recording"))
+    }
 }

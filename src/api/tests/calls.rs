@@ -192,7 +192,17 @@ async fn the_log_filters_and_pages_without_losing_or_repeating() {
     assert_eq!(count("direction=outbound&status=missed").await, 3);
     assert_eq!(count("from=2100-01-01").await, 0);
     assert_eq!(count("to=2020-01-01").await, 0);
-    for bad in ["direction=up", "status=gone", "from=soon", "limit=x", "user_id=me"] {
+    for bad in [
+        "direction=up",
+        "status=gone",
+        "from=soon",
+        "limit=x",
+        "limit=0",
+        "limit=201",
+        "user_id=me",
+        "cursor=x",
+        "cursor=17.x",
+    ] {
         let answer = house.get(&format!("/api/calls/log?{bad}")).await.expect(422);
         let field = bad.split('=').next().unwrap();
         assert_eq!(answer["errors"][0]["field"], field, "{answer}");
@@ -459,6 +469,15 @@ async fn the_recording_of_a_running_call_is_started_paused_resumed_and_stopped()
         assert_eq!(steer(action).await.expect(200), stands, "{action}");
     }
     assert_eq!(steer("erase").await.expect(422)["errors"][0]["field"], "action");
+    house
+        .switch
+        .is_not_to_be_recorded("a party of the call did not agree to be recorded");
+    let refused = steer("start").await.expect(409);
+    assert_eq!(refused["code"], "cannot_record");
+    assert!(
+        refused["detail"].as_str().unwrap().contains("did not agree"),
+        "{refused}"
+    );
     let over = format!("/api/calls/{}/recording", house.acme.call);
     let over = house.ask("POST", &over, Some(json!({"action": "start"}))).await;
     assert_eq!(over.expect(409)["code"], "call_over");

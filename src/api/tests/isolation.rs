@@ -31,6 +31,7 @@ fn body(method: &str, path: &str, user: &str) -> Option<Value> {
         ("POST", path) if path.starts_with("/api/voip/") => json!({"userId": user, "callId": user}),
         ("POST", "/api/room-keys") => json!({"name": "n"}),
         ("POST", "/api/room-webhooks") => json!({"url": "https://a.example/", "api_key": "APIx"}),
+        ("PATCH", "/api/recordings/{id}") => json!({"name": "changed"}),
         ("PUT", "/api/settings") => json!({"values": {"enable_ivr": true}}),
         _ => return None,
     };

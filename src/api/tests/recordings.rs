@@ -105,6 +105,88 @@ async fn a_recording_has_its_size_its_sum_and_its_peaks() {
     assert_eq!(range(&house, None).await.expect(409)["code"], "not_ready");
 }
 
+#[tokio::test]
+async fn a_legal_hold_is_set_and_ended() {
+    let house = House::new().await;
+    let path = format!("/api/recordings/{}", house.acme.recording);
+    let hold = format!("{path}/hold");
+    for _ in 0..2 {
+        house.ask("PUT", &hold, None).await.expect(204);
+    }
+    assert_eq!(house.get(&path).await.expect(200)["is_held"], true);
+    assert_eq!(house.ask("DELETE", &path, None).await.expect(409)["code"], "held");
+    house.ask("DELETE", &hold, None).await.expect(204);
+    assert_eq!(house.get(&path).await.expect(200)["is_held"], false);
+    let nobody = "/api/recordings/0192f0c1-2b3c-7d4e-8f5a-6b7c8d9e0f1a/hold";
+    house.ask("PUT", nobody, None).await.expect(404);
+    house.ask("DELETE", &path, None).await.expect(204);
+}
+
+#[tokio::test]
+async fn a_recording_is_named_and_described() {
+    let house = House::new().await;
+    let path = format!("/api/recordings/{}", house.acme.recording);
+    let change = |body| house.ask("PATCH", &path, Some(body));
+    let named = change(json!({"name": "First talk", "description": "About the boiler."})).await;
+    assert_eq!(named.expect(200)["name"], "First talk");
+    let other = change(json!({"name": "Second talk"})).await.expect(200);
+    assert_eq!(other["description"], "About the boiler.", "what is absent stays");
+    assert_eq!(house.get(&path).await.expect(200)["name"], "Second talk");
+    let long = change(json!({"name": "x".repeat(201)})).await.expect(422);
+    assert_eq!(long["errors"][0]["field"], "name");
+    let line = house
+        .get("/api/audit?action=recording.rename&limit=1")
+        .await
+        .expect(200);
+    assert_eq!(line["items"][0]["target"], house.acme.recording.to_string());
+}
+
+#[tokio::test]
+async fn retention_says_what_would_go_and_is_asked_to_run() {
+    let house = House::new().await;
+    let before = house.get("/api/retention").await.expect(200);
+    assert_eq!((&before["recording_days"], &before["due"]), (&json!(90), &json!([])));
+    house.world.advance(91 * 24 * 3_600_000);
+    let due = house.get("/api/retention").await.expect(200);
+    let going = due["due"].as_array().unwrap();
+    let named = |id: &str| going.iter().any(|thing| thing["id"] == id);
+    assert!(named(&house.acme.call.to_string()), "{due}");
+    assert!(going.iter().any(|thing| thing["kind"] == "voicemail"), "{due}");
+    assert!(due["voicemails"].as_i64().unwrap() > 0 && due["size_bytes"].as_i64().unwrap() > 0);
+    house.ask("POST", "/api/retention/run", None).await.expect(202);
+    let runs = house.get("/api/jobs?kind=retain").await.expect(200);
+    assert_eq!(runs["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn lists_name_what_of_the_question_is_wrong() {
+    let house = House::new().await;
+    let lists = [
+        "audit",
+        "calls/log",
+        "consents",
+        "devices",
+        "erasures",
+        "flows",
+        "jobs",
+        "notices",
+        "recordings",
+        "search?q=hello",
+        "transcription",
+    ];
+    for list in lists {
+        let and = if list.contains('?') { '&' } else { '?' };
+        for bad in ["limit=0", "limit=201", "cursor=~"] {
+            let answer = house.get(&format!("/api/{list}{and}{bad}")).await.expect(422);
+            assert_eq!(
+                answer["errors"][0]["field"],
+                bad.split('=').next().unwrap(),
+                "{list} {bad}"
+            );
+        }
+    }
+}
+
 /// A program that stands in for the worker's: it does what `script` says.
 fn program(folder: &std::path::Path, script: &str) -> std::path::PathBuf {
     use std::os::unix::fs::PermissionsExt as _;

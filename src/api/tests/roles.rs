@@ -8,13 +8,15 @@ use strowger_model::role::Permission;
 
 /// The permission each endpoint asks for; several where any of them will do.
 fn wanted(method: &str, path: &str) -> &'static [Permission] {
-    use Permission::{ManageCalls, ManageFlows, ManageTenant, ReadAllCalls, UsePhone};
+    use Permission::{ManageCalls, ManageFlows, ManageTenant, ReadAllCalls, ReadAudit, UsePhone};
     match (method, path) {
         ("GET", "/api/settings") => &[UsePhone, ReadAllCalls],
         ("PUT", "/api/settings") => &[ManageTenant],
         ("POST", "/api/calls/outbound") => &[UsePhone],
         (_, path) if path.starts_with("/api/room-") => &[ManageTenant],
         (_, path) if path.starts_with("/api/subjects") || path.starts_with("/api/erasures") => &[ManageTenant],
+        ("GET", "/api/audit") => &[ReadAudit],
+        ("POST", "/api/retention/run") | ("PUT" | "DELETE", "/api/recordings/{id}/hold") => &[ManageTenant],
         ("GET", "/api/voip/history" | "/api/voip/events") => &[ReadAllCalls],
         (_, path) if path.starts_with("/api/voip") => &[UsePhone],
         ("GET", "/api/internal-call/active") => &[UsePhone, ReadAllCalls],

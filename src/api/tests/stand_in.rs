@@ -37,6 +37,12 @@ impl StandIn {
         }
     }
 
+    /// No running call may be recorded any more.
+    pub(super) fn is_not_to_be_recorded(&self, why: &'static str) {
+        let mut running = self.running.lock().unwrap();
+        running.values_mut().for_each(|live| live.unrecordable = Some(why));
+    }
+
     /// Something happens to a call of a tenant.
     pub(super) fn happen(&self, tenant: TenantId, kind: EventKind) {
         let mut remembered = self.remembered.lock().unwrap();
@@ -76,6 +82,7 @@ fn live(id: CallId, tenant: TenantId, now: OffsetDateTime) -> LiveCall {
         flow_version: None,
         recording: false,
         recording_paused: false,
+        unrecordable: None,
         legs: Vec::new(),
     }
 }

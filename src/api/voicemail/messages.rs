@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::refusals::{Named, Refusals, Sent};
 use crate::transcription::TranscriptJson;
-use crate::wire::{Listing, page, seconds, stamp};
+use crate::wire::{Cursor, Listing, page, seconds, stamp};
 use axum::Json;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -107,7 +107,7 @@ pub(crate) async fn list(
     };
     let paged = scope
         .voicemails()
-        .list(&filter, &page(query.cursor, query.limit))
+        .list(&filter, &page(query.cursor, query.limit, Cursor::Id)?)
         .await?;
     Ok(Json(Listing::of(paged, VoicemailJson::from)))
 }

@@ -263,7 +263,7 @@ pub fn sound(scale: Scale, peaks: &[Vec<u8>], from_ms: i64, to_ms: i64) -> Lane 
     let label = if both {
         "Waveform of both channels: the caller above, us below"
     } else {
-        "Waveform of the message"
+        "Waveform"
     };
     let mut svg = open(height, label);
     let _ = write!(
@@ -281,7 +281,7 @@ pub fn sound(scale: Scale, peaks: &[Vec<u8>], from_ms: i64, to_ms: i64) -> Lane 
     }
     Lane {
         name: "Sound",
-        key: if both { "above caller, below us" } else { "the caller" },
+        key: if both { "above caller, below us" } else { "one channel" },
         svg: close(svg, height),
     }
 }

@@ -22,12 +22,16 @@ use strowger_model::role::Permission;
 use strowger_store::{AuditFilter, Page as Keyset};
 use time::Duration;
 
+const NAME_CHARACTERS: usize = 200;
+const DESCRIPTION_CHARACTERS: usize = 1000;
+
 /// The routes below a tenant.
 pub(crate) fn routes() -> Router<ConsoleState> {
     Router::new()
         .route("/t/{tenant}/recordings", get(index).post(upload::import))
         .route("/t/{tenant}/recordings/{recording}", get(show))
         .route("/t/{tenant}/recordings/{recording}/audio", get(audio::play))
+        .route("/t/{tenant}/recordings/{recording}/name", post(name))
         .route("/t/{tenant}/recordings/{recording}/hold", post(hold))
         .route("/t/{tenant}/recordings/{recording}/erase", post(erase))
 }
@@ -78,23 +82,59 @@ pub(crate) async fn audible(desk: &Desk, recording: RecordingId) -> Page<Recordi
 
 async fn show(Path((_, recording)): Path<(String, RecordingId)>, desk: Desk) -> Page {
     let found = audible(&desk, recording).await?;
+    let values = Values::default()
+        .with("name", found.name.clone())
+        .with("description", found.description.clone());
+    let page = drawn_one(&desk, &found, values, Problems::default()).await?;
+    Ok(page.into_response())
+}
+
+async fn drawn_one(desk: &Desk, found: &Recording, values: Values, problems: Problems) -> Page<show::Page> {
     let policy = RetentionPolicy::of(&desk.scope.settings().resolve().await?);
     let until = (found.state == "ready").then(|| found.created_at + Duration::days(policy.days(Kind::Recording)));
     let looked = if desk.can(Permission::ReadAudit) {
         let filter = AuditFilter {
-            target: Some(recording.to_string()),
+            target: Some(found.id.to_string()),
             ..AuditFilter::default()
         };
         desk.scope.audit().list(&filter, &Keyset::first(50)).await?.items
     } else {
         Vec::new()
     };
-    let may_change = desk.can(Permission::ManageTenant);
     let far = match &found.blob {
         Some(blob) => desk.scope.blobs().is_in_bucket(blob).await? == Some(true),
         None => false,
     };
-    Ok(view::one(&desk.shell(), &desk.base(), &found, until, (&looked, may_change), far).into_response())
+    let beside = view::Beside {
+        kept_until: until,
+        looked,
+        far,
+        may_erase: desk.can(Permission::ManageTenant),
+        naming: desk.can(Permission::ManageCalls).then_some((values, problems)),
+    };
+    Ok(view::one(&desk.shell(), &desk.base(), found, &beside))
+}
+
+async fn name(Path((_, recording)): Path<(String, RecordingId)>, sent: Sent) -> Page {
+    let (desk, values) = (sent.desk, sent.values);
+    desk.may(Permission::ManageCalls)?;
+    let found = audible(&desk, recording).await?;
+    let mut problems = Problems::default();
+    for (field, most) in [("name", NAME_CHARACTERS), ("description", DESCRIPTION_CHARACTERS)] {
+        if values.get(field).chars().count() > most {
+            problems.add(field, format!("Use at most {most} characters."));
+        }
+    }
+    if !problems.is_empty() {
+        let status = problems.status();
+        let page = drawn_one(&desk, &found, values, problems).await?;
+        return Ok((status, page).into_response());
+    }
+    let recordings = desk.scope.recordings();
+    recordings
+        .rename(&desk.actor(), recording, values.get("name"), values.get("description"))
+        .await?;
+    Ok(desk.back(&format!("/recordings/{recording}"), "saved"))
 }
 
 async fn hold(Path((_, recording)): Path<(String, RecordingId)>, sent: Sent) -> Page {

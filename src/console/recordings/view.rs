@@ -165,16 +165,24 @@ fn sound(recording: &Recording) -> String {
     parts.join(", ")
 }
 
+/// What is known of a recording beside its row, and what may be done to it.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
+    /// When retention removes it.
+    pub kept_until: Option<OffsetDateTime>,
+    /// Who looked at it, the newest first.
+    pub looked: Vec<AuditEntry>,
+    /// Whether it lies in the bucket.
+    pub far: bool,
+    /// Whether this person may hold and erase it.
+    pub may_erase: bool,
+    /// Whether this person may name it: what the form holds and what is wrong with that.
+    pub naming: Option<(Values, Problems)>,
+}
+
 /// One recording.
 #[must_use]
-pub fn one(
-    shell: &Shell,
-    base: &str,
-    recording: &Recording,
-    kept_until: Option<OffsetDateTime>,
-    (looked, may_change): (&[AuditEntry], bool),
-    far: bool,
-) -> Page {
+pub fn one(shell: &Shell, base: &str, recording: &Recording, beside: &Beside) -> Page {
     let here = format!("{base}/recordings/{}", recording.id);
     let call = Fact {
         name: "Call".into(),
@@ -193,14 +201,14 @@ pub fn one(
     if recording.state == "ready" {
         facts.push(Fact::new(
             "Kept",
-            if far {
+            if beside.far {
                 "in the bucket, sealed"
             } else {
                 "on this disk, sealed"
             },
         ));
     }
-    if let Some(until) = kept_until {
+    if let Some(until) = beside.kept_until {
         facts.push(Fact::new(
             "Kept until",
             if recording.held {
@@ -222,6 +230,9 @@ pub fn one(
         let label = format!("Recording, {}", words::span(recording.duration_ms));
         body.push(Body::Audio(format!("{here}/audio"), label));
     }
+    if !recording.description.is_empty() {
+        body.push(Body::Text(recording.description.clone()));
+    }
     body.push(Body::Facts(facts));
     if let Some(problem) = &recording.problem {
         body.push(Body::Note(Note {
@@ -233,7 +244,7 @@ pub fn one(
     }
     let mut blocks = vec![Block::One(Section::plain(body))];
     let columns = vec![Column::text("At").class("w"), Column::name("Who"), Column::text("What")];
-    let rows = looked.iter().map(|entry| {
+    let rows = beside.looked.iter().map(|entry| {
         Row::of(vec![
             Cell::text(shell.clock.stamp(entry.at)),
             Cell::text(entry.actor.clone()),
@@ -247,6 +258,10 @@ pub fn one(
         table,
         ("Nobody yet.", "Plays and downloads are listed here."),
     );
+    if let Some((values, problems)) = &beside.naming {
+        let form = naming_form(shell, &here).filled(values, problems);
+        blocks.push(Block::One(Section::new("wn", "Name", vec![Body::Form(form)])));
+    }
     blocks.push(Block::One(who));
     let mut page = Page::new(
         shell,
@@ -260,12 +275,26 @@ pub fn one(
     .crumb(format!("{base}/recordings"), "Recordings")
     .intro(format!("Made {}.", shell.clock.stamp(recording.created_at)));
     if recording.state == "ready" {
-        page = with_buttons(page, shell, &here, recording.held, may_change);
+        page = with_buttons(page, shell, &here, recording.held, beside.may_erase);
     }
     page
 }
 
 /// What may be done with a recording that can be played.
+fn naming_form(shell: &Shell, here: &str) -> Form {
+    let fields = vec![
+        Field::line("name", "Name"),
+        Field::line("description", "Description").hint("One sentence."),
+    ];
+    Form::post(
+        format!("{here}/name"),
+        "Name this recording",
+        &shell.csrf,
+        fields,
+        "Save",
+    )
+}
+
 fn with_buttons(mut page: Page, shell: &Shell, here: &str, held: bool, may_change: bool) -> Page {
     page = page.button(Button::Go(
         Link::new(format!("{here}/audio?download=1"), "Download"),

@@ -114,6 +114,16 @@ pub(super) fn samples() -> Vec<Sample> {
         created_at: NOW,
     };
     let greetings = greetings();
+    let beside = recordings::view::Beside {
+        kept_until: until,
+        far: true,
+        may_erase: true,
+        naming: Some((
+            Values::default().with("name", "Call with Maria Hansen"),
+            Problems::default(),
+        )),
+        ..recordings::view::Beside::default()
+    };
     vec![
         sample(
             "recordings",
@@ -121,7 +131,7 @@ pub(super) fn samples() -> Vec<Sample> {
         ),
         sample(
             "recording",
-            &recordings::view::one(&shell, BASE, &recording("ready", false), until, (&[], true), true),
+            &recordings::view::one(&shell, BASE, &recording("ready", false), &beside),
         ),
         sample(
             "voicemail",

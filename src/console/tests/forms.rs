@@ -323,6 +323,16 @@ async fn a_call_is_noted_tagged_and_deleted_after_a_question() {
             "held=false",
         )
         .await;
+    let page = format!("{base}/recordings/{}", recording.id);
+    let name = format!("{page}/name");
+    bench
+        .post(&name, &admin, "name=Maria+Hansen&description=The+boiler.")
+        .await;
+    let html = bench.get(&page, &admin).await.text();
+    assert!(html.contains("value=\"Maria Hansen\"") && html.contains("The boiler."));
+    let long = format!("name={}", "x".repeat(201));
+    let refused = bench.post(&name, &admin, &long).await;
+    assert!(refused.text().contains("Use at most 200 characters."));
     let question = bench.get(&format!("{call}?confirm=delete"), &admin).await.text();
     assert!(question.contains("This cannot be undone"));
     let answer = bench.post(&format!("{call}/delete"), &admin, "").await;

@@ -234,6 +234,17 @@ impl Call {
         self.outputs.push_back(Output::CaptureEnd(running.capture));
     }
 
+    /// Why a recording that is asked for does not start.
+    pub(super) fn unrecordable(&self) -> Option<&'static str> {
+        if self.recorder.refused.is_some() {
+            Some("a party of the call did not agree to be recorded")
+        } else if self.policy.may_record {
+            None
+        } else {
+            Some("calls are not recorded here (enable_call_recording)")
+        }
+    }
+
     pub(super) fn start_recording(&mut self, by: &'static str, scene: &mut Scene<'_>) {
         let is_under_way = self.recorder.is_running() || self.recorder.disclosing.is_some();
         if is_under_way || !self.policy.may_record || self.is_ending() {

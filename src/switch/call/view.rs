@@ -33,6 +33,7 @@ impl Call {
             flow_version: row.flow_version,
             recording: self.recorder.is_running(),
             recording_paused: self.recorder.is_paused(),
+            unrecordable: self.unrecordable(),
             legs: self.legs.iter().filter(|leg| !leg.is_over()).map(live_leg).collect(),
         }
     }

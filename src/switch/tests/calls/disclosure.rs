@@ -131,6 +131,8 @@ fn who_refuses_or_says_nothing_goes_on_unrecorded_whatever_is_asked_for_later() 
         bench.pass(Duration::from_secs(20));
         assert_eq!(bench.state(caller), Some(Far::Up), "the call goes on");
         ends(&mut bench, caller);
+        let live = &bench.told.last().unwrap().call;
+        assert!(live.unrecordable.is_some_and(|why| why.contains("did not agree")));
         assert!(bench.captures.is_empty() && bench.finished[0].taken.is_empty());
         let wanted = key.map_or(ConsentOutcome::Unanswered, |_| ConsentOutcome::Refused);
         assert_eq!(outcomes(&bench)[0], (wanted, key));
