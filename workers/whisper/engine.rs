@@ -1,5 +1,6 @@
 //! Running the model over the pieces of one channel after the other.
 
+use super::echo::echoes;
 use super::models::{Model, ModelStore, Size};
 use super::pieces::{Piece, pack};
 use super::speech::spans;
@@ -161,8 +162,11 @@ impl Session {
             language: None,
         };
         for (channel, samples) in channels.iter().enumerate() {
+            let others = channels.iter().enumerate().filter(|(other, _)| *other != channel);
+            let others: Vec<&[i16]> = others.map(|(_, samples)| samples.as_slice()).collect();
             let (words, language) = self.channel(Run {
                 samples,
+                others: &others,
                 options,
                 course,
             })?;
@@ -183,7 +187,12 @@ impl Session {
     fn channel(&mut self, run: Run<'_>) -> Result<(Vec<Word>, Option<String>), Error> {
         let Run { samples, options, .. } = run;
         let longest = (options.longest_piece_s.clamp(2.0, 29.0) * 16_000.0) as usize;
-        let probabilities = self.vad.probabilities(samples)?;
+        let mut probabilities = self.vad.probabilities(samples)?;
+        for (probability, is_echo) in probabilities.iter_mut().zip(echoes(samples, run.others)) {
+            if is_echo {
+                *probability = 0.0;
+            }
+        }
         let pieces = pack(&spans(&probabilities, samples, longest), longest);
         let mut all: Vec<Vec<Word>> = vec![Vec::new(); pieces.len()];
         // The longest of the first pieces tells the language best.
@@ -305,6 +314,8 @@ impl Session {
 #[derive(Debug, Clone, Copy)]
 struct Run<'a> {
     samples: &'a [i16],
+    /// The other channels, which may be heard in this one.
+    others: &'a [&'a [i16]],
     options: &'a Options,
     course: &'a Course,
 }

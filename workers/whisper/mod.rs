@@ -1,12 +1,13 @@
 //! Speech to text on this machine, with whisper.cpp.
 //!
-//! Each channel of a recording is one speaker. Of each, [`vad`] keeps what is speech, [`pieces`]
-//! packs it, [`engine`] runs the model piece by piece, [`words`] turns tokens into words with times.
+//! Each channel of a recording is one speaker. Of each, [`vad`] keeps what is speech, [`echo`] leaves out what
+//! is the other party's, [`pieces`] packs the rest, [`engine`] runs the model piece by piece, [`words`] turns tokens into words with times.
 //! Start reading at [`Recogniser`]. Nothing here knows of jobs or the store.
 
 mod abort;
 mod course;
 pub mod cpu;
+mod echo;
 mod engine;
 pub mod models;
 mod onset;

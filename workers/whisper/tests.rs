@@ -138,6 +138,63 @@ fn silence_noise_ringing_and_keys_give_no_text() {
 }
 
 #[test]
+fn a_voice_that_comes_back_by_the_other_partys_loudspeaker_is_not_theirs() {
+    let mut session = session();
+    let ((far, said), (near, answered)) = (prompt("demo-congrats"), prompt("vm-options"));
+    // 26 dB below, by some ways of a room, 130 ms later; the answer begins in the middle of it.
+    let ways = [(130, 0.05), (135, 0.02), (143, -0.015), (161, 0.0075)];
+    let begins = far.len() / 2;
+    let back: Vec<i16> = (0..far.len().max(begins + near.len()))
+        .map(|n| {
+            let way = |(ms, share): &(usize, f32)| {
+                let at = n.checked_sub(ms * 16);
+                at.and_then(|at| far.get(at))
+                    .map_or(0.0, |sample| f32::from(*sample) * share)
+            };
+            let own = n.checked_sub(begins).and_then(|at| near.get(at)).copied().unwrap_or(0);
+            (ways.iter().map(way).sum::<f32>() + f32::from(own)) as i16
+        })
+        .collect();
+    let (options, course) = (Options::default(), Course::default());
+    let heard = session.transcribe(&[far, back], &[], &options, &course).unwrap();
+    for (channel, text) in [(0, said), (1, answered)] {
+        let own = heard.segments.iter().filter(|segment| segment.channel == channel);
+        let own: Vec<String> = own.flat_map(|segment| words(&segment.text)).collect();
+        let said = words(&text);
+        assert!(
+            errors(&said, &own) * 10 <= said.len(),
+            "channel {channel}: {}",
+            own.join(" ")
+        );
+    }
+    let first = heard.segments.iter().find(|segment| segment.channel == 1).unwrap();
+    assert!(first.start_ms >= begins as i64 / 16 - 200, "{first:?}");
+}
+
+#[test]
+fn who_speaks_quietly_beside_a_loud_one_is_no_echo() {
+    let names = [
+        "demo-congrats",
+        "vm-options",
+        "basic-pbx-ivr-main",
+        "demo-abouttotry",
+        "demo-instruct",
+        "vm-intro",
+    ];
+    let voices: Vec<Vec<i16>> = names.iter().map(|name| prompt(name).0).collect();
+    for (one, near) in names.iter().zip(&voices) {
+        for (other, far) in names.iter().zip(&voices).filter(|(other, _)| *other != one) {
+            for share in [5, 20, 60] {
+                let quiet: Vec<i16> = near.iter().map(|sample| sample / share).collect();
+                let found = super::echo::echoes(&quiet, &[far]);
+                let echo = found.iter().filter(|hop| **hop).count();
+                assert_eq!(echo, 0, "{one} beside {other}, a {share}th as loud");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_set_flag_ends_the_run() {
     let mut session = session();
     let (samples, _) = prompt("demo-congrats");
