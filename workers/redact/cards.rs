@@ -3,6 +3,7 @@
 use super::Found;
 use super::spoken::Said;
 use strowger_model::card::is_card;
+use strowger_model::speech::Segment;
 
 /// What stands for a card's number.
 const CARD: &str = "[card number]";
@@ -18,6 +19,34 @@ const PAUSE_MS: i64 = 30_000;
 const CODE_WITHIN_MS: i64 = 60_000;
 /// … and there are at most so many of them.
 const CODES: usize = 2;
+
+/// What a card is called, by itself or in a longer word.
+const NAMES: [&str; 10] = [
+    "card", "visa", "amex", "maestro", "karte", "carte", "tarjeta", "carta", "kaart", "cartão",
+];
+/// So long after a card was spoken of its number may be said, milliseconds …
+const NAMED_BEFORE_MS: i64 = 60_000;
+/// … or before: "that was my card".
+const NAMED_AFTER_MS: i64 = 5_000;
+/// How many figures may have been heard of a card's number of 13 to 19, with one too many.
+const HEARD: std::ops::RangeInclusive<usize> = 13..=20;
+
+/// When somebody, on whatever channel, spoke of a card, milliseconds.
+pub(super) fn named(segments: &[Segment]) -> Vec<i64> {
+    let names = |text: &str| {
+        let text = text.to_lowercase();
+        NAMES.iter().any(|name| text.contains(name))
+    };
+    let of = |segment: &Segment| -> Vec<i64> {
+        if segment.words.is_empty() {
+            let both = [segment.start_ms, segment.end_ms];
+            return both.into_iter().filter(|_| names(&segment.text)).collect();
+        }
+        let own = segment.words.iter().filter(|word| names(&word.text));
+        own.map(|word| word.end_ms).collect()
+    };
+    segments.iter().flat_map(of).collect()
+}
 
 /// Digits of a run, each with the word it stands in.
 pub(super) type Run = Vec<(u8, usize)>;
@@ -59,10 +88,15 @@ pub(super) fn runs(words: &[Said], between: usize) -> Vec<Run> {
     runs
 }
 
-/// The card numbers of a channel and the codes after them.
-pub(super) fn find(words: &[Said]) -> Vec<Found> {
+/// The card numbers of a channel and the codes after them. One figure heard wrong and the check digit does not fit: where a
+/// card was spoken of ([`named`]), so many figures are its number all the same.
+pub(super) fn find(words: &[Said], named: &[i64]) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
     for run in runs(words, BETWEEN) {
+        if let Some(whole) = of_a_named_card(words, &run, named) {
+            found.push(whole);
+            continue;
+        }
         let digits: Vec<u8> = run.iter().map(|(digit, _)| *digit).collect();
         let mut at = 0;
         while at < digits.len() {
@@ -84,6 +118,18 @@ pub(super) fn find(words: &[Said]) -> Vec<Found> {
     let codes: Vec<Found> = found.iter().flat_map(|card| codes(words, *card)).collect();
     found.extend(codes);
     found
+}
+
+/// A run as long as a card's number, where one was spoken of: whatever was misheard of it.
+fn of_a_named_card(words: &[Said], run: &Run, named: &[i64]) -> Option<Found> {
+    let ((_, first), (_, last)) = (*run.first()?, *run.last()?);
+    let (start_ms, end_ms) = (words.get(first)?.start_ms, words.get(last)?.end_ms);
+    let is_near = |at_ms: &i64| (start_ms - NAMED_BEFORE_MS..=end_ms + NAMED_AFTER_MS).contains(at_ms);
+    (HEARD.contains(&run.len()) && named.iter().any(is_near)).then_some(Found {
+        first,
+        last,
+        mark: CARD,
+    })
 }
 
 /// Three or four figures by themselves soon after a card: its code, or when it ends.

@@ -73,22 +73,23 @@ struct Found {
     mark: &'static str,
 }
 
-type Finder = fn(&[Said]) -> Vec<Found>;
+type Finder<'a> = &'a dyn Fn(&[Said]) -> Vec<Found>;
 
 /// Takes out what the policy asks for. `language` is the transcript's, ISO 639-1, when known.
 #[must_use]
 pub fn turns(segments: Vec<Segment>, policy: Policy, language: Option<&str>) -> (Vec<Segment>, Vec<Stretch>) {
     let mut segments = segments;
     let mut stretches = Vec::new();
+    let named = cards::named(&segments);
     let channels: BTreeSet<u8> = segments.iter().map(|segment| segment.channel).collect();
     for channel in channels {
         let mut words = spoken::of_channel(&segments, channel, language);
         let mut found: Vec<Found> = Vec::new();
-        let finders: [(bool, Finder); 4] = [
-            (policy.cards, cards::find),
-            (policy.ibans, personal::ibans),
-            (policy.emails, personal::emails),
-            (policy.phones, personal::phones),
+        let finders: [(bool, Finder<'_>); 4] = [
+            (policy.cards, &|words| cards::find(words, &named)),
+            (policy.ibans, &personal::ibans),
+            (policy.emails, &personal::emails),
+            (policy.phones, &personal::phones),
         ];
         for (_, find) in finders.iter().filter(|(asked, _)| *asked) {
             for new in find(&words) {
@@ -323,6 +324,29 @@ mod tests {
         }
         let (_, stretches) = super::turns(vec![said], cards, Some("en"));
         assert_eq!(stretches[0].from_ms, 67_340 - 16 * SLOW_FIGURE_MS - BEFORE_MS);
+    }
+
+    #[test]
+    fn a_number_of_which_a_figure_was_misheard_goes_where_a_card_was_spoken_of() {
+        let heard = "It is 4, 7, 8, 4, 8, 5, 3, 1, 9, 4, 1, 3, 0, 0, 8, 3. Goodbye";
+        for (asked, language) in [
+            ("What is the long number on your card?", "en"),
+            ("Is that a Mastercard?", "en"),
+            ("Und die Kreditkartennummer?", "de"),
+            ("Le numéro de votre carte ?", "fr"),
+        ] {
+            let (turns, stretches) = cards(&[(1, asked), (0, heard), (0, "The code is 1 2 3")], language);
+            let expected = [asked, "It is [card number] Goodbye", "The code is [security code]"];
+            assert_eq!((texts(&turns), stretches.len()), (expected.to_vec(), 2));
+        }
+        let long_ago: Vec<(u8, &str)> = std::iter::once((1, "Your card, please"))
+            .chain(std::iter::repeat_n((1, "yes"), 9))
+            .chain([(0, heard)])
+            .collect();
+        let of_a_phone = [(1, "What else? A card?"), (0, "Call me at 0 0 4 9 4 2 1 5 5 5 1 2")];
+        for stays in [&[(1, "And the meter?"), (0, heard)][..], &long_ago, &of_a_phone] {
+            assert!(cards(stays, "en").1.is_empty(), "{stays:?}");
+        }
     }
 
     #[test]
