@@ -108,13 +108,18 @@ class Instance:
         until("end of all work", seconds, lambda: self.count("recordings where state in ('captured', 'recording')") == 0)
         until("end of all captures", 120, lambda: self.count("recordings where capture_id is not null and state = 'ready'") == 0)
 
+    @staticmethod
+    def cut_of(answered, cuts):
+        """The cut that ended a call; it may have been answered in the moment between the clock's look and the kill."""
+        return min((k for k in cuts if k * 1000 >= (answered or 0) - 200), default=None)
+
     def lost(self, cuts):
         """The calls' rows, how many have a recording that can be played, and the seconds that each lacks, in order, that
         one of the moments `cuts` ended."""
         rows = self.rows("select c.answered_at, r.duration_ms, c.cause, r.state, r.size_bytes from calls c left join recordings r on r.call_id = c.id")
         lost = []
         for answered, duration, cause, state, _ in rows:
-            cut = min((k for k in cuts if k * 1000 >= (answered or 0)), default=None)
+            cut = self.cut_of(answered, cuts)
             # Of a call that was cut before its first sound was written, all of it: there is nothing to play.
             if answered and cut and state in ("ready", "failed") and cause == "daemon_restart":
                 lost.append(cut - answered / 1000 - (duration or 0) / 1000)
