@@ -8,6 +8,9 @@ use strowger_store::{Error, RetentionReport};
 use time::OffsetDateTime;
 use tracing::{info, warn};
 
+/// Removed before somebody else gets the database again.
+const BATCH: i64 = 50;
+
 /// A clock that was set forward while this ran is not believed at once.
 fn believed(desk: &Desk) -> OffsetDateTime {
     let shown = desk.world.now();
@@ -21,9 +24,6 @@ fn believed(desk: &Desk) -> OffsetDateTime {
     }
     believed
 }
-
-/// Removed before somebody else gets the database again.
-const BATCH: i64 = 50;
 
 pub(super) async fn run(desk: &Desk, tenant: TenantId, context: &Context) -> Result<(), Fault> {
     let retention = desk.store.tenant(tenant).retention();
